@@ -1,0 +1,72 @@
+# `make run` and `make test` work from a fresh clone, with Python >= 3.11, make and a C compiler.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+N ?= 200
+JOBS ?= 2
+
+# The first Python on the path that is new enough and can make a virtual environment.
+PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+# Stamps: an install is done again only when pyproject.toml changed, so the second run is offline.
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+.PHONY: help run test lint types layers check suite bench torture mutants pykka-suite clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: $(INSTALLED) ## set up if needed, then run the main scenario
+	$(BIN)/perdure run scenarios/library_survey
+
+test: check suite ## set up if needed, then lint, types, layers and the whole test suite
+
+check: lint types layers ## everything but the suite
+
+lint: $(INSTALLED_DEV) ## format and lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED_DEV) ## mypy --strict
+	$(BIN)/mypy --strict perdure
+
+layers: $(INSTALLED_DEV) ## imports flow one way, each outside library has one door
+	$(BIN)/lint-imports --no-logo
+
+suite: $(INSTALLED_DEV) ## the tests
+	$(PY) -m pytest -n $(JOBS)
+
+bench: $(INSTALLED_DEV) ## measure throughput against raw LMDB and plain Pykka
+	$(PY) benchmarks/bench.py
+
+torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
+	$(PY) tests/torture.py --n $(N)
+
+mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
+	$(PY) tests/mutants/run.py
+
+pykka-suite: $(INSTALLED_DEV) ## Pykka's own test suite on HostedActor
+	$(PY) tests/pykka_suite.py
+
+clean: ## remove what tools made; runs and the virtual environment stay
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml | $(PY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(INSTALLED) $@
+
+$(PY):
+	@test -n "$(PYTHON)" || { echo "perdure needs Python >= 3.11 with venv and ensurepip on the" \
+		"path; or say where it is: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }

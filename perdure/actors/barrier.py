@@ -1,0 +1,92 @@
+"""Durability: sealing groups, and releasing what waits until they are on disk (G3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from perdure.actors.committer import Committer
+from perdure.errors import LedgerError
+from perdure.limits import GROUP_BYTES_MAX, GROUP_RECORDS_MAX, GROUPS_WAITING_MAX
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+
+class Barrier:
+    """What may leave the run, and when: nothing before the records it depends on are durable."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self.crash_at: int | None = None
+        self.crash_before: int | None = None
+        self._sealed = 0  # groups handed to the committer and not yet durable
+        self._committer = Committer(
+            kernel.book.store,
+            lambda seq: kernel.on_kernel(self._durable, seq),
+            lambda error: kernel.on_kernel(self._failed, error),
+        )
+
+    def start(self) -> None:
+        self._committer.start()
+
+    def close(self) -> None:
+        self._committer.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether turns should wait for the disk."""
+        return self._sealed >= GROUPS_WAITING_MAX and (
+            len(self.kernel.book.open.records) >= GROUP_RECORDS_MAX
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every record is durable."""
+        return not self._sealed and not self.kernel.book.open.records
+
+    def when_durable(self, seq: int, function: Callable[[], None]) -> None:
+        """Call `function` on the kernel thread once the journal is durable up to `seq`."""
+        if seq <= self.kernel.book.durable:
+            function()
+        else:
+            # appended in order of seq, but for effects that depend on an older record
+            self._waiting.append((seq, function))
+            if not self._sealed:
+                self.kernel.loop.call_soon(self.seal_if_free)
+
+    def seal_if_free(self) -> None:
+        """Hand the open group over if the committer has nothing to do."""
+        if not self._sealed:
+            self.seal()
+
+    def seal(self) -> None:
+        """Hand the open group to the committer, if there is anything in it."""
+        if self.kernel.book.open.records and self._sealed < GROUPS_WAITING_MAX:
+            self._sealed += 1
+            self._committer.submit(self.kernel.book.seal().seal())
+
+    def is_full(self) -> bool:
+        """Whether the open group should be handed over now."""
+        group = self.kernel.book.open
+        return len(group.records) >= GROUP_RECORDS_MAX or group.bytes >= GROUP_BYTES_MAX
+
+    def _durable(self, seq: int) -> None:
+        self.kernel.book.durable = seq
+        self._sealed -= 1
+        waiting = self._waiting
+        for _ in range(len(waiting)):
+            needs, function = waiting.popleft()
+            if needs <= seq:
+                function()
+            else:
+                waiting.append((needs, function))
+        if waiting or self.is_full():
+            self.seal()
+        self.kernel.settled()
+
+    def _failed(self, error: LedgerError) -> None:
+        self._waiting.clear()
+        self.kernel.fail(error)

@@ -1,0 +1,257 @@
+"""The run in memory: loaded cells, the open group, and what each record changes.
+
+Everything here happens on the kernel thread. A record is appended and its effect applied in one
+go, so memory is always the fold of the journal including what is not durable yet.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell, Step
+from perdure.actors.group import OpenGroup
+from perdure.actors.state import read_images
+from perdure.caps.budget import Budget
+from perdure.clock import Clock, LedgerClock
+from perdure.errors import Broken, UnknownActor
+from perdure.ids import KERNEL_ID
+from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
+from perdure.ledger.keys import (
+    BUDGET_KEY,
+    actor_key,
+    child_key,
+    dead_key,
+    inbox_key,
+    name_key,
+    state_key,
+    step_key,
+    timer_key,
+)
+from perdure.ledger.records import Dead, Kind, Lane, Life
+from perdure.ledger.rows import ActorRow, DeadRow, StateRow, pack_row, unpack_row
+from perdure.mailbox.envelope import Envelope, ReplyTo
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
+    from perdure.ledger.group import Store
+    from perdure.ledger.values import Codec
+
+
+class Book:
+    """What is true in this run now, and how a record changes it."""
+
+    def __init__(
+        self, store: Store, codec: Codec, clock: Clock, classes: dict[str, type[Actor]]
+    ) -> None:
+        head = store.head()
+        self.store = store
+        self.codec = codec
+        self.classes = classes
+        self.clock = LedgerClock(clock, head.time_ns)
+        self.seq = head.seq
+        self.durable = head.seq
+        self.open = OpenGroup(1, head.seq + 1)
+        self.cells: dict[int, Cell] = {}
+        self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
+        self.budget = Budget(None)
+        self.dead_letters = 0
+        self.dead_letters_to: str | None = None
+        self.now_ns = self.clock.now_ns
+        self.on_ready: Callable[[Cell], None] = lambda cell: None
+        self.on_answer: Callable[[ReplyTo, bool, bytes, int], None] = lambda *args: None
+        self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
+        self.on_kernel_message: Callable[[Envelope], None] = lambda env: None
+
+    # --- the journal
+
+    def append(self, kind: int, fields: tuple[Any, ...]) -> int:
+        """Append a record to the open group; returns its seq."""
+        payload = pack_payload(fields)
+        group = self.open
+        group.records.append((kind, payload))
+        group.bytes += len(payload)
+        self.seq = seq = self.seq + 1
+        return seq
+
+    def touch(self, cell: Cell) -> None:
+        """Have a cell looked at when the group is sealed."""
+        group = self.open
+        cell.seq = self.seq
+        if cell.touched != group.serial:
+            cell.touched = group.serial
+            group.cells.append(cell)
+
+    def seal(self) -> OpenGroup:
+        """Take the open group away and start the next one."""
+        sealed = self.open
+        sealed.time_ns = self.now_ns()
+        self.open = OpenGroup(sealed.serial + 1, self.seq + 1)
+        return sealed
+
+    # --- who is who
+
+    def cell(self, id: int) -> Cell:
+        """The cell of an actor, loaded if need be; raises `Broken` for an id that never was."""
+        found = self.cells.get(id)
+        if found is not None:
+            return found
+        raw = self.store.get(actor_key(id))
+        if raw is None:
+            raise Broken(f"there is no actor {id}")
+        row = unpack_row(ActorRow, raw)
+        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        if self.find(row.address) == id:
+            self.names[row.address] = id
+        return cell
+
+    def find(self, address: str) -> int:
+        """The id that answers to an address now, 0 if none does. Safe on any thread."""
+        id = self.names.get(address)
+        if id is None:
+            raw = self.store.get(name_key(address))
+            id = int.from_bytes(raw, "big") if raw is not None else 0
+        return id
+
+    def cell_at(self, address: str) -> Cell:
+        """The cell at an address; raises `UnknownActor`."""
+        id = self.find(address)
+        if not id:
+            raise UnknownActor(f"there is no actor at {address}. `perdure tree RUN` lists them.")
+        return self.cell(id)
+
+    def address(self, id: int) -> str:
+        """The address of an actor, '' for the kernel and the outside."""
+        return self.cell(id).address if id else ""
+
+    def load_state(self, cell: Cell) -> None:
+        """Have a cell's committed field images in memory."""
+        if cell.images is not None:
+            return
+        raw = self.store.get(state_key(cell.id))
+        row = None if raw is None else unpack_row(StateRow, raw)
+        cell.take_state(row, {} if row is None else read_images(row.images))
+
+    def adopt(self, id: int, row: ActorRow) -> Cell:
+        """The cell of an actor whose birth record was just appended."""
+        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        cell.row_dirty = True
+        cell.images = {}
+        self.names[row.address] = id
+        self.open.puts[name_key(row.address)] = id.to_bytes(8, "big")
+        self.open.puts[child_key(row.parent, id)] = b""
+        self.touch(cell)
+        return cell
+
+    def unload(self, cells: Iterable[Cell]) -> None:
+        """Drop cells that are idle and whose rows are durable."""
+        for cell in cells:
+            del self.cells[cell.id]
+            if self.names.get(cell.address) == cell.id:
+                del self.names[cell.address]
+
+    # --- messages
+
+    def address_out(self, out: list[Envelope]) -> None:
+        """Turn sends to actors that take no more messages into dead letters, before they are recorded."""
+        for env in out:
+            if env.to and env.dead is None and env.lane == Lane.USER:
+                cell = self.cells.get(env.to) or self.cell(env.to)
+                if cell.life >= Life.STOPPED:
+                    env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
+
+    def deliver(self, seq: int, out: list[Envelope]) -> None:
+        """Put the messages of the record just appended where they belong."""
+        group = self.open
+        serial = group.serial
+        for index, env in enumerate(out):
+            env.seq, env.index, env.group = seq, index, serial
+            if env.dead is not None:
+                self.bury(Dead(seq, index, env.dead[0], env.dead[1], 0), env.reply)
+            elif env.due is not None:
+                group.puts[timer_key(env.due, seq, index)] = b""
+                self.on_timer(env.due, env)
+            elif env.to == KERNEL_ID:
+                self.on_kernel_message(env)
+            else:
+                group.sent.append(env)
+                self.enqueue(self.cells.get(env.to) or self.cell(env.to), env)
+
+    def enqueue(self, cell: Cell, env: Envelope) -> None:
+        """Add a message to the right lane and see whether its actor may run."""
+        if env.lane == Lane.USER:
+            if cell.inbox is None:
+                cell.inbox = deque((env,))
+            else:
+                cell.inbox.append(env)
+        elif cell.control is None:
+            cell.control = deque((env,))
+        else:
+            cell.control.append(env)
+        self.on_ready(cell)
+
+    def consume(self, cell: Cell, env: Envelope) -> None:
+        """Take a message out of its inbox for good, with the steps that belong to it."""
+        lane = cell.inbox if env.lane == Lane.USER else cell.control
+        if lane is None:
+            raise Broken(f"message {env.id} is not in the inbox of {cell.address}")
+        if lane[0] is env:
+            lane.popleft()
+        else:
+            lane.remove(env)
+        if not lane:
+            if env.lane == Lane.USER:
+                cell.inbox = None
+            else:
+                cell.control = None
+        env.consumed = True
+        group = self.open
+        if env.group != group.serial:
+            group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
+        if env.lane == Lane.USER and cell.steps:
+            for key, step in cell.steps.items():
+                if step.stored:
+                    group.deletes.append(step_key(cell.id, env.seq, env.index, key))
+            cell.steps = None
+
+    def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
+        """Remember a step of the head message, in memory and at the next seal in the table."""
+        if cell.steps is None:
+            cell.steps = {}
+        old = cell.steps.get(key)
+        step.stored = old is not None and old.stored
+        cell.steps[key] = step
+        self.open.steps.append((cell, env, key, step))
+        self.touch(cell)
+
+    def bury(self, dead: Dead, reply: ReplyTo | None) -> None:
+        """Make a message a dead letter; whoever asked with it gets `Crashed`."""
+        row = DeadRow(dead.to, dead.reason, dead.attempts, self.now_ns(), self.seq)
+        self.open.puts[dead_key(dead.seq, dead.index)] = pack_row(row)
+        self.dead_letters += 1
+        if reply is not None:
+            text = f"message {dead.seq}.{dead.index} to {dead.to} is a dead letter: {dead.reason}"
+            self.on_answer(reply, False, self.codec.encode(("Crashed", text)), self.seq)
+
+    def set_budget(self, budget: Budget) -> None:
+        """Adopt a new token budget and have it written."""
+        self.budget = budget
+        self.open.puts[BUDGET_KEY] = pack_row(budget)
+
+    def read_envelope(self, seq: int, index: int) -> Envelope:
+        """A message as the record that sent it holds it."""
+        raw = self.store.record(seq)
+        if raw is None:
+            raise Broken(f"record {seq}, which sent message {seq}.{index}, is gone")
+        body = unpack_payload(seq, raw.kind, raw.payload)
+        send = send_of(body, index)
+        type = self.codec.type_name(send.body)
+        return Envelope.read(seq, index, send, type, sender_of(body, send))
+
+    def late(self, cell: Cell, env: Envelope, incarnation: int, what: str) -> None:
+        """Record that a result of a turn that is over changed nothing."""
+        self.append(
+            Kind.LATE,
+            (self.now_ns(), (), cell.id, incarnation, cell.incarnation, (env.seq, env.index), what),
+        )

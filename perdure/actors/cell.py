@@ -1,0 +1,142 @@
+"""One loaded actor as the kernel sees it: its rows, its inbox, its turn."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from perdure.ledger.records import Life
+from perdure.ledger.rows import ActorRow, StateRow
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
+    from perdure.actors.turn import Turn
+
+NO_HASH = bytes(16)
+
+
+class Step:
+    """A step of the message at the head: journaled, so that no attempt does it again."""
+
+    __slots__ = ("digest", "name", "ok", "phase", "reserved", "seq", "stored", "value")
+
+    def __init__(self, phase: str, name: str, digest: bytes, seq: int, reserved: int = 0) -> None:
+        self.phase = phase  # intent, asked, done
+        self.name = name
+        self.digest = digest
+        self.seq = seq
+        self.reserved = reserved
+        self.ok = False
+        self.value = b""
+        self.stored = False  # whether the table has a row of it
+
+
+class Cell:
+    """One loaded actor. Owned by the kernel thread; dropped when idle and durable."""
+
+    __slots__ = (
+        "actor",
+        "address",
+        "attempts",
+        "class_name",
+        "cls",
+        "control",
+        "crashes",
+        "dirty",
+        "held",
+        "holds",
+        "id",
+        "images",
+        "inbox",
+        "incarnation",
+        "init",
+        "life",
+        "not_before",
+        "parent",
+        "reason",
+        "restarts",
+        "row_dirty",
+        "seq",
+        "spec",
+        "stalled",
+        "state_hash",
+        "steps",
+        "touched",
+        "turn",
+        "turns",
+        "version",
+    )
+
+    def __init__(self, id: int, row: ActorRow, cls: type[Actor] | None) -> None:
+        self.id = id
+        self.address = row.address
+        self.class_name = row.class_name
+        self.version = row.version
+        self.cls = cls
+        self.parent = row.parent
+        self.spec: dict[str, Any] = row.spec
+        self.init = row.init
+        self.incarnation = row.incarnation
+        self.life = row.life
+        self.crashes = row.crashes
+        self.restarts = row.restarts
+        self.attempts = row.attempts
+        self.not_before = row.not_before
+        self.reason = row.reason
+        self.actor: Actor | None = None  # the live object; None while unloaded
+        self.images: dict[str, Any] | None = None  # committed state; None while unloaded
+        self.state_hash = NO_HASH
+        self.turns = 0
+        self.seq = 0  # of the last record that changed a row of this actor
+        self.inbox: deque[Envelope] | None = None
+        self.control: deque[Envelope] | None = None
+        self.steps: dict[str, Step] | None = None
+        self.turn: Turn | None = None
+        self.held = 0  # inboxes past their soft limit that this actor has sent to
+        self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
+        self.stalled = ""
+        self.dirty = False  # the state row must be written with the open group
+        self.row_dirty = False  # likewise the actor row
+        self.touched = 0  # group in which it last did anything
+
+    def row(self) -> ActorRow:
+        """The actor's table row."""
+        return ActorRow(
+            self.address,
+            self.class_name,
+            self.version,
+            self.parent,
+            self.spec,
+            self.init,
+            self.incarnation,
+            self.life,
+            self.crashes,
+            self.restarts,
+            self.attempts,
+            self.not_before,
+            self.reason,
+        )
+
+    def take_state(self, row: StateRow | None, images: dict[str, Any]) -> None:
+        """Adopt the committed state read from the ledger; no row is a new actor's."""
+        self.images = images
+        if row is not None:
+            self.turns, self.state_hash = row.turns, row.state_hash
+
+    @property
+    def waiting(self) -> int:
+        """Messages in the user lane."""
+        return len(self.inbox) if self.inbox else 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is going on that only memory knows."""
+        return not (self.turn or self.inbox or self.control or self.steps or self.stalled) and (
+            not self.holds and not self.held
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes messages."""
+        return self.life == Life.RUNNING

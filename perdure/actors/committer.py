@@ -1,0 +1,57 @@
+"""The thread that makes groups durable: it owns the LMDB write transaction and nothing else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+from perdure.errors import CommitFailed, LedgerError
+from perdure.ledger.group import Group, Store
+
+
+class Committer:
+    """Commits sealed groups in order: one transaction, one fsync each.
+
+    `on_durable(seq)` and `on_failure(error)` are called on this thread; after a failure nothing
+    more is committed (fail-stop).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        on_durable: Callable[[int], None],
+        on_failure: Callable[[LedgerError], None],
+    ) -> None:
+        self._store = store
+        self._on_durable = on_durable
+        self._on_failure = on_failure
+        self._groups: SimpleQueue[Group | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="perdure-committer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, group: Group) -> None:
+        """Hand over a sealed group."""
+        self._groups.put(group)
+
+    def close(self) -> None:
+        """Commit what was handed over, then end."""
+        self._groups.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (group := self._groups.get()) is not None:
+            try:
+                head = self._store.commit(group)
+            except LedgerError as error:
+                self._on_failure(error)
+                return
+            except Exception as error:
+                last = group.first_seq - 1
+                text = f"the ledger could not be written ({type(error).__name__}: {error}). "
+                text += f"The last durable record is {last}; `perdure resume` goes on from there."
+                self._on_failure(CommitFailed(text, last))
+                return
+            self._on_durable(head.seq)

@@ -1,0 +1,215 @@
+"""Who runs next, and on what: the ready set, the slots, the runners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell
+from perdure.actors.turn import Turn
+from perdure.ledger.records import Life
+from perdure.mailbox.estimates import Estimates
+from perdure.mailbox.index import cmu
+from perdure.mailbox.ready import ReadySet
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+CONTROL_FIRST = float("inf")
+TURNS_BETWEEN_BREATHS = 64  # turns in a row before other callbacks of the loop get a chance
+CHEAP_SECONDS = 0.002  # `def` turns expected to be shorter share one thread hop
+
+
+class Dispatch:
+    """At most `limit` turns in flight; each free slot takes the ready unit with the best index.
+
+    A runner is a task that runs one turn after the other: a handler that never suspends costs a
+    function call. When a handler suspends, another runner goes on; when it waits for the kernel
+    (an answer, a timer, durability), it lends its slot until what it waits for is there.
+    """
+
+    def __init__(self, kernel: Kernel, limit: int) -> None:
+        self.kernel = kernel
+        self.limit = limit
+        self.active = 0  # turns that hold a slot
+        self.running: set[Turn] = set()
+        self.ready: ReadySet[Cell] = ReadySet()
+        self.resumes: deque[tuple[Turn, Callable[[], None]]] = deque()
+        self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
+        self.estimates = Estimates()
+        self.parked: list[asyncio.Future[None]] = []
+        self.is_stopping = False
+        self._relay_due = False
+        self._breathing = False
+
+    # --- what is ready
+
+    def consider(self, cell: Cell) -> None:
+        """Put an actor into the ready set if it has something it may do now."""
+        if cell.turn is not None:
+            if cell.control:
+                self.kernel.lifecycle.interrupt(cell)
+            return
+        if cell.control:
+            self.ready.push(cell, CONTROL_FIRST)
+        elif cell.inbox and cell.life == Life.RUNNING and not cell.stalled:
+            if cell.held:
+                self.held[cell] = None
+            elif cell.not_before and cell.not_before > self.kernel.book.now_ns():
+                self.kernel.timers.at(cell.not_before, lambda: self.consider(cell))
+                return
+            elif cell not in self.ready:
+                self.ready.push(cell, self.index(cell))
+            else:
+                return
+        else:
+            return
+        self.kick()
+
+    def index(self, cell: Cell) -> float:
+        """The index of the message at the head of an inbox."""
+        env = cell.inbox[0]  # type: ignore[index]
+        seconds = env.est
+        if seconds is None:
+            seconds = self.estimates.seconds((cell.class_name, env.type))
+        return cmu(env.cost, seconds)
+
+    def take(self) -> Cell | None:
+        """The next actor to run, if there is one and a slot is free for it."""
+        while not self.is_stopping and self.active < self.limit:
+            if self.resumes:
+                self._resume(*self.resumes.popleft())
+                continue
+            if self.kernel.is_behind:
+                return None
+            cell = self.ready.pop()
+            if cell is None:
+                cell = self._oldest_held()
+            if cell is None:
+                return None
+            if cell.turn is None and (cell.control or cell.inbox):
+                return cell
+        return None
+
+    def _oldest_held(self) -> Cell | None:
+        if not self.held or self.running:
+            return None
+        cell = next(iter(self.held))
+        del self.held[cell]
+        return cell
+
+    # --- slots
+
+    def lend(self, turn: Turn) -> None:
+        """A turn waits for the kernel: its slot serves others meanwhile."""
+        turn.waits += 1
+        if turn.open and not turn.lent and not turn.ended:
+            turn.lent = True
+            self.active -= 1
+            self.kick()
+
+    def wait_over(self, turn: Turn) -> None:
+        """One wait of a turn in a thread is over."""
+        turn.waits -= 1
+
+    def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
+        """What a turn waits for is there: settle it when the turn has a slot again."""
+        if turn.lent:
+            self.resumes.append((turn, settle))
+            self.kick()
+        else:
+            settle()
+
+    def _resume(self, turn: Turn, settle: Callable[[], None]) -> None:
+        if turn.lent:
+            turn.lent = False
+            if turn.open:
+                self.active += 1
+                # a turn that waits for several answers goes on waiting after the first: lend again
+                self._later(3, lambda: self._relend(turn))
+        settle()
+
+    def _relend(self, turn: Turn) -> None:
+        if turn.waits > 0 and turn.open and not turn.lent and not turn.ended:
+            turn.lent = True
+            self.active -= 1
+            self.kick()
+
+    def _later(self, ticks: int, function: Callable[[], None]) -> None:
+        if ticks:
+            self.kernel.loop.call_soon(self._later, ticks - 1, function)
+        else:
+            function()
+
+    def began(self, turn: Turn) -> None:
+        """A turn takes a slot."""
+        self.active += 1
+        self.running.add(turn)
+
+    def ended(self, turn: Turn) -> None:
+        """A turn gives its slot up for good."""
+        if turn.ended:
+            return
+        turn.ended = True
+        self.running.discard(turn)
+        if turn.lent:
+            turn.lent = False
+        else:
+            self.active -= 1
+        if self.is_stopping:
+            self.kernel.turn_ended()
+        self.kick()
+
+    def on_kernel(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run on the kernel thread soon."""
+        self.kernel.on_kernel(function, *args)
+
+    # --- runners
+
+    def kick(self) -> None:
+        """Have a runner look for work as soon as the loop gets a chance."""
+        if not self._relay_due and self.active < self.limit and not self.is_stopping:
+            self._relay_due = True
+            self.kernel.loop.call_soon(self._relay)
+
+    def _relay(self) -> None:
+        """Runs once the runner on stage suspends: let another one go on."""
+        self._relay_due = False
+        if self._breathing or self.active >= self.limit or self.is_stopping:
+            return
+        if not (self.ready or self.resumes or self.held):
+            return
+        if self.parked:
+            waker = self.parked.pop()
+            if not waker.done():
+                waker.set_result(None)
+        else:
+            self.kernel.keep_task(self.kernel.loop.create_task(self._runner()))
+
+    async def _runner(self) -> None:
+        kernel = self.kernel
+        turns = 0
+        while not self.is_stopping:
+            cell = self.take()
+            if cell is None:
+                kernel.rest()
+                if len(self.parked) >= self.limit:
+                    return
+                waker = kernel.loop.create_future()
+                self.parked.append(waker)
+                await waker
+                continue
+            coroutine = kernel.turns.begin(cell)
+            if coroutine is not None:
+                if not self._relay_due:
+                    self._relay_due = True
+                    kernel.loop.call_soon(self._relay)
+                await coroutine
+            turns += 1
+            if turns % TURNS_BETWEEN_BREATHS == 0:
+                self._breathing = True
+                await asyncio.sleep(0)
+                self._breathing = False
+                kernel.breathe()

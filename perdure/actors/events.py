@@ -1,0 +1,40 @@
+"""News of a run for whoever watches it: shown only once what they tell of is durable (G3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Event(NamedTuple):
+    """One thing that happened: crashed, start_failed, restarted, dead, stalled, artifact, report.
+
+    `time` is ledger time in ns; `message` is the message type and its text, '' without one;
+    `count` and `limit` are attempts made and allowed, or the incarnation.
+    """
+
+    kind: str
+    time: int
+    address: str
+    message: str = ""
+    message_id: str = ""
+    reason: str = ""
+    count: int = 0
+    limit: int = 0
+
+
+Observer = Callable[[Event], None]
+"""Called on the kernel thread: quick, and never blocking."""
+
+
+def nobody(event: Event) -> None:
+    """The observer of a run that nobody watches."""
+
+
+SHOWN_CHARS_MAX = 80
+
+
+def shown(message: object) -> str:
+    """A message in a line for people: its class and what it holds, cut short."""
+    text = repr(message)
+    return text if len(text) <= SHOWN_CHARS_MAX else text[: SHOWN_CHARS_MAX - 1] + "…"

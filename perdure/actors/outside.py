@@ -1,0 +1,145 @@
+"""The run's door: messages from outside, answers to the outside, and what is sent to the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.futures import Future
+from perdure.actors.steps import failure_of
+from perdure.errors import TurnClosed
+from perdure.ids import KERNEL_ID, MessageId
+from perdure.ledger.keys import STATUS_KEY, dead_key
+from perdure.ledger.records import Kind, Lane
+from perdure.ledger.rows import StatusRow, pack_row
+from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+Post = tuple[str, object]
+"""(address, message)."""
+
+
+class Outside:
+    """Journals what comes in before anything handles it, and lets nothing out before it is durable."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.first_posts: list[Post] = []
+        self._asks: dict[tuple[int, int], Future[Any]] = {}
+        self._open: set[Future[Any]] = set()
+
+    # --- in
+
+    def tell(self, address: str, message: object) -> Future[MessageId]:
+        """Send a message into the run; the receipt resolves, to its id, when it is durable."""
+        receipt: Future[MessageId] = Future()
+        body = self.kernel.book.codec.encode(message)
+        self._hand_in(receipt, self._tell, address, body, type(message).__name__, receipt)
+        return receipt
+
+    def ask(self, address: str, message: object) -> Future[Any]:
+        """Send a message into the run; the answer resolves once what it depends on is durable."""
+        answer: Future[Any] = Future()
+        body = self.kernel.book.codec.encode(message)
+        self._hand_in(answer, self._ask, address, body, type(message).__name__, answer)
+        return answer
+
+    def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
+        self._open.add(future)
+        future.add_done_callback(self._open.discard)
+        if self.kernel.ended.is_set():
+            self.abandon()
+        else:
+            self.kernel.on_kernel(function, *args)
+
+    def _tell(self, address: str, body: bytes, type: str, receipt: Future[MessageId]) -> None:
+        env = self._envelope(address, body, type, None)
+        seq = self.post([env], "outside")
+        self.kernel.when_durable(seq, lambda: receipt.set(env.id))
+
+    def _ask(self, address: str, body: bytes, type: str, answer: Future[Any]) -> None:
+        seq = self.kernel.book.seq + 1
+        self._asks[seq, 0] = answer
+        self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")
+
+    def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
+        to = self.kernel.book.find(address)
+        dead = None if to else (address, "no such actor")
+        return Envelope(to, body, type, KERNEL_ID, Lane.USER, reply=reply, dead=dead)
+
+    def post(
+        self, out: list[Envelope], origin: str, requeued: tuple[int, int] | None = None
+    ) -> int:
+        """Journal messages from outside, then deliver them; returns the record's seq."""
+        book = self.kernel.book
+        book.address_out(out)
+        out = out + self.kernel.notices(out)
+        wires = tuple(env.wire(KERNEL_ID) for env in out)
+        seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
+        if requeued is not None:
+            book.open.delete(dead_key(*requeued))
+            book.dead_letters -= 1
+        book.deliver(seq, out)
+        self.kernel.dispatch.kick()
+        return seq
+
+    # --- out
+
+    def answer(self, message: tuple[int, int], ok: bool, value: bytes, seq: int) -> None:
+        """An outside ask was answered by the record `seq`: tell it when that is durable."""
+        answer = self._asks.pop(message, None)
+        if answer is None:
+            return
+        decoded = self.kernel.book.codec.decode(value)
+
+        def release() -> None:
+            if ok:
+                answer.set(decoded)
+            else:
+                answer.set_exception(failure_of(*decoded))
+
+        self.kernel.when_durable(seq, release)
+
+    def abandon(self) -> None:
+        """The run is over: nobody waits for ever."""
+        for future in list(self._open):
+            if not future.is_done:
+                future.set_exception(
+                    self.kernel.error if isinstance(self.kernel.error, Exception)
+                    else TurnClosed("the run is over: what was asked or told is not handled.")
+                )
+
+    # --- to the kernel: it is the root's supervisor
+
+    def to_kernel(self, env: Envelope) -> None:
+        """Handle a control message of the root."""
+        message = self.kernel.book.codec.decode(env.body)
+        if isinstance(message, Started):
+            self.kernel.loop.call_soon(self.begin_run)
+        elif isinstance(message, StartFailed):
+            self._root_ended(message.reason, "could not start")
+        elif isinstance(message, Exit):
+            self._root_ended(message.reason, "ended")
+        elif isinstance(message, Stopped):
+            return
+
+    def _root_ended(self, reason: Reason, what: str) -> None:
+        self.kernel.loop.call_soon(self.kernel.end, "failed", f"the root {what}: {reason}")
+
+    def begin_run(self) -> None:
+        """Post the scenario's first messages, once in the life of a run."""
+        kernel = self.kernel
+        if kernel.status.status != "starting":
+            return
+        book = kernel.book
+        out = []
+        for address, message in self.first_posts:
+            body = book.codec.encode(message)
+            out.append(self._envelope(address, body, type(message).__name__, None))
+        self.post(out, "scenario")
+        kernel.status = StatusRow("running", "", None)
+        book.open.puts[STATUS_KEY] = pack_row(kernel.status)
+

@@ -1,0 +1,176 @@
+"""How a process takes up a run: the first records of a new one, or what an earlier one left.
+
+Resume reads what is pending (inboxes, steps, timers, artifacts not in place), never the history.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from itertools import groupby
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell, Step
+from perdure.caps.budget import Budget
+from perdure.errors import Broken, LedgerDamaged
+from perdure.ids import KERNEL_ID
+from perdure.ledger.journal import send_of, sender_of, unpack_payload
+from perdure.ledger.keys import (
+    BUDGET_KEY,
+    STATUS_KEY,
+    Table,
+    child_id,
+    child_prefix,
+    inbox_id,
+    step_id,
+    timer_id,
+    timer_key,
+)
+from perdure.ledger.records import Kind, Life, Run
+from perdure.ledger.rows import BudgetRow, StatusRow, StepRow, pack_row, unpack_row
+from perdure.mailbox.control import Start
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.book import Book
+    from perdure.actors.kernel import Kernel
+
+
+def read_header(book: Book) -> Run:
+    """The first record of a run: what it is. Raises `LedgerDamaged` when it is not there."""
+    raw = book.store.record(1)
+    body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
+    if not isinstance(body, Run):
+        raise LedgerDamaged("record 1 is not the header of a run. Restore a backup.", 1)
+    return body
+
+
+def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
+    """Append the header, the root supervisor and its start; `header` is `Run` without time, sends."""
+    book = kernel.book
+    book.append(Kind.RUN, (book.now_ns(), (), *header))
+    limit = Run(0, (), *header).tokens_limit
+    book.set_budget(Budget(limit))
+    opened(kernel, version, Run(0, (), *header).code_hash)
+    kernel.status = StatusRow("starting", "", None)
+    book.open.puts[STATUS_KEY] = pack_row(kernel.status)
+    cell = kernel.lifecycle.birth(
+        None,
+        root["address"],
+        root["class_name"],
+        root["version"],
+        root["spec"],
+        book.codec.encode(root["init"], f"the init of {root['address']}"),
+        Life.STARTING,
+    )
+    start = kernel.lifecycle.control(cell.id, KERNEL_ID, Start(1))
+    kernel.outside.post([start], "start")
+
+
+def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
+    """Record that a process took the ledger."""
+    fields = (kernel.book.now_ns(), (), os.getpid(), time_ns(), version, code_hash)
+    kernel.book.append(Kind.OPEN, fields)
+
+
+def take_up(kernel: Kernel) -> None:
+    """Load what is pending, and make ready what may run."""
+    book = kernel.book
+    raw = book.store.get(STATUS_KEY)
+    if raw is None:
+        raise LedgerDamaged("the run has no status row. Restore a backup.")
+    status = unpack_row(StatusRow, raw)
+    kernel.status = status if status.status == "starting" else StatusRow("running", "", None)
+    book.open.puts[STATUS_KEY] = pack_row(kernel.status)
+    budget = book.store.get(BUDGET_KEY)
+    if budget is not None:
+        book.budget = Budget(*unpack_row(BudgetRow, budget))
+    cells = _load_inboxes(book)
+    _load_steps(book)
+    _load_timers(kernel)
+    kernel.releases.resume()
+    for cell in cells:
+        kernel.dispatch.consider(cell)
+    if kernel.status.status == "starting" and _root_runs(book):
+        kernel.loop.call_soon(kernel.outside.begin_run)
+
+
+def _root_runs(book: Book) -> bool:
+    roots = [child_id(key)[1] for key, _ in book.store.scan(child_prefix(KERNEL_ID))]
+    return any(book.cell(id).life == Life.RUNNING for id in roots)
+
+
+def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:
+    """Messages by id, each record read once; ids in order."""
+    for seq, group in groupby(ids, key=lambda id: id[0]):
+        raw = book.store.record(seq)
+        if raw is None:
+            raise LedgerDamaged(f"record {seq} is gone, and a message in it is pending.", seq)
+        body = unpack_payload(seq, raw.kind, raw.payload)
+        for _, index in group:
+            send = send_of(body, index)
+            type = book.codec.type_name(send.body)
+            yield Envelope.read(seq, index, send, type, sender_of(body, send))
+
+
+def _load_inboxes(book: Book) -> list[Cell]:
+    keys = [inbox_id(key) for key, _ in book.store.scan(bytes([Table.INBOX]))]
+    by_id = sorted({(seq, index) for _, _, seq, index in keys})
+    envelopes = {(e.seq, e.index): e for e in _envelopes(book, iter(by_id))}
+    cells: dict[int, Cell] = {}
+    for actor, lane, seq, index in keys:
+        cell = cells[actor] = book.cell(actor)
+        env = envelopes[seq, index]
+        env.to, env.due = actor, None
+        name = "inbox" if lane else "control"
+        waiting = getattr(cell, name)
+        if waiting is None:
+            setattr(cell, name, deque((env,)))
+        else:
+            waiting.append(env)
+    return list(cells.values())
+
+
+def _load_steps(book: Book) -> None:
+    for key, raw in book.store.scan(bytes([Table.STEP])):
+        actor, seq, index, name = step_id(key)
+        cell = book.cell(actor)
+        head = cell.inbox[0] if cell.inbox else None
+        if head is None or (head.seq, head.index) != (seq, index):
+            raise Broken(f"step {name} belongs to message {seq}.{index}, not the head of {actor}")
+        row = unpack_row(StepRow, raw)
+        step = Step(row.phase, row.name, row.digest, row.seq, row.reserved)
+        step.ok, step.value, step.stored = row.ok, row.value, True
+        if cell.steps is None:
+            cell.steps = {}
+        cell.steps[name] = step
+
+
+def _load_timers(kernel: Kernel) -> None:
+    book = kernel.book
+    ids = sorted(timer_id(key) for key, _ in book.store.scan(bytes([Table.TIMER])))
+    for due, seq, index in ids:
+        env = next(_envelopes(book, iter([(seq, index)])))
+        set_timer(kernel, due, env)
+
+
+def set_timer(kernel: Kernel, due: int, env: Envelope) -> None:
+    """Send a delayed message when ledger time reaches `due`; it is gone from the timers then."""
+
+    def fire() -> None:
+        book = kernel.book
+        book.open.delete(timer_key(due, env.seq, env.index))
+        dead = None if env.to else env.dead
+        sent = Envelope(
+            env.to, env.body, env.type, env.sender, env.lane, env.cost, env.est, None, None, dead
+        )
+        out = [sent]
+        book.address_out(out)
+        out += kernel.notices(out)
+        fields = (book.now_ns(), tuple(e.wire(KERNEL_ID) for e in out), (env.seq, env.index))
+        book.deliver(book.append(Kind.TIMER, fields), out)
+        kernel.dispatch.kick()
+
+    kernel.timers.at(due, fire)

@@ -1,0 +1,83 @@
+"""Artifacts on their way out: a file appears, whole, after its record is durable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.actors.events import Event
+from perdure.errors import CommitFailed
+from perdure.ledger.keys import Table, artifact_key
+from perdure.ledger.records import Artifact, Kind
+from perdure.ledger.rows import ArtifactRow, pack_row, unpack_row
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+
+class Releases:
+    """Puts artifact files in place: temporary file, fsync, rename; then records that it did.
+
+    A run that dies in between does it again at resume: the bytes are in the ledger.
+    """
+
+    def __init__(self, kernel: Kernel, directory: Path | None) -> None:
+        self.kernel = kernel
+        self.directory = directory
+        self._due = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a file is still to be written."""
+        return self._due > 0
+
+    def add(self, seq: int, artifact: Artifact, data: bytes) -> None:
+        """Release an artifact once the record that holds it is durable."""
+        self._due += 1
+        self.kernel.when_durable(seq, lambda: self._release(seq, artifact, data))
+
+    def resume(self) -> None:
+        """Release what an earlier process made durable and did not put in place."""
+        book = self.kernel.book
+        for key, raw in book.store.scan(bytes([Table.ARTIFACT])):
+            row = unpack_row(ArtifactRow, raw)
+            if not row.released:
+                data = book.store.blob(row.digest)
+                if data is not None:
+                    self.add(row.seq, Artifact(key[1:].decode(), row.digest, row.size), data)
+
+    def _release(self, seq: int, artifact: Artifact, data: bytes) -> None:
+        self._due -= 1
+        book = self.kernel.book
+        if self.directory is not None:
+            try:
+                write_whole(self.directory / "artifacts", artifact.path, data)
+            except OSError as error:
+                text = f"artifact {artifact.path} could not be written: {error}. "
+                text += "It is safe in the ledger; make room and `perdure resume` puts it in place."
+                self.kernel.fail(CommitFailed(text, book.durable))
+                return
+        book.append(Kind.RELEASE, (book.now_ns(), (), artifact.path, artifact.digest))
+        row = ArtifactRow(artifact.digest, artifact.size, seq, True)
+        book.open.puts[artifact_key(artifact.path)] = pack_row(row)
+        event = Event("artifact", book.now_ns(), "", artifact.path, "", "", artifact.size)
+        self.kernel.observer(event)
+        self.kernel.barrier.seal_if_free()
+
+
+def write_whole(directory: Path, path: str, data: bytes) -> None:
+    """Write a file that appears whole or not at all, and survives a power cut once it is there."""
+    target = directory / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

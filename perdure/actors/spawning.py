@@ -1,0 +1,76 @@
+"""`self.spawn`: children under an implicit supervisor at their parent's address."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell, Step
+from perdure.actors.turn import Turn
+from perdure.errors import UnknownActor, UsageError
+from perdure.ids import Ref, join
+from perdure.ledger.records import Life
+from perdure.mailbox.control import Start
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+IMPLICIT = "perdure.Spawned"
+"""Registered name of the implicit supervisor's class; the supervisors room defines it."""
+
+
+class Spawning:
+    """Births of children by their parent's turn: journaled at once, met again by a later attempt."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+
+    def spawn(
+        self, turn: Turn, actor: Any, name: str, init: dict[str, Any], options: dict[str, Any]
+    ) -> Ref:
+        """Make a child of the turn's actor; kernel thread."""
+        book, cell = self.kernel.book, turn.cell
+        address = join(cell.address, name)
+        class_name = actor if isinstance(actor, str) else actor.__declaration__.name
+        cls = book.classes.get(class_name)
+        if cls is None:
+            raise UnknownActor(
+                f"spawn({class_name}): the scenario's code has no actor class of that name. "
+                f"It has {', '.join(sorted(book.classes))}."
+            )
+        key = turn.key(f"spawn {name}")
+        if cell.steps and key in cell.steps:
+            return Ref(address)
+        if book.find(address):
+            raise UsageError(f"spawn({name}): there is an actor at {address} already.")
+        body = book.codec.encode(init, f"the init of {address}")
+        digest = blake2b(body, digest_size=16).digest()
+        above = self._supervisor(cell)
+        declaration = cls.__declaration__
+        life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
+        child = self.kernel.lifecycle.birth(
+            above, address, class_name, declaration.version, options, body, life
+        )
+        book.keep_step(cell, turn.envelope, key, Step("done", f"spawn {name}", digest, book.seq))
+        if life == Life.STARTING:
+            self._start(above, child)
+        return Ref(address)
+
+    def _start(self, above: Cell, child: Cell) -> None:
+        kernel = self.kernel
+        env = kernel.lifecycle.control(child.id, above.id, Start(1))
+        kernel.outside.post([env], "spawn")
+
+    def _supervisor(self, parent: Cell) -> Cell:
+        """The implicit supervisor of an actor's children, born with the first of them."""
+        book = self.kernel.book
+        address = f"{parent.address}/*"
+        id = book.find(address)
+        if id:
+            return book.cell(id)
+        spec = {"parent": parent.id}
+        version = book.classes[IMPLICIT].__declaration__.version
+        init = book.codec.encode({})
+        return self.kernel.lifecycle.birth(
+            parent, address, IMPLICIT, version, spec, init, Life.RUNNING
+        )

@@ -1,0 +1,236 @@
+"""The durable state of an actor object: built from committed images, collected into a delta.
+
+A turn is closed in three calls, of which only the first can fail, and changes no image:
+
+    delta = collect(actor, images, encode)
+    apply(images, delta)
+    compact(actor, images)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from perdure.actors.images import (
+    Decode,
+    Delta,
+    Entry,
+    Image,
+    apply,
+    materialise,
+    read_images,
+    state_hash,
+    weigh,
+)
+from perdure.actors.mutability import ATOMS, Mutability, mutability
+from perdure.actors.tracked import TrackedList
+from perdure.actors.tracking import Encode, Tracked, root
+from perdure.errors import UsageError
+from perdure.limits import IMAGE_OPS_BYTES_MIN
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
+
+__all__ = [
+    "Decode",
+    "Delta",
+    "Encode",
+    "Image",
+    "Marks",
+    "apply",
+    "build",
+    "collect",
+    "compact",
+    "fill",
+    "materialise",
+    "read_images",
+    "restore",
+    "state_hash",
+]
+
+A = TypeVar("A", bound="Actor")
+_GONE = object()
+
+
+class Marks:
+    """What an actor object knows of its own changes since it was last collected."""
+
+    __slots__ = ("dirty", "opaque", "owned", "rebased")
+
+    def __init__(self) -> None:
+        self.dirty: set[str] = set()  # fields that may have changed
+        self.owned: dict[str, Tracked] = {}  # the containers whose logs tell what changed
+        self.opaque: set[str] = set()  # fields that can change unseen: encoded and compared
+        self.rebased: dict[str, bytes] = {}  # whole values for `compact`
+
+
+def build(cls: type[A], init: Mapping[str, object]) -> A:
+    """A new actor object: defaults, overridden by `init`. Only default factories run.
+
+    Raises `UsageError` for an unknown or missing name in `init`, `DeclarationError` for a class
+    that cannot be durable.
+    """
+    actor = cls.__new__(cls)
+    fill(actor, init)
+    return actor
+
+
+def fill(actor: Actor, init: Mapping[str, object]) -> None:
+    """Make a bare object what `build` returns."""
+    declaration = actor.__declaration__
+    declaration.check()
+    declaration.check_init(init)
+    marks = _begin(actor)
+    fields = vars(actor)
+    for name, spec in declaration.fields.items():
+        fields[name] = init[name] if name in init else spec.make()
+        marks.dirty.add(name)
+
+
+def restore(
+    cls: type[A], images: Mapping[str, Image], decode: Decode, version: int | None = None
+) -> A:
+    """An actor object with committed state. Fields without an image get their defaults.
+
+    `version` is that of the class that wrote the images, if it may be another one: then
+    `cls.migrate(state, version)` is asked for the fields of today. But for it, only default
+    factories run. Raises `UsageError` if the state does not fit the class.
+    """
+    declaration = cls.__declaration__
+    declaration.check()
+    state = {name: materialise(image, decode) for name, image in images.items()}
+    migrates = version is not None and version != declaration.version
+    if migrates and version is not None:
+        state = cls.migrate(state, version)
+    declaration.check_state(state)
+    actor = cls.__new__(cls)
+    marks = _begin(actor)
+    fields = vars(actor)
+    for name, spec in declaration.fields.items():
+        if name not in state or migrates:
+            fields[name] = state[name] if name in state else spec.make()
+            marks.dirty.add(name)
+        else:
+            fields[name] = _admit(marks, name, state[name], mutability(state[name]))
+    marks.dirty.update(images.keys() - declaration.fields.keys())
+    return actor
+
+
+def _begin(actor: Actor) -> Marks:
+    """Give a bare object its marks and its volatile attributes."""
+    fields = vars(actor)
+    marks = fields["__marks__"] = Marks()
+    for name, spec in actor.__declaration__.volatile.items():
+        if not spec.required:
+            fields[name] = spec.make()
+    return marks
+
+
+def _admit(marks: Marks, name: str, value: Any, kind: Mutability) -> Any:
+    """The value that a field holds from now on, its way of telling changes noted."""
+    marks.opaque.discard(name)
+    owned = marks.owned.pop(name, None)
+    if kind == Mutability.OPAQUE:
+        marks.opaque.add(name)
+    elif kind == Mutability.CONTAINER:
+        if owned is value and owned is not None:
+            owned.settle(True)
+        else:
+            value = root(value, name, marks.dirty)
+        marks.owned[name] = value
+    return value
+
+
+def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
+    """What changed since the last collection, encoded, in the order of the declaration.
+
+    `images` are the committed ones, and stay as they are; the actor is clean afterwards. Whatever
+    `encode` raises passes through (`NotEncodable`, `TooLarge`): then the object is of no more use.
+    Raises `UsageError` for a list that was changed behind its methods.
+    """
+    marks: Marks = actor.__marks__
+    dirty = marks.dirty
+    if marks.rebased:
+        marks.rebased.clear()  # of a delta that was not applied
+    if marks.owned:
+        _check_bypassed(actor, marks.owned)
+    if marks.opaque:
+        dirty |= marks.opaque
+    if not dirty:
+        return ()
+    declaration = actor.__declaration__
+    fields = vars(actor)
+    out: list[Entry] = []
+    for name in declaration.in_order(dirty) if len(dirty) > 1 else dirty:
+        value = fields.get(name, _GONE)
+        if type(value) not in ATOMS:
+            _collect_mutable(actor, name, value, images.get(name), encode, out)
+            continue
+        data = encode(value, declaration.whats[name])
+        image = images.get(name)
+        if image is None or image.base != data or image.ops:
+            out.append((name, "=", data))
+            marks.owned.pop(name, None)
+            marks.opaque.discard(name)
+    dirty.clear()
+    return tuple(out)
+
+
+def _collect_mutable(
+    actor: Actor, name: str, value: Any, image: Image | None, encode: Encode, out: list[Entry]
+) -> None:
+    marks = actor.__marks__
+    if value is _GONE:
+        out.append((name, "-"))
+        return
+    what = actor.__declaration__.whats[name]
+    owned = marks.owned.get(name)
+    if owned is not None and owned is value and image is not None:
+        entries = owned.changes(encode, what)
+        if entries is not None:
+            out.extend((name, *entry) for entry in entries)
+            owned.settle(False)
+            _rebase(marks, name, owned, image, entries, encode, what)
+            return
+    data = encode(value, what)
+    kind = mutability(value)
+    # A container is written whole even if it is equal to the one before: whether the image is
+    # one base or a base with operations must not show in the journal.
+    if kind == Mutability.CONTAINER or image is None or image.base != data or image.ops:
+        out.append((name, "=", data))
+    vars(actor)[name] = _admit(marks, name, value, kind)
+
+
+def _rebase(
+    marks: Marks,
+    name: str,
+    value: Tracked,
+    image: Image,
+    entries: list[Entry],
+    encode: Encode,
+    what: str,
+) -> None:
+    """Encode the whole value if the operations would outgrow it: loading pays for each."""
+    weight = image.weight + sum(weigh(entry) for entry in entries)
+    if entries and weight > max(len(image.base), IMAGE_OPS_BYTES_MIN):
+        marks.rebased[name] = encode(value, what)
+
+
+def compact(actor: Actor, images: dict[str, Image]) -> None:
+    """Replace images whose operations outgrew their base, after `apply`; values stay the same."""
+    rebased = actor.__marks__.rebased
+    if rebased:
+        for name, base in rebased.items():
+            images[name] = Image(base, [])
+        rebased.clear()
+
+
+def _check_bypassed(actor: Actor, owned: Mapping[str, Tracked]) -> None:
+    for name, value in owned.items():
+        if type(value) is TrackedList and value.bypassed():
+            raise UsageError(
+                f"{type(actor).__name__}.{name} was changed behind its methods, as heapq does, so "
+                f"the change would be lost. Change a plain copy and assign it: items = "
+                f"list(self.{name}); …; self.{name} = items. (bisect.insort works as it is.)"
+            )

@@ -1,0 +1,258 @@
+"""One try at one message: what the handler may see and do. It only collects intents."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.futures import Future
+from perdure.errors import Refused, TurnClosed, UsageError
+from perdure.ids import Ref, resolve
+from perdure.ledger.records import Artifact, Lane
+from perdure.limits import NAME_BYTES_MAX, TURN_INTENTS_MAX
+from perdure.mailbox.admission import admit
+from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.index import COST_DEFAULT, holding_cost
+
+if TYPE_CHECKING:
+    from perdure.actors.cell import Cell
+    from perdure.actors.kernel import Kernel
+
+NS = 1_000_000_000
+
+
+class Turn:
+    """The `self._turn` of an actor while it handles one message.
+
+    Verbs append to plain lists, which the kernel reads when the handler is done; only steps reach
+    the kernel before that. `open` turns false when the turn ends or is fenced, and from then on
+    every verb raises `TurnClosed`.
+    """
+
+    __slots__ = (
+        "_random",
+        "artifacts",
+        "attempt",
+        "cell",
+        "counts",
+        "ended",
+        "envelope",
+        "incarnation",
+        "index",
+        "kernel",
+        "kind",
+        "lent",
+        "life",
+        "lives",
+        "notes",
+        "on_loop",
+        "open",
+        "out",
+        "pending",
+        "result",
+        "started_ns",
+        "stop_reason",
+        "task",
+        "time_ns",
+        "waits",
+    )
+
+    def __init__(
+        self, kernel: Kernel, cell: Cell, envelope: Envelope, kind: str, on_loop: bool, time_ns: int
+    ) -> None:
+        self.kernel = kernel
+        self.cell = cell
+        self.envelope = envelope
+        self.kind = kind  # receive, start, stop, control
+        self.incarnation = cell.incarnation
+        self.attempt = cell.attempts + 1
+        self.on_loop = on_loop
+        self.open = True
+        self.ended = False
+        self.time_ns = time_ns
+        self.started_ns = 0
+        self.index = 0.0
+        self.out: list[Envelope] = []
+        self.artifacts: list[tuple[Artifact, bytes]] | None = None
+        self.result: bytes | None = None
+        self.stop_reason: str | None = None
+        self.pending: list[Future[Any]] | None = None  # steps begun
+        self.counts: dict[str, int] | None = None
+        self.waits = 0  # kernel waits that this turn is in now
+        self.lent = False  # whether its slot serves others meanwhile
+        self.task: Any = None
+        self.life: int | None = None  # what a supervisor's own life becomes
+        self.lives: list[tuple[int, int, int]] | None = None
+        self.notes: list[str] | None = None
+        self._random: random.Random | None = None
+
+    # --- what it knows
+
+    @property
+    def address(self) -> str:
+        return self.cell.address
+
+    @property
+    def sender(self) -> Ref | None:
+        address = self.kernel.book.address(self.envelope.sender)
+        return Ref(address) if address else None
+
+    @property
+    def budget(self) -> int | None:
+        return self.kernel.book.budget.left
+
+    @property
+    def random(self) -> random.Random:
+        if self._random is None:
+            env = self.envelope
+            seed = f"{self.kernel.seed}/{self.cell.id}/{env.seq}.{env.index}/{self.attempt}"
+            digest = blake2b(seed.encode(), digest_size=8).digest()
+            self._random = random.Random(int.from_bytes(digest, "big"))  # noqa: S311
+        return self._random
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.time_ns / NS, UTC)
+
+    # --- intents
+
+    def tell(
+        self,
+        to: str | Ref,
+        message: object,
+        cost: float | None = None,
+        est: float | None = None,
+        qos: str | None = None,
+        delay: float | None = None,
+    ) -> None:
+        if not self.open:
+            raise TurnClosed(_closed(self))
+        kernel = self.kernel
+        address = to if type(to) is str else to.address  # type: ignore[union-attr]
+        if address[:1] != "/":
+            address = resolve(self.cell.address, address)
+        book = kernel.book
+        body = book.codec.encode(message)
+        name = type(message).__name__
+        id = book.names.get(address) or book.find(address)
+        if cost is None and qos is None and est is None and delay is None and id:
+            target = book.cells.get(id)
+            if target is not None and target.inbox is not None:
+                admit(address, len(target.inbox), kernel.inbox_hard_max)
+            env = Envelope(id, body, name, self.cell.id, plain=True)
+        else:
+            env = self._envelope(id, address, body, name, cost, est, qos, delay)
+        self.out.append(env)
+        if len(self.out) > TURN_INTENTS_MAX:
+            raise Refused(
+                f"the turn of {self.cell.address} sends more than {TURN_INTENTS_MAX:,} messages. "
+                "Send fewer per turn, or tell yourself to go on."
+            )
+
+    def _envelope(
+        self,
+        id: int,
+        address: str,
+        body: bytes,
+        name: str,
+        cost: float | None,
+        est: float | None,
+        qos: str | None,
+        delay: float | None,
+    ) -> Envelope:
+        try:
+            c = holding_cost(cost, qos)
+        except ValueError as error:
+            raise UsageError(f"tell({address}): {error}") from None
+        due = None
+        if delay is not None and delay > 0:
+            due = self.kernel.book.now_ns() + int(delay * NS)
+        dead = None if id else (address, "no such actor")
+        return Envelope(
+            id, body, name, self.cell.id, Lane.USER, c or COST_DEFAULT, est, None, due, dead
+        )
+
+    def ask(self, to: str | Ref, message: object, timeout: float | None = None) -> Future[Any]:
+        self._check()
+        address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
+        body = self.kernel.book.codec.encode(message)
+        name = type(message).__name__
+        return self._on_kernel(self.kernel.steps.ask, address, body, name, timeout)
+
+    def once(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
+        self._check()
+        return self.kernel.steps.once(self, function, args, kwargs)
+
+    def call(self, function: Callable[..., Any], args: dict[str, Any]) -> Future[Any]:
+        self._check()
+        return self.kernel.steps.call(self, function, args)
+
+    def sleep(self, seconds: float) -> Future[None]:
+        self._check()
+        return self._on_kernel(self.kernel.steps.sleep, seconds)
+
+    def artifact(self, path: str, data: str | bytes) -> Future[str]:
+        self._check()
+        raw = data.encode() if isinstance(data, str) else bytes(data)
+        check_artifact(path)
+        digest = blake2b(raw, digest_size=32).digest()
+        if self.artifacts is None:
+            self.artifacts = []
+        self.artifacts.append((Artifact(path, digest, len(raw)), raw))
+        return Future.done(f"artifacts/{path}")
+
+    def spawn(self, actor: Any, name: str, init: dict[str, Any], options: dict[str, Any]) -> Ref:
+        self._check()
+        return self._on_kernel(self.kernel.births.spawn, actor, name, init, options)  # type: ignore[no-any-return]
+
+    def stop(self, reason: str = "normal") -> None:
+        self._check()
+        self.stop_reason = reason
+
+    def finish(self, result: object = None) -> None:
+        self._check()
+        self.result = self.kernel.book.codec.encode(result, "the result of finish()")
+
+    # --- how
+
+    def key(self, name: str) -> str:
+        """The step key of the next step of that name: name, and the how-manieth of it this is."""
+        if self.counts is None:
+            self.counts = {}
+        n = self.counts[name] = self.counts.get(name, 0) + 1
+        return f"{name}#{n}"
+
+    def _check(self) -> None:
+        if not self.open:
+            raise TurnClosed(_closed(self))
+
+    def _on_kernel(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run on the kernel thread: directly, or from a pool thread by asking and waiting."""
+        if self.on_loop:
+            return function(self, *args)
+        return self.kernel.ask_kernel(function, self, *args)
+
+
+def check_artifact(path: str) -> None:
+    """Raise `UsageError` unless `path` is a plain relative path."""
+    parts = path.split("/")
+    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise UsageError(
+            f"{path!r} cannot name an artifact: use a relative path without '..', like report.txt."
+        )
+    if "\0" in path or len(path.encode()) > 2 * NAME_BYTES_MAX:
+        raise UsageError(
+            f"the artifact path {path[:40]!r}… has {len(path.encode())} of at most "
+            f"{2 * NAME_BYTES_MAX} bytes, and no NUL."
+        )
+
+
+def _closed(turn: Turn) -> str:
+    return (
+        f"the turn of {turn.cell.address} on message {turn.envelope.id} is over: "
+        "await every task before the handler returns."
+    )

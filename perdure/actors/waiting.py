@@ -1,0 +1,46 @@
+"""Futures that lend their turn's slot: a turn that waits for the kernel does not hold others up."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from perdure.actors.futures import Future
+
+if TYPE_CHECKING:
+    from perdure.actors.dispatch import Dispatch
+    from perdure.actors.turn import Turn
+
+T = TypeVar("T")
+
+
+class Waiting(Future[T]):
+    """A future of the kernel's: whoever really waits for it lends the slot of the turn meanwhile."""
+
+    def __init__(self, dispatch: Dispatch, turn: Turn) -> None:
+        super().__init__()
+        self._dispatch = dispatch
+        self._turn = turn
+
+    def _suspend(self) -> Generator[Any, None, None]:
+        self._dispatch.lend(self._turn)
+        try:
+            yield from super()._suspend()
+        finally:
+            self._turn.waits -= 1
+
+    def _wait(self, timeout: float | None) -> Any:
+        dispatch, turn = self._dispatch, self._turn
+        dispatch.on_kernel(dispatch.lend, turn)
+        try:
+            return super()._wait(timeout)
+        finally:
+            dispatch.on_kernel(dispatch.wait_over, turn)
+
+    def resume(self, outcome: Future[T]) -> None:
+        """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
+        self._dispatch.give_back(self._turn, lambda: self._settle_like(outcome))
+
+    def _settle_like(self, outcome: Future[T]) -> None:
+        if self._outcome is None and outcome._outcome is not None:
+            self._settle(outcome._outcome)

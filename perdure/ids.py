@@ -1,0 +1,94 @@
+"""Names of things: addresses of actors, refs to them, ids of messages. Parse, format, check; pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from perdure.errors import UsageError
+from perdure.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX
+
+KERNEL_ID = 0
+"""The actor id that stands for the kernel itself: parent of the root, sender of outside messages."""
+
+
+class Ref(NamedTuple):
+    """A name for an actor: its address. It resolves each time it sends, so it outlives restarts.
+
+    Refs are values: they travel in messages and live in state.
+
+    >>> Ref("/survey/editor").name
+    'editor'
+    """
+
+    address: str
+
+    @property
+    def name(self) -> str:
+        """The last segment of the address."""
+        return self.address.rsplit("/", 1)[-1]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class MessageId(NamedTuple):
+    """(seq of the sending record, index in it): unique in a run, in order of sending.
+
+    >>> str(MessageId(4, 1))
+    '4.1'
+    """
+
+    seq: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.seq}.{self.index}"
+
+    @classmethod
+    def parse(cls, text: str) -> MessageId:
+        """The id that `str()` wrote. Raises `UsageError` for anything else."""
+        seq, dot, index = text.partition(".")
+        if not (dot and seq.isdecimal() and index.isdecimal()):
+            raise UsageError(f"{text!r} is not a message id. Ids look like 4.1: `perdure dead RUN` lists them.")
+        return cls(int(seq), int(index))
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can be one segment of an address; raises `UsageError` that says why not."""
+    if not name or "/" in name or name in (".", "..") or not name.isprintable():
+        raise UsageError(f"{name!r} cannot name an actor: a name is printable, without '/', and not '.' or '..'.")
+    if len(name.encode()) > NAME_BYTES_MAX:
+        raise UsageError(f"the name {name[:40]!r}… has {len(name.encode())} of at most {NAME_BYTES_MAX} bytes.")
+    return name
+
+
+def join(address: str, name: str) -> str:
+    """The address of the child `name` of `address`."""
+    child = f"{address}/{check_name(name)}"
+    if len(child.encode()) > ADDRESS_BYTES_MAX:
+        raise UsageError(f"the address {child[:60]}… has {len(child.encode())} of at most {ADDRESS_BYTES_MAX} bytes.")
+    return child
+
+
+def parent(address: str) -> str:
+    """The address above `address`; the root's is ''."""
+    return address.rsplit("/", 1)[0]
+
+
+def resolve(base: str, path: str) -> str:
+    """`path` as seen from the actor at `base`: absolute, or relative with `..` (its parent) first.
+
+    >>> resolve("/trip/planner", "../researcher")
+    '/trip/researcher'
+    """
+    if path.startswith("/"):
+        return path
+    parts = base.split("/")
+    for segment in path.split("/"):
+        if segment == "..":
+            if len(parts) < 2:
+                raise UsageError(f"{path!r} goes above the root, seen from {base}.")
+            parts.pop()
+        elif segment not in ("", "."):
+            parts.append(check_name(segment))
+    return "/".join(parts)

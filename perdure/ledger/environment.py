@@ -1,0 +1,261 @@
+"""The LMDB environment of a ledger, opened so that no bad file ends the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import struct
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias, TypeVar
+
+import lmdb
+from lmdb.verify import VerifyError, verify
+
+from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse
+from perdure.ledger.group import EMPTY, META_KEY, Row, pack_meta
+from perdure.ledger.pages import look
+from perdure.limits import (
+    GROUP_BYTES_MAX,
+    MAP_BYTES_FIRST,
+    OPEN_WALK_BYTES_MAX,
+    READ_ROWS_MAX,
+    READERS_MAX,
+)
+
+R = TypeVar("R")
+Txn: TypeAlias = "lmdb.Transaction[bytes]"
+
+DATABASES = (b"journal", b"tables", b"blobs")
+FOLDER = "ledger"
+DATA = "data.mdb"
+_UNFINISHED = "ledger.new"
+_FULL = (lmdb.ReadersFullError, lmdb.TlsFullError, lmdb.MemoryError)
+_BAD_FILE = (0, errno.EINVAL, errno.EIO)
+_WALK_ENDS = (VerifyError, struct.error, ArithmeticError, LookupError, ValueError, RecursionError)
+
+
+class LedgerFile:
+    """The open environment of one ledger, read in short transactions: a long one pins pages.
+
+    It belongs to the process that opened it. Raises `LedgerDamaged` for a file that LMDB refuses,
+    and `LedgerInUse` in a forked child or when this process has it open already. A file that may be
+    damaged is to be walked first: LMDB trusts what pages say of themselves.
+    """
+
+    def __init__(self, path: Path, map_bytes: int, map_bytes_max: int, *, readonly: bool) -> None:
+        said = look(path / FOLDER / DATA)
+        self.path = path
+        self._map_bytes, self._map_bytes_max = max(map_bytes, said.map_bytes), map_bytes_max
+        self._pid = os.getpid()
+        # Held while the map is read or replaced: LMDB would pull it from under a reader.
+        self._map_lock = Lock()
+        self.env = _environment(path / FOLDER, self._map_bytes, readonly=readonly)
+        try:
+            self.env.reader_check()
+            self.journal, self.tables, self.blobs = self._databases()
+        except BaseException:
+            self.env.close()
+            raise
+
+    def view(self, read: Callable[[Txn], R]) -> R:
+        """What `read` finds in one short transaction."""
+        self.check_process()
+        while True:
+            try:
+                with self._map_lock, self.env.begin() as txn:
+                    return read(txn)
+            except lmdb.MapResizedError:  # the owner, another process, has grown it
+                self._remap(0)
+            except lmdb.Error as error:
+                raise trouble(self.path, error) from error
+
+    def chunk(
+        self, db: lmdb._Database, start: bytes, size: int, prefix: bytes = b""
+    ) -> tuple[list[Row], bool]:
+        """At most `size` rows and not many bytes from `start` on, and whether there may be more."""
+
+        def read(txn: Txn) -> tuple[list[Row], bool]:
+            rows: list[Row] = []
+            bytes_left = GROUP_BYTES_MAX
+            cursor = txn.cursor(db)
+            if cursor.set_range(start):
+                for row in cursor:
+                    if not row[0].startswith(prefix):
+                        break
+                    rows.append(row)
+                    bytes_left -= len(row[1])
+                    if len(rows) == size or bytes_left <= 0:
+                        return rows, True
+            return rows, False
+
+        return self.view(read)
+
+    def keys(self, db: lmdb._Database, start: bytes) -> list[bytes]:
+        """At most `READ_ROWS_MAX` keys from `start` on: their values may be large."""
+
+        def read(txn: Txn) -> list[bytes]:
+            cursor = txn.cursor(db)
+            found = cursor.set_range(start)
+            return list(islice(cursor.iternext(values=False), READ_ROWS_MAX)) if found else []
+
+        return self.view(read)
+
+    def grow(self) -> None:
+        """Double the map; raises `LedgerError` when it is as large as it may be."""
+        if self._map_bytes >= self._map_bytes_max:
+            raise LedgerError(f"its map is full, and has its most: {self._map_bytes_max:,} bytes")
+        self._map_bytes = min(2 * self._map_bytes, self._map_bytes_max)
+        self._remap(self._map_bytes)
+
+    def close(self) -> None:
+        """Close it, unless a parent process owns it; a second close does nothing."""
+        if self._pid == os.getpid():
+            self.env.close()
+        self._pid = 0
+
+    def check_process(self) -> None:
+        """Raise unless this is the process that opened it, and has not closed it."""
+        pid = os.getpid()
+        if self._pid == pid:
+            return
+        if self._pid == 0:
+            raise Broken(f"the ledger {self.path} is closed, and is used")
+        raise LedgerInUse(
+            f"the ledger {self.path} belongs to process {self._pid}, and this is {pid}, forked "
+            "from it. Open the ledger after the fork, or send the other process a message."
+        )
+
+    def _databases(self) -> list[lmdb._Database]:
+        try:
+            return [self.env.open_db(name, create=False) for name in DATABASES]
+        except lmdb.MapResizedError:  # grown since it was looked at
+            self._remap(0)
+            return self._databases()
+        except lmdb.Error as error:
+            raise trouble(self.path, error) from error
+
+    def _remap(self, map_bytes: int) -> None:
+        with self._map_lock:
+            try:
+                self.env.set_mapsize(map_bytes)  # 0 takes the size that the file says
+            except lmdb.Error as error:
+                self.env.close()  # there is no map now, and to touch it would end the process
+                raise LedgerError(
+                    f"the map of {self.path} cannot have {map_bytes:,} bytes: {error}. "
+                    "Give the process more address space."
+                ) from error
+
+
+def _environment(directory: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
+    """The LMDB environment in a directory; the file must have been looked at before."""
+    try:
+        return lmdb.open(
+            str(directory),
+            map_size=map_bytes,
+            readonly=readonly,
+            readahead=False,
+            mode=0o644,
+            max_dbs=len(DATABASES),
+            max_readers=READERS_MAX,
+            lib_version=0,  # LMDB 0.9's format, whatever the environment variable says
+        )
+    except (lmdb.Error, OSError) as error:
+        raise trouble(directory, error) from error
+
+
+def create_ledger(path: Path) -> None:
+    """Make an empty ledger in the run directory `path`, whose owner we are.
+
+    It is built under another name and renamed when it is durable: a kill in the middle leaves no
+    ledger, and the next call clears away what it left.
+    """
+    fresh = path / _UNFINISHED
+    try:
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir()
+        env = _environment(fresh, MAP_BYTES_FIRST, readonly=False)
+        try:
+            with env.begin(write=True) as txn:
+                databases = {name: env.open_db(name, txn=txn) for name in DATABASES}
+                txn.put(META_KEY, pack_meta(EMPTY), db=databases[b"tables"])
+        finally:
+            env.close()
+        sync_directory(fresh)
+        fresh.rename(path / FOLDER)
+        sync_directory(path)
+    except (lmdb.Error, OSError) as error:
+        raise trouble(path, error) from error
+
+
+def make_directory(path: Path) -> None:
+    """Make `path` and what is missing above it, durably."""
+    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for directory in missing:
+            sync_directory(directory.parent)
+    except OSError as error:
+        raise trouble(path, error) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def walk(path: Path) -> None:
+    """Check every page of a ledger that nobody writes; raises `LedgerDamaged` at what is wrong.
+
+    The walk is pure Python over plain reads: no file can make it crash.
+    """
+    try:
+        problems = verify(str(path / FOLDER), subdir=True)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise trouble(path, error) from error
+    except _WALK_ENDS as error:
+        problems = [str(error)]
+    if problems:
+        raise LedgerDamaged(
+            f"the file of the ledger {path} is damaged: {'; '.join(problems[:3])}. "
+            "Restore a backup to go on."
+        )
+
+
+def glance(path: Path) -> None:
+    """Check what can be checked of the file in bounded time, before it is opened.
+
+    Its meta pages, always; every page, when it is small, or shorter than its meta pages say.
+    Somebody may be writing it.
+    """
+    said = look(path / FOLDER / DATA)
+    if not said.whole or said.file_bytes <= OPEN_WALK_BYTES_MAX:
+        try:
+            walk(path)
+        except LedgerDamaged:
+            if look(path / FOLDER / DATA).txn == said.txn:  # else it changed under the walk
+                raise
+
+
+def trouble(path: Path, error: lmdb.Error | OSError) -> LedgerError:
+    """Our error for one that came while opening or reading `path`."""
+    if isinstance(error, OSError):
+        return LedgerError(f"the ledger {path} cannot be opened: {error}. Mend that and try again.")
+    if isinstance(error, _FULL):
+        return LedgerError(f"{path} has {READERS_MAX} readers, its most: {error}. Stop some.")
+    if "already open in this process" in str(error):
+        return LedgerInUse(
+            f"the ledger {path} is open in this process, {os.getpid()}, already. "
+            "Use that store, or close it first."
+        )
+    if error.code > 0 and error.code not in _BAD_FILE:
+        return LedgerError(f"the ledger {path} cannot be opened: {error}. Mend that and try again.")
+    return LedgerDamaged(f"the ledger {path} is damaged: {error}. Restore a backup to go on.")

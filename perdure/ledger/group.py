@@ -1,0 +1,259 @@
+"""What is committed together, and the rules every store keeps: hash chain, row checksums, the port.
+
+A journal row is `[kind u8][format u8][hash 16][payload]` under its seq; a table row is
+`[value][crc32 of key and value]` under a key whose first byte names the table; the meta row, under
+a key of table 0, is written with each group and says what must be there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from operator import itemgetter
+from struct import Struct
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+from perdure.errors import Broken, LedgerDamaged, LedgerTooNew
+from perdure.ledger.records import FORMAT_VERSION
+from perdure.limits import KEY_BYTES_MAX
+
+GENESIS = bytes(16)
+"""The hash before the first record's."""
+
+META_KEY = b"\x00meta"
+"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 254."""
+
+Row = tuple[bytes, bytes]
+
+_LINK = Struct(">QBB")
+_META = Struct(">HQ16sqQH")
+_COUNT = Struct(">BQ")
+_CRC_BYTES = 4
+_HASH_END = 18  # of a journal row: kind, format and hash come before the payload
+
+
+@dataclass(slots=True)
+class Group:
+    """Records that become durable together, and the net change they make to the tables.
+
+    Of two puts to one key the later counts; a key that is both deleted and put is put. A delete
+    of a row that is not there is none. Times are ledger time in ns.
+    """
+
+    first_seq: int
+    records: list[tuple[int, bytes]] = field(default_factory=list)  # (kind, payload)
+    puts: list[Row] = field(default_factory=list)
+    deletes: list[bytes] = field(default_factory=list)
+    blobs: dict[bytes, bytes] = field(default_factory=dict)  # blake2b-256 -> bytes, stored once
+    time_ns: int = 0  # of the last record
+
+
+class Head(NamedTuple):
+    """Where a ledger ends: the last record, and how many rows each table has."""
+
+    seq: int
+    hash: bytes
+    time_ns: int
+    counts: dict[int, int]  # kind byte of a table -> its rows
+
+
+class Meta(NamedTuple):
+    """The meta row: the head, and what else must be there for it to be whole."""
+
+    head: Head
+    blobs: int
+
+
+EMPTY = Meta(Head(0, GENESIS, 0, {}), 0)
+"""The meta row of a ledger in which nothing has happened."""
+
+
+class RawRecord(NamedTuple):
+    """One record of the journal, its payload not yet read."""
+
+    seq: int
+    kind: int
+    payload: bytes
+    hash: bytes
+
+
+class Store(Protocol):
+    """A ledger's bytes: the port that LMDB and memory both implement.
+
+    One thread commits; reads may come from others meanwhile, and see whole groups only.
+    Reads raise `LedgerDamaged` for anything that contradicts its checksum, hash or count.
+    """
+
+    def head(self) -> Head:
+        """The end of the journal as it is durable now."""
+        ...
+
+    def get(self, key: bytes) -> bytes | None:
+        """One row of a table."""
+        ...
+
+    def scan(
+        self, prefix: bytes, after: bytes | None = None, limit: int | None = None
+    ) -> Iterator[Row]:
+        """The rows whose keys start with `prefix`, in key order, those up to `after` left out.
+
+        A long scan is several short reads: rows changed meanwhile may be seen changed.
+        """
+        ...
+
+    def record(self, seq: int) -> RawRecord | None:
+        """The record of that seq, checked against the one before it."""
+        ...
+
+    def records(self, first: int = 1, last: int | None = None) -> Iterator[RawRecord]:
+        """The records from `first` to `last` or the head, each checked against the one before."""
+        ...
+
+    def blob(self, digest: bytes) -> bytes | None:
+        """The bytes of that blake2b-256 digest."""
+        ...
+
+    def commit(self, group: Group) -> Head:
+        """Make a group durable, all of it or none; `CommitFailed` ends all further commits."""
+        ...
+
+    def digests(self) -> Iterator[bytes]:
+        """The digests of all blobs."""
+        ...
+
+    def check(self) -> None:
+        """Check what this store alone can check: its file, page by page."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the ledger; a second close does nothing."""
+        ...
+
+
+def blob_digest(data: bytes) -> bytes:
+    """The name of a blob: blake2b-256 of its bytes.
+
+    >>> blob_digest(b"report").hex()[:8]
+    'f30f464c'
+    """
+    return blake2b(data, digest_size=32).digest()
+
+
+def link(previous: bytes, seq: int, kind: int, payload: bytes, version: int) -> bytes:
+    """The hash of a record: over the hash before it, its place, kind, format and payload."""
+    return blake2b(
+        previous + _LINK.pack(seq, kind, version) + payload, digest_size=len(GENESIS)
+    ).digest()
+
+
+def chain(
+    previous: bytes, first_seq: int, records: Sequence[tuple[int, bytes]]
+) -> tuple[list[Row], bytes]:
+    """The journal rows of `records`, and the hash of the last: the one loop of a commit."""
+    rows: list[Row] = []
+    pack, append, size = _LINK.pack, rows.append, len(GENESIS)
+    for seq, (kind, payload) in enumerate(records, first_seq):
+        place = pack(seq, kind, FORMAT_VERSION)
+        previous = blake2b(previous + place + payload, digest_size=size).digest()
+        append((place[:8], place[8:] + previous + payload))
+    return rows, previous
+
+
+def stored_hash(row: bytes) -> bytes:
+    """The hash inside a journal row."""
+    return row[2:_HASH_END]
+
+
+def open_record(previous: bytes, seq: int, row: bytes) -> RawRecord:
+    """The record in a journal row; raises `LedgerDamaged` unless it follows `previous`."""
+    if len(row) >= _HASH_END:
+        record = RawRecord(seq, row[0], row[_HASH_END:], row[2:_HASH_END])
+        if link(previous, seq, row[0], record.payload, row[1]) == record.hash:
+            return record
+    raise LedgerDamaged(
+        f"record {seq} does not follow record {seq - 1}: its hash does not match its bytes. "
+        f"Records 1 to {seq - 1} can still be read; restore a backup to go on.",
+        seq,
+    )
+
+
+def missing_record(seq: int) -> LedgerDamaged:
+    """The error for a hole in the journal."""
+    return LedgerDamaged(
+        f"record {seq} is missing from the journal. Restore a backup to go on.", seq
+    )
+
+
+def seal_rows(puts: Sequence[Row]) -> list[Row]:
+    """Table rows with their checksums, in key order; of equal keys the later comes later."""
+    return [
+        (key, value + crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big"))
+        for key, value in sorted(puts, key=itemgetter(0))
+    ]
+
+
+def open_row(key: bytes, stored: bytes) -> bytes:
+    """The value of a stored table row; raises `LedgerDamaged` when its checksum says otherwise."""
+    value = stored[:-_CRC_BYTES]
+    if crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big") != stored[-_CRC_BYTES:]:
+        raise LedgerDamaged(
+            f"row {key.hex(' ', -8)} of table {key[0]} does not match its checksum. "
+            "Restore a backup to go on."
+        )
+    return value
+
+
+def by_table(rows: Sequence[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
+    """Sorted rows, cut where the kind byte changes."""
+    start = 0
+    while start < len(rows):
+        kind = rows[start][0][0]
+        end = bisect_left(rows, (bytes((kind + 1,)),), start)
+        yield kind, rows[start:end]
+        start = end
+
+
+def pack_meta(meta: Meta) -> bytes:
+    """The meta row's value; in every format its number comes first and the checksum last."""
+    seq, hash_, time_ns, counts = meta.head
+    rows = sorted(item for item in counts.items() if item[1])
+    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, meta.blobs, len(rows))
+    value += b"".join(_COUNT.pack(*row) for row in rows)
+    return seal_rows([(META_KEY, value)])[0][1]
+
+
+def unpack_meta(stored: bytes) -> Meta:
+    """The meta row of a ledger; raises `LedgerTooNew` when a later perdure wrote it."""
+    value = open_row(META_KEY, stored)
+    version = int.from_bytes(value[:2], "big")
+    if version > FORMAT_VERSION:
+        raise LedgerTooNew(
+            f"the ledger has format {version}, and this perdure reads up to {FORMAT_VERSION}. "
+            "Use the perdure that wrote it, or a later one."
+        )
+    if len(value) < _META.size:
+        raise LedgerDamaged(f"the meta row has {len(value)} of at least {_META.size} bytes.")
+    _, seq, hash_, time_ns, blobs, _ = _META.unpack_from(value)
+    counts = dict(_COUNT.iter_unpack(value[_META.size :]))
+    return Meta(Head(seq, hash_, time_ns, counts), blobs)
+
+
+def check_group(head: Head, group: Group) -> None:
+    """Raise `Broken` for a group that does not continue `head`, or has keys that no table has."""
+    if group.first_seq != head.seq + 1:
+        raise Broken(f"a group starts at seq {group.first_seq}, and the ledger ends at {head.seq}")
+    if group.time_ns < head.time_ns:
+        raise Broken(f"ledger time would go back from {head.time_ns} to {group.time_ns} ns")
+    keys = [key for key, _ in group.puts]
+    keys += group.deletes
+    if keys:
+        if max(map(len, keys)) > KEY_BYTES_MAX:
+            raise Broken(f"a row key has more than {KEY_BYTES_MAX} bytes: {max(keys, key=len)!r}")
+        if min(keys) < b"\x01" or max(keys) >= b"\xff":
+            raise Broken("a row key does not start with the kind byte of a table, 1 to 254")
+    for digest, data in group.blobs.items():
+        if blob_digest(data) != digest:
+            raise Broken(f"a blob of {len(data)} bytes is not what its digest {digest.hex()} names")

@@ -1,0 +1,101 @@
+"""The values of table rows, as plain data, and their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import msgpack
+
+from perdure.errors import LedgerDamaged
+
+R = TypeVar("R")
+
+_packer = msgpack.Packer(use_bin_type=True)
+
+
+class ActorRow(NamedTuple):
+    """Who an actor is, and where in its life."""
+
+    address: str
+    class_name: str  # as registered
+    version: int
+    parent: int
+    spec: dict[str, Any]
+    init: bytes
+    incarnation: int
+    life: int
+    crashes: int
+    restarts: int
+    attempts: int  # failed tries at the head message, without progress since
+    not_before: int  # ledger time of the next try
+    reason: str  # of the last exit
+
+
+class StateRow(NamedTuple):
+    """The committed state of an actor: `images` is field -> (base bytes, ops)."""
+
+    turns: int
+    seq: int
+    state_hash: bytes
+    images: dict[str, Any]
+
+
+class StepRow(NamedTuple):
+    """A step of the message at the head of an inbox; `phase` is intent, asked or done."""
+
+    phase: str
+    name: str
+    digest: bytes
+    ok: bool
+    value: bytes
+    reserved: int
+    seq: int
+
+
+class DeadRow(NamedTuple):
+    """A message that will not be handled."""
+
+    to: str
+    reason: str
+    attempts: int
+    time: int
+    seq: int  # of the record that says so
+
+
+class ArtifactRow(NamedTuple):
+    """Bytes for the outside, and whether their file is in place."""
+
+    digest: bytes
+    size: int
+    seq: int
+    released: bool
+
+
+class StatusRow(NamedTuple):
+    """What the run is up to: running, waiting, finished, failed or interrupted."""
+
+    status: str
+    reason: str
+    result: bytes | None
+
+
+class BudgetRow(NamedTuple):
+    """The run's token budget; `limit` None is no limit."""
+
+    limit: int | None
+    spent: int
+    reserved: int
+
+
+def pack_row(row: tuple[Any, ...]) -> bytes:
+    """The bytes of a row. Called on the kernel thread only: the packer is reused."""
+    return bytes(_packer.pack(row))
+
+
+def unpack_row(kind: Callable[..., R], data: bytes) -> R:
+    """The row of that kind in `data`; raises `LedgerDamaged` for anything else."""
+    try:
+        return kind(*msgpack.unpackb(data, use_list=False, strict_map_key=False))
+    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        raise LedgerDamaged(f"a table row cannot be read as {kind!r}: {error}.") from error

@@ -1,0 +1,295 @@
+"""The ledger on disk: an LMDB environment of three databases, `journal`, `tables` and `blobs`.
+
+A run's directory holds `ledger/` (LMDB's own files) and `owner`, the lock of the one process that
+writes. No error of LMDB's leaves this module.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+
+from perdure.errors import (
+    Broken,
+    CommitFailed,
+    LedgerDamaged,
+    LedgerError,
+    LedgerExists,
+    NotALedger,
+)
+from perdure.ledger import group as rules
+from perdure.ledger.environment import (
+    DATA,
+    FOLDER,
+    LedgerFile,
+    Txn,
+    create_ledger,
+    glance,
+    make_directory,
+    trouble,
+    walk,
+)
+from perdure.ledger.gil import short_waits
+from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row
+from perdure.ledger.owner import Owner
+from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, READER_CHECK_GROUPS
+
+
+def open_store(
+    path: str | Path,
+    *,
+    create: bool = False,
+    write: bool = True,
+    map_bytes_first: int = MAP_BYTES_FIRST,
+    map_bytes_max: int = MAP_BYTES_MAX,
+) -> LmdbStore:
+    """The ledger in the run directory `path`, to write or only to read.
+
+    `create` makes it, directory included; it implies `write`, and takes an empty ledger as new.
+    The sizes, in bytes, are what LMDB's map starts with and where its doubling ends. Raises
+    `LedgerExists`, `NotALedger`, `LedgerInUse`, `LedgerTooNew` or `LedgerDamaged`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as directory:
+    ...     store = open_store(directory, create=True)
+    ...     _ = store.commit(Group(1, [(1, b"first")], puts=[(b"\\x01key", b"value")]))
+    ...     store.close()
+    ...     store = open_store(directory, write=False)
+    ...     store.head().seq, store.record(1).payload, store.get(b"\\x01key")
+    (1, b'first', b'value')
+    """
+    run = Path(path)
+    if create:
+        make_directory(run)
+    else:
+        find_ledger(run)
+    owner = Owner(run) if write or create else None
+    try:
+        if create and not (run / FOLDER / DATA).exists():
+            create_ledger(run)
+        glance(run)
+        file = LedgerFile(run, map_bytes_first, map_bytes_max, readonly=owner is None)
+        store = LmdbStore(file, owner)
+        if create and store.head().seq:
+            store.close()
+            raise LedgerExists(
+                f"{run} holds a ledger already, of {store.head().seq} records. "
+                f"Use `perdure resume {run}`, or another directory."
+            )
+    except BaseException:
+        if owner:
+            owner.release()
+        raise
+    return store
+
+
+def find_ledger(path: str | Path) -> Path:
+    """The run directory `path`; raises `NotALedger` when there is no ledger in it."""
+    if not (Path(path) / FOLDER / DATA).is_file():
+        raise NotALedger(f"{path} holds no ledger. `perdure runs` lists those there are.")
+    return Path(path)
+
+
+class LmdbStore:
+    """A ledger in an LMDB file; `open_store` makes one. One thread commits, any may read."""
+
+    def __init__(self, file: LedgerFile, owner: Owner | None) -> None:
+        self.path = file.path
+        self._file = file
+        self._owner = owner
+        self._failed = ""
+        self._groups = 0
+        try:
+            self._meta = file.view(self._read_meta)
+        except BaseException:
+            file.close()
+            raise
+
+    def head(self) -> Head:
+        return (self._meta if self._owner else self._file.view(self._read_meta)).head
+
+    def get(self, key: bytes) -> bytes | None:
+        stored = self._file.view(lambda txn: txn.get(key, db=self._file.tables))
+        return None if stored is None else rules.open_row(key, stored)
+
+    def scan(
+        self, prefix: bytes, after: bytes | None = None, limit: int | None = None
+    ) -> Iterator[Row]:
+        start = max(prefix, b"\x01") if after is None else max(prefix, after + b"\0")
+        left = limit
+        while left is None or left > 0:
+            size = READ_ROWS_MAX if left is None else min(left, READ_ROWS_MAX)
+            rows, more = self._file.chunk(self._file.tables, start, size, prefix)
+            for key, stored in rows:
+                yield key, rules.open_row(key, stored)
+            if not more:
+                return
+            start = rows[-1][0] + b"\0"
+            left = None if left is None else left - len(rows)
+
+    def record(self, seq: int) -> RawRecord | None:
+        if seq < 1:
+            return None
+        before, row = self._file.view(lambda txn: self._pair(txn, seq))
+        if row is None:
+            if seq <= self.head().seq:
+                raise rules.missing_record(seq)
+            return None
+        return rules.open_record(self._hash(seq - 1, before), seq, row)
+
+    def records(self, first: int = 1, last: int | None = None) -> Iterator[RawRecord]:
+        head_seq = self.head().seq
+        last = head_seq if last is None else min(last, head_seq)
+        seq = max(first, 1)
+        if seq > last:
+            return
+        previous = self._hash(seq - 1, self._file.view(lambda txn: self._pair(txn, seq)[0]))
+        while seq <= last:
+            size = min(READ_ROWS_MAX, last - seq + 1)
+            rows, _ = self._file.chunk(self._file.journal, _seq_key(seq), size)
+            if not rows:
+                raise rules.missing_record(seq)
+            for key, row in rows:
+                if key != _seq_key(seq):
+                    raise rules.missing_record(seq)
+                record = rules.open_record(previous, seq, row)
+                previous = record.hash
+                seq += 1
+                yield record
+
+    def blob(self, digest: bytes) -> bytes | None:
+        data = self._file.view(lambda txn: txn.get(digest, db=self._file.blobs))
+        if data is not None and rules.blob_digest(data) != digest:
+            raise LedgerDamaged(f"blob {digest.hex()} is not what its name says. Restore a backup.")
+        return data
+
+    def digests(self) -> Iterator[bytes]:
+        start = b"\0"
+        while keys := self._file.keys(self._file.blobs, start):
+            yield from keys
+            start = keys[-1] + b"\0"
+
+    def check(self) -> None:
+        """Walk the file's pages with every writer held off; `LedgerInUse` if that cannot be."""
+        self._file.check_process()
+        if self._owner is None:
+            owner = Owner(self.path)
+            try:
+                walk(self.path)
+            finally:
+                owner.release()
+            return
+        try:
+            with self._file.env.begin(write=True):
+                walk(self.path)
+        except lmdb.Error as error:
+            raise trouble(self.path, error) from error
+
+    def commit(self, group: Group) -> Head:
+        self._file.check_process()
+        if self._owner is None:
+            raise Broken(f"the ledger {self.path} was opened for reading, and is written to")
+        if self._failed:
+            raise self._commit_failed(group)
+        rules.check_group(self._meta.head, group)
+        rows, hash_ = rules.chain(self._meta.head.hash, group.first_seq, group.records)
+        puts = rules.seal_rows(group.puts)
+        try:
+            with short_waits:
+                while not self._write(group, rows, hash_, puts):
+                    self._file.grow()
+        except (lmdb.Error, LedgerError) as error:
+            self._failed = f"{error} ({self._room()})"
+            raise self._commit_failed(group) from error
+        self._groups += 1
+        if self._groups % READER_CHECK_GROUPS == 0:
+            self._file.env.reader_check()
+        return self._meta.head
+
+    def close(self) -> None:
+        self._file.close()
+        if self._owner:
+            self._owner.release()
+
+    # --- one transaction each
+
+    def _write(self, group: Group, rows: list[Row], hash_: bytes, puts: list[Row]) -> bool:
+        """Write the group; False, and nothing written, when the map is full."""
+        (seq, _, _, counts), blobs = self._meta
+        counts = dict(counts)
+        journal, tables = self._file.journal, self._file.tables
+        try:
+            with self._file.env.begin(write=True) as txn:
+                appended = txn.cursor(journal).putmulti(rows, append=True)
+                if appended != (len(rows), len(rows)):
+                    raise Broken(f"the journal has records after {seq}, which its meta row ends at")
+                for key in sorted(group.deletes):
+                    counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
+                for kind, of_kind in rules.by_table(puts):
+                    before = txn.stat(tables)["entries"]
+                    txn.cursor(tables).putmulti(of_kind)
+                    new = txn.stat(tables)["entries"] - before
+                    counts[kind] = counts.get(kind, 0) + new
+                for item in group.blobs.items():
+                    blobs += txn.put(*item, overwrite=False, db=self._file.blobs)
+                counts = {kind: count for kind, count in counts.items() if count}
+                meta = Meta(Head(seq + len(rows), hash_, group.time_ns, counts), blobs)
+                txn.put(META_KEY, rules.pack_meta(meta), db=tables)
+        except lmdb.MapFullError:
+            return False
+        self._meta = meta
+        return True
+
+    def _pair(self, txn: Txn, seq: int) -> tuple[bytes | None, bytes | None]:
+        """The journal rows of the record before `seq`, and of `seq`."""
+        db = self._file.journal
+        return txn.get(_seq_key(seq - 1), db=db), txn.get(_seq_key(seq), db=db)
+
+    def _hash(self, seq: int, row: bytes | None) -> bytes:
+        if row is None and seq:
+            raise rules.missing_record(seq)
+        return rules.stored_hash(row) if row else GENESIS
+
+    def _read_meta(self, txn: Txn) -> Meta:
+        stored = txn.get(META_KEY, db=self._file.tables)
+        if stored is None:
+            raise LedgerDamaged(f"the ledger {self.path} has no meta row. Restore a backup.")
+        meta = rules.unpack_meta(stored)
+        said = [meta.head.seq, 1 + sum(meta.head.counts.values()), meta.blobs]
+        databases = self._file.journal, self._file.tables, self._file.blobs
+        there = [txn.stat(db)["entries"] for db in databases]
+        if said != there:
+            raise LedgerDamaged(
+                f"the ledger {self.path} has {there} records, rows and blobs, "
+                f"and its meta row says {said}. Restore a backup to go on."
+            )
+        last = txn.get(_seq_key(meta.head.seq), db=self._file.journal)
+        if meta.head.seq and (last is None or rules.stored_hash(last) != meta.head.hash):
+            raise LedgerDamaged(
+                f"record {meta.head.seq} is not the one that the meta row of {self.path} ends at. "
+                "Restore a backup to go on.",
+                meta.head.seq,
+            )
+        return meta
+
+    def _room(self) -> str:
+        try:
+            return f"{shutil.disk_usage(self.path).free:,} bytes are free there"
+        except OSError as error:
+            return str(error)
+
+    def _commit_failed(self, group: Group) -> CommitFailed:
+        seq = self._meta.head.seq
+        return CommitFailed(
+            f"{self.path} refused the records from {group.first_seq} on: {self._failed}. "
+            f"The last durable record is {seq}. Make room or mend the disk: "
+            f"`perdure resume {self.path}` goes on after it.",
+            seq,
+        )
+
+
+def _seq_key(seq: int) -> bytes:
+    return seq.to_bytes(8, "big")

@@ -1,0 +1,287 @@
+"""Values to bytes and back: what a message, a state field or a step's result may hold.
+
+None, bool, int of any size, float, str, bytes, list, tuple, dict with str or int keys, set,
+frozenset, aware datetime, Decimal, UUID, `Ref`, `MessageId`, and the messages, enums and pydantic
+models that a run knows by name. A value comes back as the same type; a datetime comes back in its
+`ZoneInfo`, or at its offset. Equal bytes mean equal values: sets are sorted by the encoding of
+their elements, dicts keep their order.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from typing import Any
+
+from msgpack import UnpackException
+
+from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, UnknownName
+from perdure.ledger import jsonform, refusals
+from perdure.ledger.messages import Names, registration
+from perdure.ledger.shapes import (
+    Head,
+    Lift,
+    Lower,
+    Shape,
+    bridge,
+    enum_lower,
+    member_of,
+    shape_of,
+)
+from perdure.ledger.wire import (
+    ENUM,
+    FROZENSET,
+    LIFT,
+    LOWER,
+    MESSAGE,
+    MESSAGE_PREFIX,
+    SCALARS,
+    SET,
+    TUPLE,
+    Packers,
+    Unfit,
+    unpack,
+)
+from perdure.limits import MESSAGE_BYTES_MAX, VALUE_DEPTH_MAX
+
+_LARGE = MESSAGE_BYTES_MAX // 64  # past it a thread's packer is renewed, or it keeps the memory
+_ENCODE_FAULTS = (
+    Unfit, TypeError, ValueError, LookupError, AttributeError, RuntimeError, OverflowError,
+)  # fmt: skip
+_DECODE_FAULTS = (
+    UnpackException, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
+    struct.error,
+)  # fmt: skip
+
+_packers = Packers()
+_only_scalars = SCALARS.issuperset
+_only_keys = frozenset({str, int}).issuperset
+
+
+class Codec:
+    """The values of one run: `encode` and `decode`, from any thread.
+
+    A class that is defined again (see `Names.add`) needs a new codec.
+
+    >>> codec = Codec()
+    >>> codec.decode(codec.encode({"pages": (1, 2), "seen": {3}}))
+    {'pages': (1, 2), 'seen': {3}}
+    """
+
+    def __init__(self, names: Names | None = None) -> None:
+        self.names = Names.everything() if names is None else names
+        self._forms = _Forms(self.names)
+        self._lifts = _Lifts(self.names, self._forms)
+        self._types: dict[bytes, str] = {}
+        self._containers: dict[bytes, Any] = {
+            TUPLE: tuple,
+            SET: set,
+            FROZENSET: frozenset,
+        }
+
+    def encode(self, value: object, what: str = "value") -> bytes:
+        """The bytes of `value`; `what` names it in errors. Raises `NotEncodable`, `TooLarge`."""
+        kind = type(value)
+        try:
+            data = _packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+        except _ENCODE_FAULTS as fault:
+            data = self._encode_odd(value, what, fault)
+        if len(data) > _LARGE:
+            _check_size(data, refusals.name_of(value, what))
+        return data
+
+    def decode(self, data: bytes) -> Any:
+        """The value of these bytes, shared with nobody. Raises `LedgerDamaged`, `UnknownName`."""
+        try:
+            return unpack(data, self._container, self._single)
+        except _DECODE_FAULTS as fault:
+            if isinstance(fault, PerdureError):
+                raise
+            raise _damaged(data, fault) from fault
+
+    def type_name(self, data: bytes) -> str:
+        """The registered name of a message from its bytes, or the type name of another value."""
+        if data[:4] != MESSAGE_PREFIX:
+            kind = type(self.decode(data))
+            noted = registration(kind)
+            return noted.name if noted else kind.__name__
+        head = _head_bytes(data)
+        try:
+            return self._types[head]
+        except KeyError:
+            return self._learn_type(head)
+
+    def to_json(self, value: object) -> Any:
+        """The form that people and JSON use: `{"$": "Found", "page": "x"}`. Raises as `encode`."""
+        self.encode(value)
+        return jsonform.to_json(value)
+
+    def from_json(self, form: object) -> Any:
+        """The value of a JSON form. Raises `UsageError`, naming the nearest right word."""
+        return jsonform.from_json(form, self.names)
+
+    def _encode_odd(self, value: object, what: str, fault: Exception) -> bytes:
+        """Encode text that the fast packer refuses, half surrogate pairs; or say what is wrong."""
+        if isinstance(fault, PerdureError) and not isinstance(fault, UnknownName):
+            raise fault
+        if isinstance(fault, UnicodeEncodeError):
+            _packers.allow_surrogates()
+            try:
+                kind = type(value)
+                return _packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+            except _ENCODE_FAULTS as second:
+                fault = second
+            finally:
+                _packers.renew()
+        reason = refusals.explain(value, what, self.names) or NotEncodable(
+            f"{refusals.name_of(value, what)} has no bytes: {type(fault).__name__}: {fault}. "
+            "Store a copy if another thread changes it."
+        )
+        raise reason from None
+
+    def _container(self, found: dict[Any, Any]) -> object:
+        if len(found) == 1:
+            (tag,) = found
+            if tag == MESSAGE:
+                row = found[tag]
+                return self._lifts[row[0]](row)
+            if type(tag) is bytes:
+                return self._containers[tag](found[tag])
+        return found
+
+    def _single(self, code: int, data: bytes) -> object:
+        if code != ENUM:
+            return LIFT[code](data)
+        name, _, member = data.decode().partition(" ")
+        return member_of(self.names.get(name), member)
+
+    def _learn_type(self, head: bytes) -> str:
+        name = head.decode("utf-8", "replace").partition("@")[0]
+        if name not in self.names:
+            return name
+        noted = registration(self.names.get(name))
+        self._types[head] = name = noted.name if noted else name
+        return name
+
+
+class _Forms(dict[type, Lower]):
+    """How each type is lowered to what msgpack has; a run's own types are learned when met."""
+
+    def __init__(self, names: Names) -> None:
+        super().__init__(LOWER)
+        self._names = names
+        self.update(
+            {
+                list: self._list,
+                tuple: self._tuple,
+                dict: self._dict,
+                set: self._set,
+                frozenset: self._frozenset,
+            }
+        )
+
+    def __missing__(self, cls: type) -> Lower:
+        lower: Lower
+        plain: Any = refusals.plain_type(cls)
+        noted = registration(cls)
+        if plain is not None:
+            inner = self[plain]
+            lower = lambda value, depth: inner(plain(value), depth)  # noqa: E731
+        elif noted is None or self._names.get(noted.name) is not cls:
+            raise Unfit
+        elif issubclass(cls, Enum):
+            lower = enum_lower(noted)
+        else:
+            lower = self.shape(cls).lower
+        self[cls] = lower
+        return lower
+
+    def shape(self, cls: type) -> Shape:
+        """The shape of a registered class."""
+        noted = registration(cls)
+        if noted is None or issubclass(cls, Enum):
+            raise ValueError(f"{cls.__qualname__} is no message class")
+        return shape_of(cls, noted, self)
+
+    def _items(self, values: Any, depth: int) -> list[Any]:
+        if depth > VALUE_DEPTH_MAX:
+            raise Unfit
+        depth += 1
+        return [v if type(v) in SCALARS else self[type(v)](v, depth) for v in values]
+
+    def _list(self, values: list[Any], depth: int) -> object:
+        if depth <= VALUE_DEPTH_MAX and _only_scalars(map(type, values)):
+            return values
+        return self._items(values, depth)
+
+    def _tuple(self, values: tuple[Any, ...], depth: int) -> object:
+        return {TUPLE: self._items(values, depth)}
+
+    def _set(self, values: set[Any], depth: int) -> object:
+        return {SET: sorted(self._items(values, depth), key=_packers.pack)}
+
+    def _frozenset(self, values: frozenset[Any], depth: int) -> object:
+        return {FROZENSET: sorted(self._items(values, depth), key=_packers.pack)}
+
+    def _dict(self, pairs: dict[Any, Any], depth: int) -> object:
+        if depth > VALUE_DEPTH_MAX or not _only_keys(map(type, pairs)):
+            raise Unfit
+        if _only_scalars(map(type, pairs.values())):
+            return pairs
+        depth += 1
+        return {
+            key: v if type(v) in SCALARS else self[type(v)](v, depth) for key, v in pairs.items()
+        }
+
+
+class _Lifts(dict[str, Lift]):
+    """How the values after each head become an object; heads are learned when first met."""
+
+    def __init__(self, names: Names, forms: _Forms) -> None:
+        super().__init__()
+        self._names = names
+        self._forms = forms
+
+    def __missing__(self, text: str) -> Lift:
+        head = Head.parse(text)
+        cls = self._names.get(head.name)
+        shape, noted = self._forms.shape(cls), registration(cls)
+        today = Head.parse(shape.head)
+        if noted is None or (head.version, head.fields) == (today.version, today.fields):
+            lift = shape.lift
+        else:
+            lift = bridge(cls, noted, head)
+        self[text] = lift
+        return lift
+
+
+def _head_bytes(data: bytes) -> bytes:
+    """The head of a message, cut out of its bytes without reading the rest."""
+    try:
+        at = {0xDC: 7, 0xDD: 9}.get(data[4], 5)  # past the header of the array
+        first = data[at]
+        if first < 0xC0:
+            start, size = at + 1, first & 0x1F
+        elif first == 0xD9:
+            start, size = at + 2, data[at + 1]
+        else:
+            start, size = at + 3, int.from_bytes(data[at + 1 : at + 3], "big")
+        return data[start : start + size]
+    except IndexError as fault:
+        raise _damaged(data, fault) from fault
+
+
+def _damaged(data: bytes, fault: Exception) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"{len(data):,} bytes that begin with {bytes(data[:16]).hex(' ')} are not a value: "
+        f"{type(fault).__name__}: {fault}. `perdure verify` names the first bad record."
+    )
+
+
+def _check_size(data: bytes, name: str) -> None:
+    _packers.renew()
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise TooLarge(
+            f"{name} has {len(data):,} of at most {MESSAGE_BYTES_MAX:,} bytes. "
+            "Put it into an artifact and send its path, or send it in parts."
+        )

@@ -1,0 +1,68 @@
+"""Every bound of the runtime, its unit in its name, with the reason. Nothing else bounds anything."""
+
+from __future__ import annotations
+
+# --- values and messages
+MESSAGE_BYTES_MAX = 16 * 1024 * 1024  # one message; larger values belong in artifacts
+VALUE_DEPTH_MAX = 64  # nesting of containers: msgpack's own recursion limit is 511
+ADDRESS_BYTES_MAX = 400  # LMDB keys end at 511 bytes, and a key holds a prefix too
+NAME_BYTES_MAX = 128  # one segment of an address, a message name, a step name
+
+# --- inboxes
+INBOX_SOFT_MAX = 10_000  # past it, those who sent there wait until it drains
+INBOX_HARD_MAX = 100_000  # past it, tell() raises InboxFull
+
+# --- turns
+CONCURRENCY_DEFAULT = 4  # L: turns in flight at once
+ATTEMPTS_MAX = 3  # tries at one message before it is a dead letter
+TURN_INTENTS_MAX = 100_000  # tells, stops and artifacts of one turn
+BACKOFF_FIRST_SECONDS = 0.01
+BACKOFF_FACTOR = 2.0
+BACKOFF_SECONDS_MAX = 30.0
+TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
+
+# --- state
+STATE_OPS_MAX = 10_000  # operations a tracked container logs in a turn; past it, it is written whole
+IMAGE_OPS_BYTES_MIN = 1_024  # operations beside a field's base before the base is written anew
+
+# --- supervision: OTP's own defaults
+INTENSITY_DEFAULT = 1
+PERIOD_SECONDS_DEFAULT = 5.0
+SHUTDOWN_SECONDS_DEFAULT = 5.0
+SCENARIO_ACTORS_MAX = 1_000_000  # of one scenario's tree, which count = N makes in memory
+SPAWN_INTENSITY = 3  # of the implicit supervisor of spawned children
+SPAWN_PERIOD_SECONDS = 5.0
+
+# --- groups: one LMDB transaction, one fsync
+GROUP_RECORDS_MAX = 1_024  # sealed at this size; 1,024 is where raw LMDB stops gaining
+GROUP_BYTES_MAX = 8 * 1024 * 1024
+GROUPS_WAITING_MAX = 2  # sealed and not yet durable; past it turns wait for the disk
+
+# --- memory
+ACTORS_LOADED_MAX = 4_096  # idle actors kept in memory before the oldest are unloaded
+
+# --- process
+DRAIN_SECONDS_MAX = 5.0  # SIGTERM to exit, whatever the handlers do
+KERNEL_STALL_SECONDS_MAX = 30.0  # a handler that holds the kernel thread longer ends the process
+POOL_THREADS_MAX = 64  # threads for `def` handlers and blocking steps
+BATCH_TURNS_MAX = 32  # cheap `def` turns handed to one pool thread at once
+
+# --- ledger
+MAP_BYTES_FIRST = 1 << 26  # 64 MiB; grown by doubling, so a small disk is not over-promised
+MAP_BYTES_MAX = 1 << 44
+DISK_FREE_BYTES_MIN = 256 * 1024  # below it the run drains instead of failing in the middle
+READ_ROWS_MAX = 1_000  # of one read transaction: a long one pins pages
+OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when opened: 0.2 s
+KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
+READERS_MAX = 512  # read transactions at once, of all processes
+COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
+READER_CHECK_GROUPS = 256  # commits between looks for dead readers: those pin pages too
+
+# --- budgets
+TOKENS_DEFAULT = 1_000_000
+
+# --- hosts: event loops that Pykka actors live on
+HOST_RUNNERS_MAX = 1_024  # handlers in flight on one host; past it, ready actors wait for one to end
+HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
+HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
+HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn

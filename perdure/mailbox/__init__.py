@@ -1,0 +1,1 @@
+"""A message on its way: envelope, inbox, ready set, index, admission."""

@@ -1,0 +1,141 @@
+"""What supervisors, their children and the kernel say to each other: the control lane's messages.
+
+Actors are named by their ids here; a supervisor's own events name children by their spec ids.
+"""
+
+from __future__ import annotations
+
+from perdure.ledger.messages import message
+
+
+@message("perdure.reason")
+class Reason:
+    """Why an actor ended: `kind` is normal, shutdown, killed or crash; `detail` says more.
+
+    `Reason("shutdown", "x")` is OTP's `{shutdown, x}`. A supervisor that could not start ends with
+    kind shutdown, the `child` that failed, and that child's own reason as `cause`.
+
+    >>> Reason("crash", "ValueError: no such page").abnormal
+    True
+    """
+
+    kind: str
+    detail: str | None = None
+    child: str | None = None
+    cause: Reason | None = None
+
+    @property
+    def abnormal(self) -> bool:
+        """Whether a transient child with this reason is restarted."""
+        return self.kind not in ("normal", "shutdown")
+
+    def __str__(self) -> str:
+        text = self.kind if self.detail is None else f"{self.kind}: {self.detail}"
+        if self.kind == "crash" and self.detail is not None:
+            text = self.detail
+        if self.child is not None:
+            text = f"{text} {self.child!r}"
+        return text if self.cause is None else f"{text}: {self.cause}"
+
+
+NORMAL = Reason("normal")
+SHUTDOWN = Reason("shutdown")
+KILLED = Reason("killed")
+
+
+def crash(error: BaseException) -> Reason:
+    """The reason of an actor out of which `error` came: its class name and its text.
+
+    >>> str(crash(KeyError("page")))
+    "KeyError: 'page'"
+    """
+    text = str(error)
+    name = type(error).__name__
+    return Reason("crash", f"{name}: {text}" if text else name)
+
+
+def start_failed(child: str, cause: Reason) -> Reason:
+    """The reason of a supervisor whose `child` could not be started for the first time.
+
+    >>> str(start_failed("editor", Reason("crash", "OSError: no disk")))
+    "shutdown: failed to start child 'editor': OSError: no disk"
+    """
+    return Reason("shutdown", "failed to start child", child, cause)
+
+
+@message("perdure.start")
+class Start:
+    """To an actor: live your `incarnation`-th life; `reason` is what ended the one before."""
+
+    incarnation: int
+    reason: Reason | None = None
+
+
+@message("perdure.stop")
+class Stop:
+    """To an actor: end this life within `shutdown` seconds, or "infinity", or "brutal_kill"."""
+
+    incarnation: int
+    shutdown: float | str
+    reason: Reason
+
+
+@message("perdure.kill")
+class Kill:
+    """To an actor: end this life at once, whatever it is doing."""
+
+    incarnation: int
+
+
+@message("perdure.exit")
+class Exit:
+    """To a supervisor: its actor `child` ended by itself.
+
+    `counted` is False for a crash on a redelivery: the strategy applies, intensity is not charged.
+    """
+
+    child: int
+    incarnation: int
+    reason: Reason
+    counted: bool = True
+
+
+@message("perdure.started")
+class Started:
+    """To a supervisor: the start that it asked for succeeded."""
+
+    child: int
+    incarnation: int
+
+
+@message("perdure.start_failed")
+class StartFailed:
+    """To a supervisor: the start that it asked for failed."""
+
+    child: int
+    incarnation: int
+    reason: Reason
+
+
+@message("perdure.ignored")
+class Ignored:
+    """To a supervisor: the actor declined to start, and that is no failure."""
+
+    child: int
+    incarnation: int
+
+
+@message("perdure.stopped")
+class Stopped:
+    """To a supervisor: the stop that it asked for is done; `reason` is what really ended it."""
+
+    child: int
+    incarnation: int
+    reason: Reason
+
+
+@message("perdure.try_again")
+class TryAgain:
+    """From a supervisor to itself: restart `child` (a spec id), whose last restart failed."""
+
+    child: str

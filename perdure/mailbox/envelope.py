@@ -1,0 +1,108 @@
+"""One message in memory: what the journal says of it, and where it stands in its inbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.ids import MessageId
+from perdure.ledger.records import Lane, Send
+from perdure.mailbox.index import COST_DEFAULT
+
+ReplyTo = tuple[int, int, int, str]
+"""(asker's id, seq and index of the message it is handling, step key): where an answer goes."""
+
+
+class Envelope:
+    """A message: first on its way out of a turn, then in an inbox.
+
+    `seq` and `index` are set when the sending record is appended; `group` is the number of the
+    commit group that holds it: consumed within that same group, the message touches no table.
+    """
+
+    __slots__ = (
+        "body",
+        "consumed",
+        "cost",
+        "dead",
+        "due",
+        "est",
+        "group",
+        "index",
+        "lane",
+        "plain",
+        "reply",
+        "sender",
+        "seq",
+        "to",
+        "type",
+    )
+
+    def __init__(
+        self,
+        to: int,
+        body: bytes,
+        type: str,
+        sender: int = 0,
+        lane: int = Lane.USER,
+        cost: float = COST_DEFAULT,
+        est: float | None = None,
+        reply: ReplyTo | None = None,
+        due: int | None = None,
+        dead: tuple[str, str] | None = None,
+        plain: bool = False,
+    ) -> None:
+        self.to = to
+        self.body = body
+        self.type = type
+        self.sender = sender
+        self.lane = lane
+        self.cost = cost
+        self.est = est
+        self.reply = reply
+        self.due = due
+        self.dead = dead
+        self.plain = plain  # nothing but recipient and body needs writing down
+        self.seq = 0
+        self.index = 0
+        self.group = 0
+        self.consumed = False
+
+    def wire(self, author: int) -> tuple[Any, ...]:
+        """The message as the record of `author` holds it; see `records.Send`."""
+        if self.plain:
+            return (self.to, self.body)
+        return (
+            self.to,
+            self.body,
+            int(self.lane),
+            self.cost,
+            self.est,
+            self.reply,
+            self.due,
+            self.dead,
+            None if self.sender == author else self.sender,
+        )
+
+    @classmethod
+    def read(cls, seq: int, index: int, send: Send, type: str, sender: int) -> Envelope:
+        """The envelope of a message that a record of the journal sent."""
+        envelope = cls(
+            send.to,
+            send.body,
+            type,
+            sender,
+            send.lane,
+            send.cost,
+            send.est,
+            send.reply,
+            send.due,
+            send.dead,
+        )
+        envelope.seq = seq
+        envelope.index = index
+        return envelope
+
+    @property
+    def id(self) -> MessageId:
+        """The message's id."""
+        return MessageId(self.seq, self.index)

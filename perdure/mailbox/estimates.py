@@ -1,0 +1,39 @@
+"""Expected service times, learned per (actor class, message type)."""
+
+from __future__ import annotations
+
+from perdure.mailbox.index import SERVICE_SECONDS_PRIOR
+
+WEIGHT = 0.1  # of the newest observation: the last ~20 turns count
+REPUBLISH = 0.1  # relative move at which the published estimate follows the learned mean
+
+
+class Estimates:
+    """Learned means of service seconds, published only when they move by more than a tenth.
+
+    Publishing in steps keeps the index of waiting messages steady between steps.
+
+    >>> estimates = Estimates()
+    >>> estimates.observe(("Reader", "Read"), 0.5)
+    >>> estimates.seconds(("Reader", "Read"))
+    0.5
+    """
+
+    __slots__ = ("_means", "_published")
+
+    def __init__(self) -> None:
+        self._means: dict[tuple[str, str], float] = {}
+        self._published: dict[tuple[str, str], float] = {}
+
+    def observe(self, kind: tuple[str, str], seconds: float) -> None:
+        """Learn from one turn."""
+        means = self._means
+        mean = means.get(kind)
+        means[kind] = mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
+        published = self._published.get(kind)
+        if published is None or abs(mean - published) > REPUBLISH * published:
+            self._published[kind] = mean
+
+    def seconds(self, kind: tuple[str, str]) -> float:
+        """E[S] of that kind of turn; the prior before the first one."""
+        return self._published.get(kind, SERVICE_SECONDS_PRIOR)

@@ -1,0 +1,1 @@
+"""A run from outside: scenarios, starting, resuming, waiting, reading."""

@@ -1,0 +1,174 @@
+"""What a run executes: the root, the classes, the messages and the settings it was given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from perdure.actors.actor import Actor
+from perdure.errors import ScenarioError, UsageError
+from perdure.ledger.messages import Names
+from perdure.ledger.records import Run
+from perdure.ledger.values import Codec
+from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
+from perdure.runtime.code import Code, actor_classes, load_code
+from perdure.runtime.scenario import Scenario, load_scenario
+from perdure.supervisors.spawned import Spawned
+from perdure.supervisors.spec import Child
+from perdure.supervisors.supervisor import KERNEL_KEYS, Supervisor
+
+BUILT_IN: dict[str, type[Actor]] = {
+    cls.__declaration__.name: cls for cls in (Supervisor, Spawned)
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A scenario ready to run: its tree, and every class that the tree can need."""
+
+    name: str
+    tree: Child
+    classes: dict[str, type[Actor]]
+    names: Names
+    scenario: Scenario | None = None
+    code_hash: bytes = b""
+    tokens: int | None = TOKENS_DEFAULT
+    concurrency: int = CONCURRENCY_DEFAULT
+    dead_letters_to: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, scenario: Any, settings: Sequence[str] = ()) -> Program:
+        """The program of a scenario's folder or file, of a root `Supervisor` class, or a `Child`."""
+        if isinstance(scenario, str | Path):
+            scenario = load_scenario(scenario, settings)
+        if isinstance(scenario, Scenario):
+            return cls._of_scenario(scenario)
+        if isinstance(scenario, Program):
+            return scenario
+        if isinstance(scenario, type) and issubclass(scenario, Supervisor):
+            scenario = Child(scenario.__name__.lower(), scenario)
+        if isinstance(scenario, Child):
+            return cls._of_tree(scenario)
+        raise UsageError(
+            f"Run({scenario!r}): give a scenario's folder or file, a Supervisor class, or a Child."
+        )
+
+    @classmethod
+    def _of_scenario(cls, scenario: Scenario) -> Program:
+        code = None if scenario.code is None else load_code(scenario.code)
+        classes = {} if code is None else actor_classes(code)
+        scenario.check_actors(classes)
+        return cls(
+            name=scenario.name,
+            tree=scenario.tree,
+            classes={**classes, **BUILT_IN},
+            names=Names() if code is None else Names.of(*namespaces(code)),
+            scenario=scenario,
+            code_hash=b"" if code is None else code.digest,
+            tokens=scenario.tokens,
+            concurrency=scenario.concurrency,
+            dead_letters_to=scenario.dead_letters_to,
+            settings=dict(scenario.settings),
+        )
+
+    @classmethod
+    def _of_tree(cls, tree: Child) -> Program:
+        classes = dict(BUILT_IN)
+        for known in _subclasses(Actor):
+            if not known.__declaration__.name.startswith("perdure."):
+                classes.setdefault(known.__declaration__.name, known)
+        for known in _named(tree):
+            classes[known.__declaration__.name] = known
+        return cls(name=tree.id, tree=tree, classes=classes, names=Names.everything())
+
+    @classmethod
+    def resumed(cls, header: Run) -> Program:
+        """The program of a run that an earlier process began."""
+        if not header.directory:
+            raise UsageError(
+                f"the run {header.scenario!r} was started from Python: resume it there, with "
+                "Run.resume(directory, program=Program.of(root))."
+            )
+        overrides = [f"{name}={_written(value)}" for name, value in header.settings.items()]
+        return cls.of(load_scenario(Path(header.directory), overrides))
+
+    def header(self, seed: int) -> tuple[Any, ...]:
+        """The fields of the run's first record, after time and sends."""
+        scenario = self.scenario
+        return (
+            os.urandom(16),
+            self.name,
+            "" if scenario is None else scenario.goal,
+            seed,
+            "" if scenario is None else scenario.source,
+            "" if scenario is None else str(scenario.path),
+            self.settings,
+            self.code_hash,
+            self.tokens,
+            "cmu" if scenario is None else scenario.policy,
+            self.concurrency,
+        )
+
+    def root(self) -> dict[str, Any]:
+        """What the root's birth needs."""
+        tree, data = self.tree, self.tree.to_data()
+        init = dict(tree.init)
+        if tree.supervisor is not None:
+            init["spec"] = data["supervisor"]
+        found = self.classes.get(tree.actor_name)
+        return {
+            "address": f"/{tree.id}",
+            "class_name": tree.actor_name,
+            "version": 1 if found is None else found.__declaration__.version,
+            "spec": {key: data[key] for key in KERNEL_KEYS},
+            "init": init,
+        }
+
+    def posts(self, codec: Codec) -> list[tuple[str, object]]:
+        """The scenario's first messages."""
+        scenario = self.scenario
+        found: list[tuple[str, object]] = []
+        for tell in () if scenario is None else scenario.tells:
+            try:
+                found.append((tell.to, codec.from_json(tell.message)))
+            except UsageError as error:
+                raise scenario.error(tell.line, str(error)) from None  # type: ignore[union-attr]
+        return found
+
+
+def namespaces(code: Code) -> list[Mapping[str, object]]:
+    """The names of the code's module, and of the modules beside it that it has imported."""
+    folder = str(code.path.parent) + os.sep
+    beside = [
+        vars(module)
+        for module in list(sys.modules.values())
+        if str(getattr(module, "__file__", None) or "").startswith(folder)
+    ]
+    return [code.namespace, *beside]
+
+
+def _subclasses(cls: type[Actor]) -> list[type[Actor]]:
+    found = []
+    for child in cls.__subclasses__():
+        found += [child, *_subclasses(child)]
+    return found
+
+
+def _named(tree: Child) -> list[type[Actor]]:
+    """The classes that a tree names as classes."""
+    found = [tree.actor] if isinstance(tree.actor, type) else []
+    for child in tree.supervisor.children if tree.supervisor is not None else ():
+        found += _named(child)
+    return found
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+__all__ = ["Program", "ScenarioError", "namespaces"]

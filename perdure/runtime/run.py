@@ -1,0 +1,235 @@
+"""A run from outside: start it, resume it, talk to it, wait for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import pykka
+
+from perdure.actors.actor import Actor
+from perdure.actors.book import Book
+from perdure.actors.events import Observer, nobody
+from perdure.actors.futures import Future
+from perdure.actors.kernel import Kernel
+from perdure.actors.recovery import begin_new, opened, read_header, set_timer, take_up
+from perdure.clock import Clock, RealClock
+from perdure.errors import PerdureError, UsageError
+from perdure.ids import MessageId
+from perdure.ledger.group import Store
+from perdure.ledger.memory import MemoryStore
+from perdure.ledger.messages import Names
+from perdure.ledger.store import open_store
+from perdure.ledger.values import Codec
+from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
+from perdure.runtime.program import Program
+from perdure.runtime.scenario import Scenario
+
+
+class Report(NamedTuple):
+    """How a run ended, or why it stands still: finished, failed, waiting or interrupted."""
+
+    status: str
+    reason: str
+    result: Any
+    directory: Path | None
+    seconds: float
+
+
+class Run:
+    """One execution of a scenario, with its ledger: `with Run("scenarios/counter") as run: …`.
+
+    `scenario` is a scenario's folder or file, or a root `Supervisor` class or `Child`; `ledger` is
+    the run's directory, or None for a run in memory; `seed` fixes chance; `settings` are texts like
+    `"readers=3"`. Leaving the block drains: turns in flight end, the rest stays in the ledger.
+
+    Raises `ScenarioError` and `LedgerError` at once; the kernel starts with the block.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Path | Scenario | type[Actor] | Any,
+        ledger: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        settings: Sequence[str] = (),
+        clock: Clock | None = None,
+        observer: Observer = nobody,
+        store: Store | None = None,
+        crash_at: int | None = None,
+        crash_before: int | None = None,
+    ) -> None:
+        program = Program.of(scenario, settings)
+        self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
+        if store is None:
+            store = MemoryStore() if ledger is None else open_store(ledger, create=True)
+        self._open(program, store, None if ledger is None else Path(ledger), clock, observer)
+        header = program.header(self.seed)
+        root = program.root()
+        self._begin = lambda: begin_new(self.kernel, header, root, package_version())
+        self._crash(crash_at, crash_before)
+
+    @classmethod
+    def resume(
+        cls,
+        directory: str | Path | None,
+        *,
+        clock: Clock | None = None,
+        observer: Observer = nobody,
+        store: Store | None = None,
+        program: Program | None = None,
+        crash_at: int | None = None,
+        crash_before: int | None = None,
+    ) -> Self:
+        """Take up a run where its last process left it. The same incarnations go on."""
+        run = cls.__new__(cls)
+        if store is None:
+            if directory is None:
+                raise UsageError("resume() needs the directory of a run.")
+            store = open_store(directory)
+        try:
+            header = read_header(Book(store, Codec(Names()), RealClock(), {}))
+            program = program or Program.resumed(header)
+            run.seed = header.seed
+            path = None if directory is None else Path(directory)
+            run._open(program, store, path, clock, observer)
+        except BaseException:
+            store.close()
+            raise
+        digest = program.code_hash
+
+        def begin() -> None:
+            opened(run.kernel, package_version(), digest)
+            take_up(run.kernel)
+
+        run._begin = begin
+        run.code_changed = digest != header.code_hash
+        run._crash(crash_at, crash_before)
+        return run
+
+    def _open(
+        self,
+        program: Program,
+        store: Store,
+        directory: Path | None,
+        clock: Clock | None,
+        observer: Observer,
+    ) -> None:
+        self.program = program
+        self.scenario = program.scenario
+        self.directory = directory
+        self.code_changed = False
+        book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
+        book.dead_letters_to = program.dead_letters_to
+        self.kernel = kernel = Kernel(
+            book,
+            seed=self.seed,
+            concurrency=program.concurrency,
+            directory=directory,
+            observer=observer,
+        )
+        kernel.outside.first_posts = program.posts(book.codec)
+        book.on_timer = lambda due, env: set_timer(kernel, due, env)
+        kernel.quiet = self._on_quiet
+        self._quiet: Future[bool] = Future()
+        self._is_quiet: bool | None = None
+        self._watch: Callable[[bool], None] | None = None
+        self._started = 0.0
+
+    def _crash(self, at: int | None, before: int | None) -> None:
+        self.kernel.barrier.crash_at = at
+        self.kernel.barrier.crash_before = before
+
+    # --- life
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self.kernel.start(self._begin)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.drain()
+        self.kernel.join()
+
+    def drain(self) -> None:
+        """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.on_kernel(self.kernel.end, "interrupted", "drained")
+
+    def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
+        """Wait until the run is finished or failed, or has nothing left to do; say how it ended.
+
+        With `stay`, a run that waits for timers or people is waited for; else it is drained with
+        the status `waiting`. Raises `TimeoutError` after `timeout` seconds, and whatever made the
+        ledger fail.
+        """
+        kernel = self.kernel
+
+        def watch(waiting: bool) -> None:
+            if not waiting:
+                kernel.end("finished", "nothing left to do")
+            elif not stay:
+                kernel.end("waiting", "only timers or people remain")
+
+        kernel.on_kernel(self._set_watch, watch)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not kernel.ended.is_set():
+            left = 3600.0 if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the run has not ended within {timeout:g} s.")
+            kernel.join(min(left, 0.5))
+        return self.report()
+
+    def _set_watch(self, watch: Callable[[bool], None]) -> None:
+        self._watch = watch
+        self.kernel.loop.call_soon(self.kernel.rest)
+
+    def _on_quiet(self, waiting: bool) -> None:
+        if self._watch is not None:
+            self._watch(waiting)
+
+    def report(self) -> Report:
+        """How it stands; raises whatever made the kernel fail."""
+        kernel = self.kernel
+        if kernel.error is not None:
+            raise kernel.error
+        status = kernel.status
+        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        seconds = time.monotonic() - self._started
+        return Report(status.status, status.reason, result, self.directory, seconds)
+
+    # --- talk
+
+    def tell(self, address: str, message: object) -> Future[MessageId]:
+        """Send a message into the run; the receipt resolves, to its id, when it is durable."""
+        return self.kernel.outside.tell(address, message)
+
+    def ask(self, address: str, message: object, *, timeout: float | None = None) -> Any:
+        """Send a message into the run and wait for its answer, at most `timeout` seconds.
+
+        The answer is given out once everything that it depends on is durable. Raises what the
+        handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
+        """
+        return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def figures(self) -> dict[str, Any]:
+        """Counts for a progress display; from any thread, not exact to the record."""
+        return dict(self.kernel.figures())
+
+
+def package_version() -> str:
+    """The version of perdure that is running."""
+    try:
+        return version("perdure")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,1 @@
+"""What happens after a fall: specs, restarts, decide, and the Supervisor actor."""

@@ -1,0 +1,216 @@
+"""What a spec's fields may be: one function per field and per bad pair. Each returns the value as
+it is stored, or raises `UsageError` that names the field, what it got and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from perdure.errors import UsageError
+from perdure.ids import check_name
+
+STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
+RESTARTS = ("permanent", "transient", "temporary")
+AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
+REDELIVERIES = ("retry", "none")
+SHUTDOWN_WORDS = ("infinity", "brutal_kill")
+
+
+def refusal(who: str, field: str, got: object, allowed: str) -> UsageError:
+    """The error of a field that cannot be what it is."""
+    return UsageError(f"{who}: {field} is {got!r}. Allowed: {allowed}.")
+
+
+def _choice(who: str, field: str, value: object, choices: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in choices:
+        return value
+    raise refusal(who, field, value, ", ".join(repr(choice) for choice in choices))
+
+
+def _whole(who: str, field: str, value: object, least: int) -> int:
+    if type(value) is int and value >= least:
+        return value
+    raise refusal(who, field, value, f"whole numbers from {least}")
+
+
+def _number(who: str, field: str, value: object, least: float, allowed: str) -> float:
+    if type(value) in (int, float) and least <= float(value) < math.inf:  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    raise refusal(who, field, value, allowed)
+
+
+def strategy(who: str, value: object) -> str:
+    return _choice(who, "strategy", value, STRATEGIES)
+
+
+def intensity(who: str, value: object) -> int:
+    return _whole(who, "intensity", value, 0)
+
+
+def period(who: str, value: object) -> float:
+    allowed = "seconds greater than 0"
+    seconds = _number(who, "period", value, 0.0, allowed)
+    if seconds == 0.0:
+        raise refusal(who, "period", value, allowed)
+    return seconds
+
+
+def auto_shutdown(who: str, value: object) -> str:
+    return _choice(who, "auto_shutdown", value, AUTO_SHUTDOWNS)
+
+
+def child_id(who: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise refusal(who, "id", value, "text that can be one segment of an address")
+    return check_name(value)
+
+
+def actor(who: str, value: object) -> type[Any] | str:
+    if isinstance(value, type) or (isinstance(value, str) and value):
+        return value
+    raise refusal(who, "actor", value, "an Actor class or the registered name of one")
+
+
+def init(who: str, value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return dict(value)
+    raise refusal(who, "init", value, "a dict of field names to values")
+
+
+def restart(who: str, value: object) -> str:
+    return _choice(who, "restart", value, RESTARTS)
+
+
+def shutdown(who: str, value: object) -> float | str:
+    if isinstance(value, str) and value in SHUTDOWN_WORDS:
+        return value
+    return _number(who, "shutdown", value, 0.0, "seconds from 0, 'infinity', 'brutal_kill'")
+
+
+def significant(who: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise refusal(who, "significant", value, "True, False")
+
+
+def redelivery(who: str, value: object) -> str:
+    return _choice(who, "redelivery", value, REDELIVERIES)
+
+
+def attempts_max(who: str, value: object) -> int:
+    return _whole(who, "attempts_max", value, 1)
+
+
+def backoff(who: str, value: object, kind: type[Any]) -> Any:
+    if isinstance(value, kind):
+        return value
+    raise refusal(who, "backoff", value, "a Backoff, like Backoff(first=0.01, factor=2.0, max=1.0)")
+
+
+def backoff_first(who: str, value: object) -> float:
+    return _number(who, "backoff.first", value, 0.0, "seconds from 0")
+
+
+def backoff_factor(who: str, value: object) -> float:
+    return _number(who, "backoff.factor", value, 1.0, "numbers from 1")
+
+
+def backoff_max(who: str, value: object) -> float:
+    return _number(who, "backoff.max", value, 0.0, "seconds from backoff.first")
+
+
+def restore(who: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise refusal(who, "restore", value, "['committed']")
+    if tuple(value) != ("committed",):
+        raise refusal(who, "restore", list(value), "['committed']; other rungs: not enforced yet")
+    return ("committed",)
+
+
+def restore_after(who: str, value: object) -> int:
+    return _whole(who, "restore_after", value, 1)
+
+
+def grants(who: str, value: object) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise refusal(who, "grants", value, "an empty list")
+    if value:
+        raise refusal(who, "grants", list(value), "an empty list: grants are not enforced yet")
+    return ()
+
+
+def budget(who: str, value: object) -> None:
+    if value is not None:
+        raise refusal(
+            who,
+            "budget",
+            value,
+            "None: a child's budget is not enforced yet, the run's [budget] is",
+        )
+
+
+def supervisor(who: str, value: object, kind: type[Any]) -> Any:
+    if value is None or isinstance(value, kind):
+        return value
+    raise refusal(who, "supervisor", value, "None, a SupervisorSpec")
+
+
+def children(who: str, value: object, kind: type[Any]) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise refusal(who, "children", value, "a list of Child")
+    for child in value:
+        if not isinstance(child, kind):
+            raise refusal(who, "children", child, "Child objects only")
+    return tuple(value)
+
+
+def unique_ids(who: str, ids: Iterable[str]) -> None:
+    """No two children of one supervisor share an id."""
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise UsageError(f"{who}: two children have the id {name!r}. Give one another id.")
+        seen.add(name)
+
+
+def significant_and_restart(who: str, significant: bool, restart: str) -> None:
+    """A permanent child never ends for good, so its end cannot be significant."""
+    if significant and restart == "permanent":
+        raise UsageError(
+            f"{who}: significant is True and restart is 'permanent', which never ends for good. "
+            "Allowed with significant: 'transient', 'temporary'."
+        )
+
+
+def significant_and_auto_shutdown(who: str, significant: bool, auto_shutdown: str) -> None:
+    """Under auto_shutdown 'never' nobody looks at significance."""
+    if significant and auto_shutdown == "never":
+        raise UsageError(
+            f"{who}: significant is True and its supervisor's auto_shutdown is 'never'. "
+            "Set auto_shutdown to 'any_significant' or 'all_significant', or drop significant."
+        )
+
+
+def backoff_first_and_max(who: str, first: float, maximum: float) -> None:
+    """A back-off grows, so it ends no lower than it starts."""
+    if first > maximum:
+        raise refusal(who, "backoff.max", maximum, f"seconds from backoff.first ({first})")
+
+
+def check_all(
+    who: str, values: Mapping[str, object], checks: Mapping[str, Callable[[str, Any], Any]]
+) -> dict[str, Any]:
+    """Every field's stored value, each by the check of its name."""
+    return {name: check(who, values[name]) for name, check in checks.items()}
+
+
+def known_keys(who: str, data: object, allowed: Iterable[str]) -> dict[str, Any]:
+    """`data` as keyword arguments, if it is a dict of allowed keys."""
+    names = tuple(allowed)
+    if not isinstance(data, Mapping):
+        raise refusal(who, "data", data, f"a dict with the keys {', '.join(names)}")
+    for name in data:
+        if name not in names:
+            raise UsageError(f"{who}: no field {name!r}. Allowed: {', '.join(names)}.")
+    return dict(data)

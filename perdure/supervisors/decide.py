@@ -1,0 +1,170 @@
+"""What a supervisor does about one event: OTP's supervisor, as one pure function.
+
+    state, actions = decide(state, event, now_ns)
+
+OTP's supervisor is blocked while it starts or stops a child; here it is in a phase between two
+turns, and `takes` says which events it takes then. The shell leaves the others where they are, in
+order, and offers them again after each turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from perdure.mailbox.control import SHUTDOWN, Reason
+from perdure.supervisors import actions, events
+from perdure.supervisors.calls import call
+from perdure.supervisors.restarts import add_restart
+from perdure.supervisors.state import (
+    Down,
+    Ending,
+    Entry,
+    Idle,
+    Init,
+    Restart,
+    Starting,
+    Stopping,
+    Supervision,
+)
+from perdure.supervisors.walk import (
+    Decision,
+    after,
+    answered,
+    broken,
+    let_go,
+    start_all,
+    stop_all,
+    stopped,
+)
+
+INTENSITY_REACHED = Reason("crash", "reached_max_restart_intensity")
+
+
+def takes(state: Supervision, event: events.Event) -> bool:
+    """Whether the supervisor takes `event` in its phase; if not, it stays in the inbox.
+
+    A start or an answer is always taken: one that is stale changes nothing.
+    """
+    if isinstance(event, events.Begin | events.Started | events.StartFailed):
+        return True
+    if isinstance(event, events.Ignored | events.Stopped):
+        return True
+    match state.phase:
+        case Idle():
+            return True
+        case Down():
+            return isinstance(event, events.Halt | events.Exit | events.TryAgain)
+        case Starting():
+            return False
+        case Stopping(child=child):
+            return (
+                isinstance(event, events.Exit)
+                and event.child == child
+                and event.incarnation == state.children[child].incarnation
+            )
+        case _:
+            assert_never(state.phase)
+
+
+def decide(state: Supervision, event: events.Event, now_ns: int) -> Decision:
+    """The next state, and what to do now, in order; `now_ns` is ledger time.
+
+    Raises `Broken` for an event that `takes` refuses.
+    """
+    if not takes(state, event):
+        raise broken(state, event)
+    match event:
+        case events.Begin():
+            return _begin(state, event)
+        case events.Halt(reason=reason):
+            return _halt(state, reason)
+        case events.Started() | events.StartFailed() | events.Ignored() | events.Stopped():
+            return answered(state, event)
+        case events.Exit():
+            return _exit(state, event, now_ns)
+        case events.TryAgain(child=child):
+            return _try_again(state, child, now_ns)
+        case (
+            events.AddChild()
+            | events.TerminateChild()
+            | events.RestartChild()
+            | events.DeleteChild()
+            | events.WhichChildren()
+            | events.CountChildren()
+        ):
+            return call(state, event)
+        case _:
+            assert_never(event)
+
+
+def _begin(state: Supervision, event: events.Begin) -> Decision:
+    """A new life runs on the original specs: children added since are forgotten."""
+    lasting = state.lasting(event.spec)
+    gone = [actions.Forget(child) for child in state.children if child not in lasting]
+    return after(gone, start_all(state.begun(event.spec), Init()))
+
+
+def _halt(state: Supervision, reason: Reason) -> Decision:
+    """A stop that finds the supervisor down is answered with what had ended it."""
+    if isinstance(state.phase, Down):
+        return state, (actions.ExitSelf(state.phase.reason or reason, True),)
+    return stop_all(state, Ending(reason, True))
+
+
+def _exit(state: Supervision, event: events.Exit, now_ns: int) -> Decision:
+    entry = state.entry_of(event.child, event.incarnation)
+    if entry is None:
+        return state, ()
+    if isinstance(state.phase, Stopping):
+        # It died before its stop reached it: its exit is consumed here and starts nothing.
+        return stopped(state, entry, state.phase.why, event.reason)
+    reason = event.reason
+    report = actions.Report("child_terminated", entry.id, reason)
+    if entry.restart == "permanent" or (entry.restart == "transient" and reason.abnormal):
+        return after((report,), _restart(state, entry, now_ns, counted=event.counted))
+    down, gone = let_go(state, entry)
+    told = (report,) if reason.abnormal else ()
+    return after((*told, *gone), _auto_shutdown(down, entry))
+
+
+def _try_again(state: Supervision, child: str, now_ns: int) -> Decision:
+    """The retry of a failed restart, unless the child was stopped or started meanwhile."""
+    entry = state.children.get(child)
+    if not isinstance(state.phase, Idle) or entry is None or entry.status != "restarting":
+        return state, ()
+    return _restart(state, entry, now_ns, counted=True)
+
+
+def _restart(state: Supervision, entry: Entry, now_ns: int, *, counted: bool) -> Decision:
+    if counted:
+        window, allowed = add_restart(
+            state.restarts, now_ns, intensity=state.intensity, period_seconds=state.period
+        )
+        state = replace(state, restarts=window)
+        if not allowed:
+            report = actions.Report("shutdown", entry.id, INTENSITY_REACHED)
+            down, gone = let_go(state, entry)
+            return after((report, *gone), stop_all(down, Ending(SHUTDOWN, False)))
+    down = state.with_entry(replace(entry, status="undefined"))
+    why = Restart(entry.id)
+    return stop_all(_nobody_restarting(down, why), why)
+
+
+def _nobody_restarting(state: Supervision, why: Restart) -> Supervision:
+    """A restart that covers a child whose own retry is queued takes that retry's place."""
+    for child in state.scope(why):
+        entry = state.children[child]
+        if entry.status == "restarting":
+            state = state.with_entry(replace(entry, status="undefined"))
+    return state
+
+
+def _auto_shutdown(state: Supervision, entry: Entry) -> Decision:
+    """Whether the end of a child that is not restarted ends the supervisor."""
+    if not entry.significant or state.auto_shutdown == "never":
+        return state, ()
+    left = any(e.significant and e.status != "undefined" for e in state.children.values())
+    if left and state.auto_shutdown == "all_significant":
+        return state, ()
+    return stop_all(state, Ending(SHUTDOWN, False))

@@ -1,0 +1,133 @@
+"""What can happen to a supervisor, as its decisions see it: children are named by spec ids.
+
+The shell makes these of control messages (which name actors by their ids) and of API calls. An
+event of an actor that is no longer the child of that id is not shown to `decide`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from perdure.mailbox.control import Reason
+from perdure.mailbox.envelope import ReplyTo
+from perdure.supervisors.spec import Child, SupervisorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The supervisor's own start: a new incarnation of it, with the specs it was given."""
+
+    spec: SupervisorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Its parent, or whoever runs it, asks it to end with `reason`."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A child ended by itself; not `counted`: a crash on a redelivery, free of intensity."""
+
+    child: str
+    incarnation: int
+    reason: Reason
+    counted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A child that was told to start has."""
+
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """A child that was told to start could not."""
+
+    child: str
+    incarnation: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A child that was told to start declined, which is no failure."""
+
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A child that was told to stop has; `reason` is what really ended it."""
+
+    child: str
+    incarnation: int
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The supervisor's message to itself: the last restart of `child` failed."""
+
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddChild:
+    """API (OTP's start_child): add a child at the end of the start order and start it."""
+
+    child: Child
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateChild:
+    """API: stop a child and keep its spec; a temporary child's spec goes too."""
+
+    child: str
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestartChild:
+    """API: start a child that is down."""
+
+    child: str
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteChild:
+    """API: drop the spec of a child that is down."""
+
+    child: str
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WhichChildren:
+    """API: list the children, latest first as OTP does."""
+
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountChildren:
+    """API: count the children."""
+
+    caller: ReplyTo | None = None
+
+
+Answer = Started | StartFailed | Ignored | Stopped
+"""What a supervisor waits for while it starts or stops a child."""
+
+Call = AddChild | TerminateChild | RestartChild | DeleteChild | WhichChildren | CountChildren
+"""Requests of its API, each answered with one `Reply`."""
+
+Event = Begin | Halt | Exit | TryAgain | Answer | Call

@@ -1,0 +1,63 @@
+"""The implicit supervisor of spawned children: one_for_one, its children are rows, not state."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from perdure.actors.actor import Actor
+from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
+from perdure.mailbox import control
+from perdure.supervisors.restarts import add_restart
+
+
+class Spawned(Actor, name="perdure.Spawned"):
+    """Restarts what `self.spawn` started: transient, at most 3 restarts in 5 s.
+
+    Its state is the restart window alone, so a hundred thousand children cost it nothing. When the
+    children fail too often, their parent is killed, and its own supervisor decides.
+    """
+
+    __supervisor__: ClassVar[bool] = True
+
+    restarts: list[tuple[int, int]] | None = None
+
+    def takes(self, message: object) -> bool:
+        """Always: it never waits for a child."""
+        return True
+
+    def on_control(self, message: object, now_ns: int) -> None:
+        """Handle one control message of a child."""
+        turn: Any = self._turn
+        lifecycle = turn.kernel.lifecycle
+        match message:
+            case control.Exit(child=id, reason=reason, counted=counted):
+                self._exit(turn, id, reason, counted, now_ns)
+            case control.StartFailed(child=id, reason=reason):
+                self._exit(turn, id, reason, True, now_ns)
+            case control.Stop(reason=reason):
+                lifecycle.exit_self(turn, reason, True)
+            case _:
+                return
+
+    def _exit(
+        self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int
+    ) -> None:
+        lifecycle = turn.kernel.lifecycle
+        child = turn.kernel.book.cell(id)
+        restart = child.spec.get("restart", "transient")
+        if restart == "temporary" or (restart == "transient" and not reason.abnormal):
+            lifecycle.end_child(turn, id)
+            return
+        if counted:
+            window, allowed = add_restart(
+                tuple((second, count) for second, count in self.restarts or ()),
+                now_ns,
+                intensity=SPAWN_INTENSITY,
+                period_seconds=SPAWN_PERIOD_SECONDS,
+            )
+            self.restarts = [(second, count) for second, count in window]
+            if not allowed:
+                lifecycle.note(turn, f"shutdown: {child.address}: {reason}")
+                lifecycle.kill_parent(turn)
+                return
+        lifecycle.start_again(turn, id, reason)

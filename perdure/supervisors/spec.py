@@ -1,0 +1,225 @@
+"""What a supervisor is told about its children, as data: `Child`, `SupervisorSpec`, `Backoff`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any
+
+from perdure.limits import (
+    ATTEMPTS_MAX,
+    BACKOFF_FACTOR,
+    BACKOFF_FIRST_SECONDS,
+    BACKOFF_SECONDS_MAX,
+    INTENSITY_DEFAULT,
+    PERIOD_SECONDS_DEFAULT,
+    SHUTDOWN_SECONDS_DEFAULT,
+)
+from perdure.supervisors import checks
+
+SUPERVISOR_ACTOR = "perdure.supervisor"
+"""The registered actor class of a supervisor that is given as data."""
+
+BY_KIND = "by kind"
+"""A `shutdown` that was left out: OTP's default for a worker or for a supervisor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """How long a message waits before it is tried again: `first`, growing by `factor` to `max`.
+
+    `first` and `max` are seconds. Raises `UsageError` for values that make no sense.
+
+    >>> backoff = Backoff(first=0.5, factor=2.0, max=3.0)
+    >>> [backoff.seconds(crashes) for crashes in (1, 2, 3, 4)]
+    [0.5, 1.0, 2.0, 3.0]
+    """
+
+    first: float = BACKOFF_FIRST_SECONDS
+    factor: float = BACKOFF_FACTOR
+    max: float = BACKOFF_SECONDS_MAX
+
+    def __post_init__(self) -> None:
+        _store(self, checks.check_all("backoff", _fields(self), _BACKOFF_CHECKS))
+        checks.backoff_first_and_max("backoff", self.first, self.max)
+
+    def seconds(self, crashes: int) -> float:
+        """The wait after that many crashes in a row on one message; none before the first."""
+        if crashes < 1 or self.first == 0.0:
+            return 0.0
+        try:
+            return min(self.max, self.first * self.factor ** (crashes - 1))
+        except OverflowError:
+            return self.max
+
+    def to_data(self) -> dict[str, Any]:
+        """The back-off as plain data."""
+        return _fields(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Backoff:
+        """The back-off that `to_data` wrote, or that a scenario says; raises `UsageError`."""
+        return cls(**checks.known_keys("backoff", data, _BACKOFF_CHECKS))
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One child of a supervisor: which actor, and what happens when it ends.
+
+    `actor` is a class or the registered name of one; it may be left out when `supervisor` gives a
+    supervisor as data. `shutdown` is seconds, "infinity" or "brutal_kill"; left out it is OTP's:
+    5.0 for a worker, "infinity" for a supervisor. Raises `UsageError` that names field and value.
+
+    >>> reader = Child("reader", "Reader", restart="transient", shutdown=1)
+    >>> reader.restart, reader.shutdown, reader.attempts_max
+    ('transient', 1.0, 3)
+    """
+
+    id: str
+    actor: type[Any] | str | None = None
+    _: KW_ONLY
+    init: Mapping[str, Any] = field(default_factory=dict)
+    restart: str = "permanent"
+    shutdown: float | str = BY_KIND
+    significant: bool = False
+    redelivery: str = "retry"
+    attempts_max: int = ATTEMPTS_MAX
+    backoff: Backoff = field(default_factory=Backoff)
+    restore: tuple[str, ...] = ("committed",)
+    restore_after: int = ATTEMPTS_MAX
+    grants: tuple[Any, ...] = ()
+    budget: None = None
+    supervisor: SupervisorSpec | None = None
+
+    def __post_init__(self) -> None:
+        who = f"child {self.id!r}"
+        _store(self, {"supervisor": checks.supervisor(who, self.supervisor, SupervisorSpec)})
+        if self.actor is None and self.supervisor is not None:
+            _store(self, {"actor": SUPERVISOR_ACTOR})
+        if self.shutdown == BY_KIND:
+            _store(self, {"shutdown": self._shutdown_default()})
+        _store(self, checks.check_all(who, _fields(self), _CHILD_CHECKS))
+        _store(self, {"backoff": checks.backoff(who, self.backoff, Backoff)})
+        checks.significant_and_restart(who, self.significant, self.restart)
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Whether the child is a supervisor: given as data, or by a class that says so."""
+        return self.supervisor is not None or bool(getattr(self.actor, "__supervisor__", False))
+
+    @property
+    def actor_name(self) -> str:
+        """The registered name of its actor class."""
+        if isinstance(self.actor, str):
+            return self.actor
+        declared = getattr(self.actor, "__declaration__", None)
+        return str(getattr(declared, "name", None) or getattr(self.actor, "__name__", self.actor))
+
+    def _shutdown_default(self) -> float | str:
+        return "infinity" if self.is_supervisor else SHUTDOWN_SECONDS_DEFAULT
+
+    def to_data(self) -> dict[str, Any]:
+        """The spec as plain data, an actor class by its registered name.
+
+        Values of `init` stay as they are: they must be encodable on their own.
+        """
+        return _fields(self) | {
+            "actor": self.actor_name,
+            "init": dict(self.init),
+            "backoff": self.backoff.to_data(),
+            "restore": list(self.restore),
+            "grants": list(self.grants),
+            "supervisor": None if self.supervisor is None else self.supervisor.to_data(),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Child:
+        """The child that `to_data` wrote; a key left out has its default. Raises `UsageError`."""
+        known = [each.name for each in fields(cls)]
+        given = checks.known_keys(f"child {_name(data)!r}", data, known)
+        if "backoff" in given:
+            given["backoff"] = Backoff.from_data(given["backoff"])
+        if given.get("supervisor") is not None:
+            given["supervisor"] = SupervisorSpec.from_data(given["supervisor"])
+        return cls(given.pop("id", None), given.pop("actor", None), **given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorSpec:
+    """A supervisor as data: how it restarts, how often it may, and its children in start order.
+
+    At most `intensity` restarts in `period` seconds are made; one more ends the supervisor.
+    Defaults are OTP's. Raises `UsageError` that names field, value and choices.
+
+    >>> SupervisorSpec(children=[Child("a", "Worker"), Child("b", "Worker")]).intensity
+    1
+    """
+
+    strategy: str = "one_for_one"
+    intensity: int = INTENSITY_DEFAULT
+    period: float = PERIOD_SECONDS_DEFAULT
+    auto_shutdown: str = "never"
+    children: tuple[Child, ...] | list[Child] = ()
+
+    def __post_init__(self) -> None:
+        who = "supervisor"
+        _store(self, checks.check_all(who, _fields(self), _SUPERVISOR_CHECKS))
+        _store(self, {"children": checks.children(who, self.children, Child)})
+        checks.unique_ids(who, [child.id for child in self.children])
+        for child in self.children:
+            checks.significant_and_auto_shutdown(
+                f"child {child.id!r}", child.significant, self.auto_shutdown
+            )
+
+    def to_data(self) -> dict[str, Any]:
+        """The spec as plain data, with all of the tree below it."""
+        return _fields(self) | {"children": [child.to_data() for child in self.children]}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> SupervisorSpec:
+        """The spec that `to_data` wrote; a key left out has its default. Raises `UsageError`."""
+        known = [each.name for each in fields(cls)]
+        given = checks.known_keys("supervisor", data, known)
+        if isinstance(given.get("children"), list | tuple):
+            given["children"] = [Child.from_data(each) for each in given["children"]]
+        return cls(**given)
+
+
+_BACKOFF_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "first": checks.backoff_first,
+    "factor": checks.backoff_factor,
+    "max": checks.backoff_max,
+}
+_CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "id": checks.child_id,
+    "actor": checks.actor,
+    "init": checks.init,
+    "restart": checks.restart,
+    "shutdown": checks.shutdown,
+    "significant": checks.significant,
+    "redelivery": checks.redelivery,
+    "attempts_max": checks.attempts_max,
+    "restore": checks.restore,
+    "restore_after": checks.restore_after,
+    "grants": checks.grants,
+    "budget": checks.budget,
+}
+_SUPERVISOR_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "strategy": checks.strategy,
+    "intensity": checks.intensity,
+    "period": checks.period,
+    "auto_shutdown": checks.auto_shutdown,
+}
+
+
+def _name(data: object) -> object:
+    return data.get("id") if isinstance(data, Mapping) else data
+
+
+def _fields(spec: Any) -> dict[str, Any]:
+    return {each.name: getattr(spec, each.name) for each in fields(spec)}
+
+
+def _store(spec: Any, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        object.__setattr__(spec, name, value)

@@ -1,0 +1,179 @@
+"""The Supervisor actor: it asks `decide` what to do and turns the answer into intents."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from perdure.actors.actor import Actor, field
+from perdure.errors import Broken
+from perdure.ids import join
+from perdure.mailbox import control
+from perdure.supervisors import actions, events
+from perdure.supervisors.decide import decide, takes
+from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
+from perdure.supervisors.state import Idle, Supervision
+from perdure.supervisors.stored import from_data, to_data
+
+
+class Supervisor(Actor, name=SUPERVISOR_ACTOR):
+    """An actor that starts, stops and restarts its children, as OTP's supervisor does.
+
+    Subclass it to write a tree in Python: set `strategy`, `intensity` and `period` (seconds), and
+    return the children, which is asked once per incarnation.
+
+    >>> class Readers(Supervisor):
+    ...     strategy = "one_for_one"
+    ...     def children(self) -> list[Child]:
+    ...         return [Child(f"reader-{n}", "Reader") for n in range(3)]
+
+    Source: OTP's `supervisor`.
+    """
+
+    __supervisor__: ClassVar[bool] = True
+
+    strategy = "one_for_one"
+    intensity = 1
+    period = 5.0
+    auto_shutdown = "never"
+
+    spec: dict[str, Any] | None = None
+    supervision: str = ""
+    actors: dict[str, int] = field(default_factory=dict)
+
+    _state: Supervision | None = None
+    _known: dict[str, Child] | None = None  # this incarnation's specs, by id
+
+    def children(self) -> list[Child]:
+        """The children to start with, in start order. Pure: it may only read what `init` gave."""
+        return []
+
+    # --- called by the kernel
+
+    def takes(self, message: object) -> bool:
+        """Whether the supervisor takes a control message in its phase."""
+        event = self._event(message)
+        return event is None or takes(self._supervision(), event)
+
+    def on_control(self, message: object, now_ns: int) -> None:
+        """Handle one control message: decide, then do."""
+        try:
+            event = self._event(message)
+        except Exception as error:
+            if not isinstance(message, control.Start):
+                raise
+            self._do(actions.InitFailed(control.crash(error)))
+            return
+        if event is None:
+            return
+        before = self._supervision()
+        state, acts = decide(before, event, now_ns)
+        for action in acts:
+            self._do(action)
+        self._state = state
+        self.supervision = json.dumps(to_data(state), separators=(",", ":"))
+        if isinstance(state.phase, Idle):
+            self._lay_to_rest(state)
+
+    def _supervision(self) -> Supervision:
+        if self._state is None:
+            stored = self.supervision
+            self._state = from_data(json.loads(stored)) if stored else Supervision()
+        return self._state
+
+    def _specification(self) -> SupervisorSpec:
+        if self.spec is not None:
+            return SupervisorSpec.from_data(self.spec)
+        return SupervisorSpec(
+            strategy=self.strategy,
+            intensity=self.intensity,
+            period=self.period,
+            auto_shutdown=self.auto_shutdown,
+            children=self.children(),
+        )
+
+    def _event(self, message: object) -> events.Event | None:
+        """What a control message means to `decide`; None for one of an actor no longer known."""
+        match message:
+            case control.Start():
+                self._known = None
+                return events.Begin(self._specification())
+            case control.Stop(reason=reason):
+                return events.Halt(reason)
+            case control.TryAgain(child=child):
+                return events.TryAgain(child)
+            case control.Exit(child=id, incarnation=n, reason=reason, counted=counted):
+                child = self._child(id)
+                return None if child is None else events.Exit(child, n, reason, counted)
+            case control.Started(child=id, incarnation=n):
+                child = self._child(id)
+                return None if child is None else events.Started(child, n)
+            case control.StartFailed(child=id, incarnation=n, reason=reason):
+                child = self._child(id)
+                return None if child is None else events.StartFailed(child, n, reason)
+            case control.Ignored(child=id, incarnation=n):
+                child = self._child(id)
+                return None if child is None else events.Ignored(child, n)
+            case control.Stopped(child=id, incarnation=n, reason=reason):
+                child = self._child(id)
+                return None if child is None else events.Stopped(child, n, reason)
+            case _:
+                raise Broken(f"a supervisor got {message!r}")
+
+    def _child(self, id: int) -> str | None:
+        for name, actor in self.actors.items():
+            if actor == id:
+                return name
+        return None
+
+    # --- doing
+
+    def _do(self, action: actions.Action) -> None:
+        turn: Any = self._turn
+        lifecycle = turn.kernel.lifecycle
+        match action:
+            case actions.StartChild(child=child, incarnation=incarnation):
+                self._start(turn, child, incarnation)
+            case actions.StopChild(child=child, incarnation=incarnation, shutdown=shutdown):
+                lifecycle.stop_child(turn, self.actors[child], incarnation, shutdown)
+            case actions.Forget(child=child):
+                if child in self.actors:
+                    lifecycle.end_child(turn, self.actors.pop(child))
+            case actions.TryAgain(child=child):
+                lifecycle.to_self(turn, control.TryAgain(child))
+            case actions.Report(context=context, child=child, reason=reason):
+                lifecycle.note(turn, f"{context}: {child}: {reason}")
+            case actions.Ready():
+                lifecycle.ready(turn)
+            case actions.InitFailed(reason=reason):
+                lifecycle.init_failed(turn, reason)
+            case actions.ExitSelf(reason=reason, asked=asked):
+                lifecycle.exit_self(turn, reason, asked)
+            case actions.Reply():
+                return  # nothing can call this API yet
+
+    def _start(self, turn: Any, id: str, incarnation: int) -> None:
+        if self._known is None:
+            self._known = {child.id: child for child in self._specification().children}
+        child = self._known[id]
+        address = join(turn.cell.address, id)
+        data = child.to_data()
+        init: dict[str, Any] = dict(child.init)
+        if child.supervisor is not None:
+            init["spec"] = data["supervisor"]
+        kept = {key: data[key] for key in KERNEL_KEYS}
+        lifecycle = turn.kernel.lifecycle
+        actor = lifecycle.start_child(turn, address, child.actor_name, kept, init, incarnation)
+        if self.actors.get(id) != actor:
+            self.actors[id] = actor
+
+    def _lay_to_rest(self, state: Supervision) -> None:
+        """Children that are down for good take no more messages: what they have is dead letters."""
+        turn: Any = self._turn
+        for entry in state.children.values():
+            if entry.status == "undefined" and entry.id in self.actors:
+                turn.kernel.lifecycle.rest_child(turn, self.actors[entry.id])
+
+
+KERNEL_KEYS = ("attempts_max", "backoff", "redelivery", "restart", "shutdown")
+"""What the kernel itself needs of a child's spec."""

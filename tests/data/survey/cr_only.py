@@ -1,0 +1,1 @@
+"""Lines that end in CR."""import osdef f():    return os

@@ -1,0 +1,1 @@
+"""Latin-1 without a cookie: é."""

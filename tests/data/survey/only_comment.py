@@ -1,0 +1,1 @@
+# no statement: no module to document

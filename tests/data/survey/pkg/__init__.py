@@ -1,0 +1,3 @@
+"""A package."""
+from . import sub
+from .sub import thing

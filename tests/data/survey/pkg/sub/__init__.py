@@ -1,0 +1,2 @@
+from ...fine import Outer
+from .... import beyond

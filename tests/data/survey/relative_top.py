@@ -1,0 +1,3 @@
+from . import fine
+from .fine import Outer
+from ..above import y

@@ -1,0 +1,2 @@
+pattern = "\d"
+assert (1, "always true")
