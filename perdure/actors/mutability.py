@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -63,3 +64,20 @@ def _of_frozen(value: Any) -> Mutability:
         return Mutability.OPAQUE
     still = all(type(v) in ATOMS or mutability(v) == Mutability.IMMUTABLE for v in parts)
     return Mutability.IMMUTABLE if still else Mutability.OPAQUE
+
+
+def separated(value: Any) -> Any:
+    """A copy that shares nothing mutable, neither with other values nor between its own parts.
+
+    Two names for one list are two lists after a reload: this makes them two at once.
+    """
+    if mutability(value) == Mutability.IMMUTABLE:
+        return value
+    if isinstance(value, dict):
+        return {key: separated(part) for key, part in value.items()}
+    if is_container(value) or type(value) is tuple:
+        return getattr(type(value), "__plain__", type(value))(separated(part) for part in value)
+    twin = copy.copy(value) if hasattr(value, "__dataclass_fields__") else copy.deepcopy(value)
+    for name in getattr(twin, "__dataclass_fields__", ()):
+        object.__setattr__(twin, name, separated(getattr(twin, name)))
+    return twin

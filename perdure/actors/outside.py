@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.futures import Future
@@ -28,6 +28,7 @@ class Outside:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.first_posts: list[Post] = []
+        self.is_up = threading.Event()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: set[Future[Any]] = set()
 
@@ -105,6 +106,7 @@ class Outside:
 
     def abandon(self) -> None:
         """The run is over: nobody waits for ever."""
+        self.is_up.set()
         for future in list(self._open):
             if not future.is_done:
                 future.set_exception(
@@ -119,6 +121,7 @@ class Outside:
         message = self.kernel.book.codec.decode(env.body)
         if isinstance(message, Started):
             self.kernel.loop.call_soon(self.begin_run)
+            self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
         elif isinstance(message, Exit):

@@ -93,7 +93,8 @@ def take_up(kernel: Kernel) -> None:
     kernel.releases.resume()
     for cell in cells:
         kernel.dispatch.consider(cell)
-    if kernel.status.status == "starting" and _root_runs(book):
+    if _root_runs(book):
+        kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
 
 

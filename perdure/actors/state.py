@@ -23,7 +23,7 @@ from perdure.actors.images import (
     state_hash,
     weigh,
 )
-from perdure.actors.mutability import ATOMS, Mutability, mutability
+from perdure.actors.mutability import ATOMS, Mutability, is_container, mutability, separated
 from perdure.actors.tracked import TrackedList
 from perdure.actors.tracking import Encode, Tracked, root
 from perdure.errors import UsageError
@@ -112,7 +112,7 @@ def restore(
             fields[name] = state[name] if name in state else spec.make()
             marks.dirty.add(name)
         else:
-            fields[name] = _admit(marks, name, state[name], mutability(state[name]))
+            fields[name] = _admit(marks, name, state[name])
     marks.dirty.update(images.keys() - declaration.fields.keys())
     return actor
 
@@ -127,13 +127,16 @@ def _begin(actor: Actor) -> Marks:
     return marks
 
 
-def _admit(marks: Marks, name: str, value: Any, kind: Mutability) -> Any:
+def _admit(marks: Marks, name: str, value: Any) -> Any:
     """The value that a field holds from now on, its way of telling changes noted."""
+    kind = mutability(value)
     marks.opaque.discard(name)
     owned = marks.owned.pop(name, None)
     if kind == Mutability.OPAQUE:
         marks.opaque.add(name)
-    elif kind == Mutability.CONTAINER:
+        value = separated(value)
+        return root(value, name, marks.dirty, logs=False) if is_container(value) else value
+    if kind == Mutability.CONTAINER:
         if owned is value and owned is not None:
             owned.settle(True)
         else:
@@ -155,8 +158,9 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         marks.rebased.clear()  # of a delta that was not applied
     if marks.owned:
         _check_bypassed(actor, marks.owned)
-    if marks.opaque:
-        dirty |= marks.opaque
+    unseen = marks.opaque - dirty if marks.opaque else marks.opaque
+    if unseen:
+        dirty |= unseen
     if not dirty:
         return ()
     declaration = actor.__declaration__
@@ -164,11 +168,11 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     out: list[Entry] = []
     for name in declaration.in_order(dirty) if len(dirty) > 1 else dirty:
         value = fields.get(name, _GONE)
+        image = images.get(name)
         if type(value) not in ATOMS:
-            _collect_mutable(actor, name, value, images.get(name), encode, out)
+            out += _mutable_changes(actor, name, image, encode, name in unseen)
             continue
         data = encode(value, declaration.whats[name])
-        image = images.get(name)
         if image is None or image.base != data or image.ops:
             out.append((name, "=", data))
             marks.owned.pop(name, None)
@@ -177,44 +181,30 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     return tuple(out)
 
 
-def _collect_mutable(
-    actor: Actor, name: str, value: Any, image: Image | None, encode: Encode, out: list[Entry]
-) -> None:
-    marks = actor.__marks__
-    if value is _GONE:
-        out.append((name, "-"))
-        return
-    what = actor.__declaration__.whats[name]
+def _mutable_changes(
+    actor: Actor, name: str, image: Image | None, encode: Encode, unseen: bool
+) -> list[Entry]:
+    """The changes of a field that holds no atom; `unseen`: it is only suspected of having some."""
+    marks, fields = actor.__marks__, vars(actor)
+    if name not in fields:
+        return [(name, "-")]
+    value, what = fields[name], actor.__declaration__.whats[name]
     owned = marks.owned.get(name)
     if owned is not None and owned is value and image is not None:
         entries = owned.changes(encode, what)
         if entries is not None:
-            out.extend((name, *entry) for entry in entries)
             owned.settle(False)
-            _rebase(marks, name, owned, image, entries, encode, what)
-            return
+            weight = image.weight + sum(weigh(entry) for entry in entries)
+            if entries and weight > max(len(image.base), IMAGE_OPS_BYTES_MIN):
+                marks.rebased[name] = encode(owned, what)  # loading pays for each operation
+            return [(name, *entry) for entry in entries]
     data = encode(value, what)
-    kind = mutability(value)
-    # A container is written whole even if it is equal to the one before: whether the image is
-    # one base or a base with operations must not show in the journal.
-    if kind == Mutability.CONTAINER or image is None or image.base != data or image.ops:
-        out.append((name, "=", data))
-    vars(actor)[name] = _admit(marks, name, value, kind)
-
-
-def _rebase(
-    marks: Marks,
-    name: str,
-    value: Tracked,
-    image: Image,
-    entries: list[Entry],
-    encode: Encode,
-    what: str,
-) -> None:
-    """Encode the whole value if the operations would outgrow it: loading pays for each."""
-    weight = image.weight + sum(weigh(entry) for entry in entries)
-    if entries and weight > max(len(image.base), IMAGE_OPS_BYTES_MIN):
-        marks.rebased[name] = encode(value, what)
+    is_new = image is None or image.base != data or bool(image.ops)
+    if is_new or not unseen:
+        fields[name] = _admit(marks, name, value)
+    # A container is written whole even if it equals the one before: whether its image is one base
+    # or a base with operations must not show in the journal.
+    return [(name, "=", data)] if is_new or name in marks.owned else []
 
 
 def compact(actor: Actor, images: dict[str, Image]) -> None:

@@ -129,8 +129,10 @@ def adopt(value: Any, up: Tracked | None, key: Any) -> Tracked:
     raise TypeError(f"{type(value).__name__} is no container")
 
 
-def root(value: Any, field: str, dirty: set[str]) -> Tracked:
+def root(value: Any, field: str, dirty: set[str], *, logs: bool = True) -> Tracked:
     """A tracked copy of a container as the value of a field; it adds `field` to `dirty` if changed.
+
+    Unless it `logs`, that is all that it tells.
 
     >>> from perdure.actors.tracked import TrackedList
     >>> dirty: set[str] = set()
@@ -141,5 +143,6 @@ def root(value: Any, field: str, dirty: set[str]) -> Tracked:
     """
     tracked = adopt(value, None, field)
     tracked._dirty = dirty
-    tracked._restart()
+    if logs:
+        tracked._restart()
     return tracked

@@ -167,7 +167,7 @@ def _environment(directory: Path, map_bytes: int, *, readonly: bool) -> lmdb.Env
         raise trouble(directory, error) from error
 
 
-def create_ledger(path: Path) -> None:
+def create_ledger(path: Path, map_bytes: int) -> None:
     """Make an empty ledger in the run directory `path`, whose owner we are.
 
     It is built under another name and renamed when it is durable: a kill in the middle leaves no
@@ -178,7 +178,7 @@ def create_ledger(path: Path) -> None:
         if fresh.exists():
             shutil.rmtree(fresh)
         fresh.mkdir()
-        env = _environment(fresh, MAP_BYTES_FIRST, readonly=False)
+        env = _environment(fresh, map_bytes, readonly=False)
         try:
             with env.begin(write=True) as txn:
                 databases = {name: env.open_db(name, txn=txn) for name in DATABASES}

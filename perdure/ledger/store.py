@@ -69,7 +69,7 @@ def open_store(
     owner = Owner(run) if write or create else None
     try:
         if create and not (run / FOLDER / DATA).exists():
-            create_ledger(run)
+            create_ledger(run, map_bytes_first)
         glance(run)
         file = LedgerFile(run, map_bytes_first, map_bytes_max, readonly=owner is None)
         store = LmdbStore(file, owner)

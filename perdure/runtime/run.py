@@ -151,6 +151,7 @@ class Run:
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         self.kernel.start(self._begin)
+        self.kernel.outside.is_up.wait()  # as OTP's start_link: the tree is up, or it failed
         return self
 
     def __exit__(

@@ -114,12 +114,13 @@ class Life(RuleBasedStateMachine):
     def settle(self, *new: events.Event, counted: bool = True) -> list[actions.Action]:
         """The supervisor deals with it all; what it did obeys the order and the intensity."""
         self.world.take()
-        order = list(self.world.state.children)
+        begins = any(isinstance(each, events.Begin) for each in new)
+        order = [c.id for c in self.spec.children] if begins else list(self.world.state.children)
+        order += [each.child.id for each in new if isinstance(each, events.AddChild)]
         done = self.world.send(*new)
         if isinstance(self.world.state.phase, Down):
             self.world.inbox.clear()  # calls that it left to its next life
         assert self.world.inbox == []
-        order += [child for child in self.world.state.children if child not in order]
         self.check_order(done, order)
         if counted:
             self.check_intensity(done)
