@@ -23,11 +23,8 @@ class RealClock:
 
     jumps = False
 
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
+    wall_ns = staticmethod(time.time_ns)
+    monotonic_ns = staticmethod(time.monotonic_ns)
 
     def jump_to(self, monotonic_ns: int) -> None:
         raise RuntimeError("real time does not jump")
@@ -71,13 +68,13 @@ class LedgerClock:
 
     def __init__(self, clock: Clock, last_ns: int = 0) -> None:
         self.clock = clock
-        self._start = clock.monotonic_ns()
-        self._base = max(last_ns, clock.wall_ns())
+        self._monotonic_ns = clock.monotonic_ns
+        self._ahead = max(last_ns, clock.wall_ns()) - clock.monotonic_ns()
 
     def now_ns(self) -> int:
         """Ledger time now."""
-        return self._base + self.clock.monotonic_ns() - self._start
+        return self._monotonic_ns() + self._ahead
 
     def jump_to(self, ledger_ns: int) -> None:
         """Leap to a ledger time; only on a clock that `jumps`."""
-        self.clock.jump_to(ledger_ns - self._base + self._start)
+        self.clock.jump_to(ledger_ns - self._ahead)

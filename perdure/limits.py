@@ -36,6 +36,7 @@ SPAWN_PERIOD_SECONDS = 5.0
 # --- groups: one LMDB transaction, one fsync
 GROUP_RECORDS_MAX = 1_024  # sealed at this size; 1,024 is where raw LMDB stops gaining
 GROUP_BYTES_MAX = 8 * 1024 * 1024
+GROUP_AGE_SECONDS_MAX = 0.05  # under load, with nobody waiting: what a crash can cost
 GROUPS_WAITING_MAX = 2  # sealed and not yet durable; past it turns wait for the disk
 
 # --- memory

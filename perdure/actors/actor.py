@@ -4,20 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, ClassVar, Literal, NoReturn, TypeVar, cast, dataclass_transform, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NoReturn,
+    TypeVar,
+    cast,
+    dataclass_transform,
+    overload,
+)
 
 from perdure.actors.declaration import Declaration, Spec
-from perdure.actors.hosted import HostedActor
 from perdure.actors.state import Marks, fill
 from perdure.actors.verbs import Acting
 from perdure.errors import Reject, UndeclaredState, UsageError
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    Hosted = object  # Pykka's hooks return None to a type checker: none could be `async def`
+else:
+    from perdure.actors.hosted import HostedActor as Hosted
 
 
 @overload
 def field(*, default: T) -> T: ...
+@overload
+def field(*, default_factory: type[list[V]]) -> list[V]: ...
+@overload
+def field(*, default_factory: type[dict[K, V]]) -> dict[K, V]: ...
+@overload
+def field(*, default_factory: type[set[V]]) -> set[V]: ...
 @overload
 def field(*, default_factory: Callable[[], T]) -> T: ...
 @overload
@@ -35,6 +57,12 @@ def field(**given: Any) -> Any:
 
 @overload
 def volatile(*, init: Literal[False] = False, default: T) -> T: ...
+@overload
+def volatile(*, init: Literal[False] = False, default_factory: type[list[V]]) -> list[V]: ...
+@overload
+def volatile(*, init: Literal[False] = False, default_factory: type[dict[K, V]]) -> dict[K, V]: ...
+@overload
+def volatile(*, init: Literal[False] = False, default_factory: type[set[V]]) -> set[V]: ...
 @overload
 def volatile(*, init: Literal[False] = False, default_factory: Callable[[], T]) -> T: ...
 @overload
@@ -55,7 +83,7 @@ def nonblocking(handler: F) -> F:
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(field, volatile))
-class Actor(Acting, HostedActor):
+class Actor(Acting, Hosted):
     """An agent with an address, an inbox and durable state; it handles one message at a time.
 
     Annotated attributes are the state: what they hold when a handler returns is committed with
@@ -86,24 +114,26 @@ class Actor(Acting, HostedActor):
     def __init__(self, **init: Any) -> None:
         fill(self, init)
 
-    def __setattr__(self, name: str, value: object) -> None:
-        if name in self.__durable__:
-            self.__dict__[name] = value
-            self.__marks__.dirty.add(name)
-        elif name[0] == "_" or name in self.__declaration__.volatile:
-            object.__setattr__(self, name, value)
-        elif hasattr(getattr(type(self), name, None), "__set__"):
-            object.__setattr__(self, name, value)  # a property
-        else:
-            raise UndeclaredState(self.__declaration__.undeclared(name))
+    if not TYPE_CHECKING:  # to a type checker, these would make every attribute assignable
 
-    def __delattr__(self, name: str) -> None:
-        if name in self.__durable__:
-            raise UndeclaredState(
-                f"{type(self).__name__}.{name} is durable and cannot be deleted. Assign None, and "
-                f"declare it as `{name}: … | None`."
-            )
-        object.__delattr__(self, name)
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in self.__durable__:
+                self.__dict__[name] = value
+                self.__marks__.dirty.add(name)
+            elif name[0] == "_" or name in self.__declaration__.volatile:
+                object.__setattr__(self, name, value)
+            elif hasattr(getattr(type(self), name, None), "__set__"):
+                object.__setattr__(self, name, value)  # a property
+            else:
+                raise UndeclaredState(self.__declaration__.undeclared(name))
+
+        def __delattr__(self, name: str) -> None:
+            if name in self.__durable__:
+                raise UndeclaredState(
+                    f"{type(self).__name__}.{name} is durable and cannot be deleted. Assign None, "
+                    f"and declare it as `{name}: … | None`."
+                )
+            object.__delattr__(self, name)
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{n}={vars(self).get(n)!r}" for n in self.__declaration__.fields)

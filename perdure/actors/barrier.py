@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.committer import Committer
 from perdure.errors import LedgerError
-from perdure.limits import GROUP_BYTES_MAX, GROUP_RECORDS_MAX, GROUPS_WAITING_MAX
+from perdure.limits import GROUP_AGE_SECONDS_MAX, GROUP_BYTES_MAX, GROUP_RECORDS_MAX, GROUPS_WAITING_MAX
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+
+NS = 1_000_000_000
 
 
 class Barrier:
@@ -20,8 +22,6 @@ class Barrier:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
-        self.crash_at: int | None = None
-        self.crash_before: int | None = None
         self._sealed = 0  # groups handed to the committer and not yet durable
         self._committer = Committer(
             kernel.book.store,
@@ -62,11 +62,27 @@ class Barrier:
         if not self._sealed:
             self.seal()
 
+    def seal_if_due(self) -> None:
+        """Under load: hand the open group over when it is full, old, or waited for."""
+        book = self.kernel.book
+        if not self._sealed and (
+            self._waiting
+            or self.is_full()
+            or book.now_ns() - book.open.time_ns > GROUP_AGE_SECONDS_MAX * NS
+        ):
+            self.seal()
+
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
         if self.kernel.book.open.records and self._sealed < GROUPS_WAITING_MAX:
             self._sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
+
+    def flush(self) -> None:
+        """Make everything durable before returning, and release nothing: for a planned crash."""
+        if self.kernel.book.open.records:
+            self._committer.submit(self.kernel.book.seal().seal())
+        self._committer.flush()
 
     def is_full(self) -> bool:
         """Whether the open group should be handed over now."""

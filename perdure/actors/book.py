@@ -88,6 +88,7 @@ class Book:
         sealed = self.open
         sealed.time_ns = self.now_ns()
         self.open = OpenGroup(sealed.serial + 1, self.seq + 1)
+        self.open.time_ns = sealed.time_ns
         return sealed
 
     # --- who is who

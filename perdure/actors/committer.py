@@ -26,7 +26,7 @@ class Committer:
         self._store = store
         self._on_durable = on_durable
         self._on_failure = on_failure
-        self._groups: SimpleQueue[Group | None] = SimpleQueue()
+        self._groups: SimpleQueue[Group | threading.Event | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="perdure-committer", daemon=True)
 
     def start(self) -> None:
@@ -36,6 +36,12 @@ class Committer:
         """Hand over a sealed group."""
         self._groups.put(group)
 
+    def flush(self) -> None:
+        """Wait until what was handed over is durable."""
+        empty = threading.Event()
+        self._groups.put(empty)
+        empty.wait()
+
     def close(self) -> None:
         """Commit what was handed over, then end."""
         self._groups.put(None)
@@ -43,6 +49,9 @@ class Committer:
 
     def _run(self) -> None:
         while (group := self._groups.get()) is not None:
+            if isinstance(group, threading.Event):
+                group.set()
+                continue
             try:
                 head = self._store.commit(group)
             except LedgerError as error:

@@ -20,7 +20,6 @@ HOOKS = frozenset(
 _NO_OVERRIDE = {
     "__init__": "durable attributes are declared and given in a child's init; use on_start",
     "__new__": "use on_start, or on_load for what is rebuilt each time the object is",
-    "__slots__": "remove it: annotated attributes are the declaration",
     "__setattr__": "state is tracked through it; use a property",
     "__delattr__": "state is tracked through it; assign None",
     "__getattribute__": "state is read past it; use a property",
@@ -146,12 +145,18 @@ class _Body:
     def __init__(self, declaration: Declaration, base: type) -> None:
         self.declaration = declaration
         self.cls = declaration.cls
+        self.base = base
         bases = base.__mro__[:-1]
         self.taken = {n for c in bases for n in (*vars(c), *vars(c).get("__annotations__", ()))}
 
     def read(self) -> None:
         body = dict(vars(self.cls))
         annotated = annotations_of(self.cls)
+        if body.get("__slots__"):
+            raise self._error("__slots__", "remove it: annotated attributes are the declaration.")
+        for name, way_out in _NO_OVERRIDE.items():
+            if not _same(self.cls, self.base, name):
+                raise self._error(name, f"an actor has none of its own: {way_out}.")
         for name, value in body.items():
             self._check_name(name, name in annotated, value)
             if name not in annotated:
@@ -163,8 +168,6 @@ class _Body:
                 self._read_annotated(name, annotation, body)
 
     def _check_name(self, name: str, is_field: bool, value: Any) -> None:
-        if name in _NO_OVERRIDE and not (name == "__slots__" and value == ()):
-            raise self._error(name, f"an actor has none of its own: {_NO_OVERRIDE[name]}.")
         if name[:2] == "__" or name not in self.taken:
             return
         is_code = callable(value) or isinstance(value, classmethod | staticmethod)

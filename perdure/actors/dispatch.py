@@ -41,6 +41,7 @@ class Dispatch:
         self.estimates = Estimates()
         self.parked: list[asyncio.Future[None]] = []
         self.is_stopping = False
+        self.runner: asyncio.Task[None] | None = None  # the one on stage
         self._relay_due = False
         self._breathing = False
 
@@ -190,6 +191,7 @@ class Dispatch:
 
     async def _runner(self) -> None:
         kernel = self.kernel
+        task = asyncio.current_task()
         turns = 0
         while not self.is_stopping:
             cell = self.take()
@@ -201,6 +203,7 @@ class Dispatch:
                 self.parked.append(waker)
                 await waker
                 continue
+            self.runner = task
             coroutine = kernel.turns.begin(cell)
             if coroutine is not None:
                 if not self._relay_due:

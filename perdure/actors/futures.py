@@ -209,9 +209,11 @@ class Future(pykka.Future[T]):
                 waiter.set_result(None)
 
         def wake(_: Future[T]) -> None:
+            if loop.is_closed():
+                return  # the awaiter is gone with it
             if threading.get_ident() == thread:
                 release()
-            elif not loop.is_closed():
+            else:
                 loop.call_soon_threadsafe(release)
 
         self.add_done_callback(wake)

@@ -71,6 +71,7 @@ class Kernel:
         self.error: BaseException | None = None
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
+        self.on_rest: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stop: asyncio.Future[None] | None = None
         self._ending = False
@@ -167,11 +168,13 @@ class Kernel:
         self.barrier.seal()
 
     def breathe(self) -> None:
-        """Between turns under load: fire timers that are due, keep memory bounded."""
+        """Between turns under load: keep the disk busy and memory bounded."""
+        self.barrier.seal_if_due()
         self._shed()
 
     def rest(self) -> None:
         """A runner found nothing to do."""
+        self.on_rest()
         self.barrier.seal_if_free()
         self._look_quiet()
 
@@ -179,7 +182,7 @@ class Kernel:
         """A group became durable."""
         self._shed()
         self.dispatch.kick()
-        if not self.barrier._sealed and not self.dispatch.active:
+        if not self.dispatch.ready:
             self.barrier.seal_if_free()
         self._look_quiet()
 
@@ -343,6 +346,7 @@ class Kernel:
             self._leave()
 
     def _leave(self) -> None:
+        self.on_rest()
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(None)
 

@@ -46,6 +46,7 @@ __all__ = [
     "materialise",
     "read_images",
     "restore",
+    "run_on_load",
     "state_hash",
 ]
 
@@ -115,6 +116,24 @@ def restore(
             fields[name] = _admit(marks, name, state[name])
     marks.dirty.update(images.keys() - declaration.fields.keys())
     return actor
+
+
+def run_on_load(actor: Actor) -> None:
+    """Call `on_load` of a new object. Raises `UsageError` if it changes durable state.
+
+    When an object is built is no part of the journal, so nothing durable may hang on it.
+    """
+    dirty = actor.__marks__.dirty
+    before = set(dirty)
+    dirty.clear()
+    actor.on_load()
+    if dirty:
+        name = actor.__declaration__.in_order(dirty)[0]
+        raise UsageError(
+            f"{type(actor).__name__}.on_load changes {name!r}, which is durable; it may set only "
+            f"volatile attributes. Set it in on_start, or name it `_{name}`."
+        )
+    dirty |= before
 
 
 def _begin(actor: Actor) -> Marks:

@@ -83,7 +83,7 @@ def unstorable(annotation: Any) -> str:
         return unstorable(args[0])
     if origin is dict:
         key = get_origin(args[0]) or args[0]
-        if isinstance(key, type) and key not in (str, int, object, UnionType):
+        if isinstance(key, type) and key not in (str, int, Any, object, UnionType):
             return f"a dict key of type {_name(key)}"
     return _unstorable_class(origin) or next(filter(None, map(unstorable, args)), "")
 

@@ -64,7 +64,8 @@ class Tracked:
 
     def changes(self, encode: Encode, what: str) -> list[Entry] | None:
         """What to record of a root since it was last settled; None says: the whole value."""
-        if self._log is None or len(self._log) > 2 * len(self) + OPS_SPARE:  # type: ignore[arg-type]
+        log, size = self._log, len(self)  # type: ignore[arg-type]
+        if log is None or len(log) > 2 * size + OPS_SPARE:
             return None
         entries = self._entries(encode, what)
         if entries is None or any(mutability(v) == Mutability.OPAQUE for v in self._fresh_values()):

@@ -53,7 +53,6 @@ class Turn:
         "out",
         "pending",
         "result",
-        "started_ns",
         "stop_reason",
         "task",
         "time_ns",
@@ -73,7 +72,6 @@ class Turn:
         self.open = True
         self.ended = False
         self.time_ns = time_ns
-        self.started_ns = 0
         self.index = 0.0
         self.out: list[Envelope] = []
         self.artifacts: list[tuple[Artifact, bytes]] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
@@ -90,7 +89,6 @@ class Turns:
         cell.turn = turn
         cell.actor.__dict__["_turn"] = turn  # type: ignore[union-attr]
         self.kernel.dispatch.began(turn)
-        turn.started_ns = perf_counter_ns()
         return turn
 
     def run(
@@ -111,7 +109,7 @@ class Turns:
         return None
 
     async def _run_async(self, turn: Turn, handler: Awaitable[Any]) -> None:
-        turn.task = task = asyncio.current_task()
+        turn.task = task = self.kernel.dispatch.runner
         try:
             answer = await handler
             if turn.pending:
@@ -204,7 +202,7 @@ class Turns:
             if notices:
                 out = out + notices
         now = book.now_ns()
-        took = perf_counter_ns() - turn.started_ns
+        took = now - turn.time_ns
         author = cell.id
         fields: tuple[Any, ...] = (
             now,
@@ -297,7 +295,7 @@ class Turns:
             plan.counted,
             plan.not_before,
             tuple(dead),
-            perf_counter_ns() - turn.started_ns,
+            now - turn.time_ns,
         )
         seq = book.append(Kind.CRASH, fields)
         self._end(turn)

@@ -16,11 +16,10 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse
-from perdure.ledger.group import EMPTY, META_KEY, Row, pack_meta
-from perdure.ledger.pages import look
+from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
+from perdure.ledger.pages import look, txns_agree
 from perdure.limits import (
     GROUP_BYTES_MAX,
-    MAP_BYTES_FIRST,
     OPEN_WALK_BYTES_MAX,
     READ_ROWS_MAX,
     READERS_MAX,
@@ -34,7 +33,7 @@ FOLDER = "ledger"
 DATA = "data.mdb"
 _UNFINISHED = "ledger.new"
 _FULL = (lmdb.ReadersFullError, lmdb.TlsFullError, lmdb.MemoryError)
-_BAD_FILE = (0, errno.EINVAL, errno.EIO)
+_BAD_FILE = (errno.EINVAL, errno.EIO)
 _WALK_ENDS = (VerifyError, struct.error, ArithmeticError, LookupError, ValueError, RecursionError)
 
 
@@ -142,8 +141,7 @@ class LedgerFile:
         with self._map_lock:
             try:
                 self.env.set_mapsize(map_bytes)  # 0 takes the size that the file says
-            except lmdb.Error as error:
-                self.env.close()  # there is no map now, and to touch it would end the process
+            except lmdb.Error as error:  # without a map, the binding has closed the environment
                 raise LedgerError(
                     f"the map of {self.path} cannot have {map_bytes:,} bytes: {error}. "
                     "Give the process more address space."
@@ -182,7 +180,7 @@ def create_ledger(path: Path, map_bytes: int) -> None:
         try:
             with env.begin(write=True) as txn:
                 databases = {name: env.open_db(name, txn=txn) for name in DATABASES}
-                txn.put(META_KEY, pack_meta(EMPTY), db=databases[b"tables"])
+                txn.put(META_KEY, pack_meta(Meta(EMPTY, 0, txn.id())), db=databases[b"tables"])
         finally:
             env.close()
         sync_directory(fresh)
@@ -236,19 +234,25 @@ def glance(path: Path) -> None:
     Its meta pages, always; every page, when it is small, or shorter than its meta pages say.
     Somebody may be writing it.
     """
-    said = look(path / FOLDER / DATA)
+    data = path / FOLDER / DATA
+    said = look(data)
+    if not txns_agree(data) and look(data).txn == said.txn:
+        raise LedgerDamaged(
+            f"{data} is damaged: its meta pages do not name the transactions that wrote its pages. "
+            "Restore a backup to go on."
+        )
     if not said.whole or said.file_bytes <= OPEN_WALK_BYTES_MAX:
         try:
             walk(path)
         except LedgerDamaged:
-            if look(path / FOLDER / DATA).txn == said.txn:  # else it changed under the walk
+            if look(data).txn == said.txn:  # else it changed under the walk
                 raise
 
 
 def trouble(path: Path, error: lmdb.Error | OSError) -> LedgerError:
     """Our error for one that came while opening or reading `path`."""
     if isinstance(error, OSError):
-        return LedgerError(f"the ledger {path} cannot be opened: {error}. Mend that and try again.")
+        return LedgerError(f"the ledger {path} cannot be used: {error}. Mend that and try again.")
     if isinstance(error, _FULL):
         return LedgerError(f"{path} has {READERS_MAX} readers, its most: {error}. Stop some.")
     if "already open in this process" in str(error):
@@ -256,6 +260,6 @@ def trouble(path: Path, error: lmdb.Error | OSError) -> LedgerError:
             f"the ledger {path} is open in this process, {os.getpid()}, already. "
             "Use that store, or close it first."
         )
-    if error.code > 0 and error.code not in _BAD_FILE:
-        return LedgerError(f"the ledger {path} cannot be opened: {error}. Mend that and try again.")
+    if error.code >= 0 and error.code not in _BAD_FILE:
+        return LedgerError(f"the ledger {path} cannot be used: {error}. Mend that and try again.")
     return LedgerDamaged(f"the ledger {path} is damaged: {error}. Restore a backup to go on.")

@@ -2,7 +2,8 @@
 
 A journal row is `[kind u8][format u8][hash 16][payload]` under its seq; a table row is
 `[value][crc32 of key and value]` under a key whose first byte names the table; the meta row, under
-a key of table 0, is written with each group and says what must be there.
+a key of table 0, is written with each group and says what must be there and in which transaction
+it was written, so that no earlier state of the file passes for the last.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ GENESIS = bytes(16)
 """The hash before the first record's."""
 
 META_KEY = b"\x00meta"
-"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 254."""
+"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 127."""
 
 Row = tuple[bytes, bytes]
 
 _LINK = Struct(">QBB")
-_META = Struct(">HQ16sqQH")
+_META = Struct(">HQ16sqQQH")
 _COUNT = Struct(">BQ")
 _CRC_BYTES = 4
 _HASH_END = 18  # of a journal row: kind, format and hash come before the payload
@@ -61,14 +62,15 @@ class Head(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """The meta row: the head, and what else must be there for it to be whole."""
+    """The meta row: the head, what else must be there, and the transaction that wrote it."""
 
     head: Head
     blobs: int
+    txn: int
 
 
-EMPTY = Meta(Head(0, GENESIS, 0, {}), 0)
-"""The meta row of a ledger in which nothing has happened."""
+EMPTY = Head(0, GENESIS, 0, {})
+"""The head of a ledger in which nothing has happened."""
 
 
 class RawRecord(NamedTuple):
@@ -220,7 +222,7 @@ def pack_meta(meta: Meta) -> bytes:
     """The meta row's value; in every format its number comes first and the checksum last."""
     seq, hash_, time_ns, counts = meta.head
     rows = sorted(item for item in counts.items() if item[1])
-    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, meta.blobs, len(rows))
+    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(rows))
     value += b"".join(_COUNT.pack(*row) for row in rows)
     return seal_rows([(META_KEY, value)])[0][1]
 
@@ -236,9 +238,9 @@ def unpack_meta(stored: bytes) -> Meta:
         )
     if len(value) < _META.size:
         raise LedgerDamaged(f"the meta row has {len(value)} of at least {_META.size} bytes.")
-    _, seq, hash_, time_ns, blobs, _ = _META.unpack_from(value)
+    _, seq, hash_, time_ns, blobs, txn, _ = _META.unpack_from(value)
     counts = dict(_COUNT.iter_unpack(value[_META.size :]))
-    return Meta(Head(seq, hash_, time_ns, counts), blobs)
+    return Meta(Head(seq, hash_, time_ns, counts), blobs, txn)
 
 
 def check_group(head: Head, group: Group) -> None:
@@ -252,8 +254,8 @@ def check_group(head: Head, group: Group) -> None:
     if keys:
         if max(map(len, keys)) > KEY_BYTES_MAX:
             raise Broken(f"a row key has more than {KEY_BYTES_MAX} bytes: {max(keys, key=len)!r}")
-        if min(keys) < b"\x01" or max(keys) >= b"\xff":
-            raise Broken("a row key does not start with the kind byte of a table, 1 to 254")
+        if min(keys) < b"\x01" or max(keys) >= b"\x80":
+            raise Broken("a row key does not start with the kind byte of a table, 1 to 127")
     for digest, data in group.blobs.items():
         if blob_digest(data) != digest:
             raise Broken(f"a blob of {len(data)} bytes is not what its digest {digest.hex()} names")

@@ -27,7 +27,7 @@ class MemoryStore:
 
     def __init__(self, before_commit: Callable[[int], None] | None = None) -> None:
         self._before_commit = before_commit
-        self._head = EMPTY.head
+        self._head = EMPTY
         self._journal: list[bytes] = []
         self._rows: dict[bytes, bytes] = {}
         self._keys: dict[int, list[bytes]] = {}  # of each table, in order

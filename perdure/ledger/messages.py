@@ -8,7 +8,15 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar, dataclass_transform, overload
+from typing import (
+    Any,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    dataclass_transform,
+    overload,
+    runtime_checkable,
+)
 
 from perdure.errors import DeclarationError, NameClash, UnknownName
 from perdure.limits import NAME_BYTES_MAX
@@ -41,6 +49,16 @@ class Registered(NamedTuple):
     def where(self) -> str:
         """The place, as `file:line`."""
         return f"{self.file}:{self.line}"
+
+
+@runtime_checkable
+class _FirstValue(Protocol):
+    """What `perdure.field()` returns: rooms above define it, messages take it too."""
+
+    durable: bool
+    required: bool
+    default: Any
+    factory: Callable[[], Any] | None
 
 
 def registration(cls: type) -> Registered | None:
@@ -146,10 +164,25 @@ def _freeze(cls: type[T]) -> type[T]:
             f"{cls.__qualname__} has both @message and @dataclass: remove @dataclass, "
             "@message makes it one."
         )
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, _FirstValue):
+            setattr(cls, name, _dataclass_field(f"{cls.__qualname__}.{name}", value))
     try:
         return dataclasses.dataclass(frozen=True, slots=True)(cls)
     except (TypeError, ValueError) as error:
         raise DeclarationError(f"{cls.__qualname__} cannot be a message: {error}.") from error
+
+
+def _dataclass_field(name: str, first: _FirstValue) -> Any:
+    if not first.durable:
+        raise DeclarationError(
+            f"{name} is volatile(), but a message is stored whole: give it a default with field()."
+        )
+    if first.required:
+        return dataclasses.field()
+    if first.factory is None:
+        return dataclasses.field(default=first.default)
+    return dataclasses.field(default_factory=first.factory)
 
 
 def _place() -> tuple[str, int]:

@@ -1,12 +1,19 @@
-"""The first look at an LMDB data file, before it is mapped: a missing page would be SIGBUS."""
+"""The first look at an LMDB data file, before it is mapped: a missing page would be SIGBUS.
+
+LMDB keeps two meta pages and takes the one with the higher transaction number: a bit flipped in
+that number would silently bring back the state before the last group. So the meta row has it too.
+"""
 
 from __future__ import annotations
 
+import struct
+import sys
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from perdure.errors import LedgerDamaged
+from perdure.ledger.group import META_KEY, unpack_meta
 from perdure.limits import MAP_BYTES_MAX
 
 _META_BYTES = 152
@@ -15,7 +22,10 @@ _META = Struct("=II QQ 48s 48s QQ")  # magic, version, address, map size, two ro
 _TREE = Struct("=IHHQQQQQ")  # pad, flags, depth, branch, leaf, overflow pages, entries, root
 _MAGIC = 0xBEEFC0DE
 _VERSION = 1  # of LMDB 0.9's files
+_NODE = Struct("=HHHH")  # size or page: low, high; flags or page: highest; key size
+_P_BRANCH = 0x01
 _P_META = 0x08
+_DEPTH_MAX = 32  # of a tree: LMDB's own bound
 _INTEGERKEY = 0x08
 _NO_ROOT = 2**64 - 1
 _PAGE_BYTES_MIN = 256
@@ -36,20 +46,75 @@ class _MetaPage(NamedTuple):
     map_bytes: int
     last_page: int
     txn: int
+    root: int
 
 
 def look(data: Path) -> DataFile:
     """What the data file says of itself; raises `LedgerDamaged` when it cannot be right."""
     with data.open("rb") as file:
-        first = _meta_page(data, file.read(_META_BYTES), 0)
-        file.seek(first.page_bytes)
-        second = _meta_page(data, file.read(_META_BYTES), 1)
+        first, second = _meta_pages(data, file)
         size = file.seek(0, 2)
-    if first.page_bytes != second.page_bytes:
-        raise _damaged(data, "its meta pages disagree on the page size")
     newest = max(first, second, key=lambda page: page.txn)
     whole = (newest.last_page + 1) * newest.page_bytes <= size
     return DataFile(newest.map_bytes, size, newest.txn, whole)
+
+
+def txns_agree(data: Path) -> bool:
+    """Whether each meta page names the transaction that, by the meta row below it, wrote its pages.
+
+    The pages of the last two transactions are never overwritten, so there are two rows to be found.
+    """
+    with data.open("rb") as file:
+        try:
+            return all(
+                unpack_meta(_meta_row(file, page)).txn == page.txn
+                for page in _meta_pages(data, file)
+                if page.txn
+            )
+        except (struct.error, LookupError, ArithmeticError, OSError, LedgerDamaged):
+            return False
+
+
+def _meta_row(file: BinaryIO, meta: _MetaPage) -> bytes:
+    """The stored meta row: the first of the tables, in the tree that a meta page names."""
+    names = _read(file, meta, meta.root)
+    count = (_PAGE.unpack_from(names)[3] - _PAGE.size) // 2
+    tables = dict(_leaf(names, n) for n in range(count))[b"tables"]
+    page = _read(file, meta, _TREE.unpack(tables)[-1])
+    for _ in range(_DEPTH_MAX):
+        if not _PAGE.unpack_from(page)[2] & _P_BRANCH:
+            break
+        low, high, highest, _ = _NODE.unpack_from(page, _offset(page, 0))
+        page = _read(file, meta, low | high << 16 | highest << 32)
+    key, value = _leaf(page, 0)
+    if key != META_KEY:
+        raise LookupError("the first row is not the meta row")
+    return value
+
+
+def _leaf(page: bytes, index: int) -> tuple[bytes, bytes]:
+    start = _offset(page, index)
+    low, high, _, key_size = _NODE.unpack_from(page, start)
+    key_end = start + _NODE.size + key_size
+    return page[start + _NODE.size : key_end], page[key_end : key_end + (low | high << 16)]
+
+
+def _offset(page: bytes, index: int) -> int:
+    return int.from_bytes(page[_PAGE.size + 2 * index :][:2], sys.byteorder)
+
+
+def _read(file: BinaryIO, meta: _MetaPage, number: int) -> bytes:
+    file.seek(number * meta.page_bytes)
+    return file.read(meta.page_bytes)
+
+
+def _meta_pages(data: Path, file: BinaryIO) -> tuple[_MetaPage, _MetaPage]:
+    first = _meta_page(data, file.read(_META_BYTES), 0)
+    file.seek(first.page_bytes)
+    second = _meta_page(data, file.read(_META_BYTES), 1)
+    if first.page_bytes != second.page_bytes:
+        raise _damaged(data, "its meta pages disagree on the page size")
+    return first, second
 
 
 def _meta_page(data: Path, raw: bytes, number: int) -> _MetaPage:
@@ -64,11 +129,12 @@ def _meta_page(data: Path, raw: bytes, number: int) -> _MetaPage:
     if page_bytes & (page_bytes - 1) or not _PAGE_BYTES_MIN <= page_bytes <= _PAGE_BYTES_MAX:
         raise _damaged(data, f"meta page {number} names pages of {page_bytes} bytes")
     roots_fit = all(root == _NO_ROOT or 1 < root <= last for root in (free_root, main_root))
-    if free_flags != _INTEGERKEY or not roots_fit or (txn and txn % 2 != number):
+    txn_fits = main_root != _NO_ROOT and txn % 2 == number if txn else main_root == _NO_ROOT
+    if free_flags != _INTEGERKEY or not roots_fit or not txn_fits:
         raise _damaged(data, f"meta page {number} contradicts itself")
     if not 0 < last < MAP_BYTES_MAX // page_bytes or map_bytes > MAP_BYTES_MAX:
         raise _damaged(data, f"meta page {number} names {last} pages in {map_bytes} bytes of map")
-    return _MetaPage(page_bytes, map_bytes, last, txn)
+    return _MetaPage(page_bytes, map_bytes, last, txn, main_root)
 
 
 def _damaged(data: Path, what: str) -> LedgerDamaged:

@@ -218,7 +218,7 @@ class LmdbStore:
 
     def _write(self, group: Group, rows: list[Row], hash_: bytes, puts: list[Row]) -> bool:
         """Write the group; False, and nothing written, when the map is full."""
-        (seq, _, _, counts), blobs = self._meta
+        (seq, _, _, counts), blobs, _ = self._meta
         counts = dict(counts)
         journal, tables = self._file.journal, self._file.tables
         try:
@@ -236,7 +236,7 @@ class LmdbStore:
                 for item in group.blobs.items():
                     blobs += txn.put(*item, overwrite=False, db=self._file.blobs)
                 counts = {kind: count for kind, count in counts.items() if count}
-                meta = Meta(Head(seq + len(rows), hash_, group.time_ns, counts), blobs)
+                meta = Meta(Head(seq + len(rows), hash_, group.time_ns, counts), blobs, txn.id())
                 txn.put(META_KEY, rules.pack_meta(meta), db=tables)
         except lmdb.MapFullError:
             return False

@@ -15,6 +15,7 @@ import pykka
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
+from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.kernel import Kernel
@@ -73,7 +74,7 @@ class Run:
         header = program.header(self.seed)
         root = program.root()
         self._begin = lambda: begin_new(self.kernel, header, root, package_version())
-        self._crash(crash_at, crash_before)
+        self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
     def resume(
@@ -110,7 +111,7 @@ class Run:
 
         run._begin = begin
         run.code_changed = digest != header.code_hash
-        run._crash(crash_at, crash_before)
+        run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
         return run
 
     def _open(
@@ -142,17 +143,17 @@ class Run:
         self._watch: Callable[[bool], None] | None = None
         self._started = 0.0
 
-    def _crash(self, at: int | None, before: int | None) -> None:
-        self.kernel.barrier.crash_at = at
-        self.kernel.barrier.crash_before = before
-
     # --- life
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
-        self.kernel.start(self._begin)
+        self.kernel.start(self._start)
         self.kernel.outside.is_up.wait()  # as OTP's start_link: the tree is up, or it failed
         return self
+
+    def _start(self) -> None:
+        self._begin()
+        self._crash_point.arm()
 
     def __exit__(
         self,

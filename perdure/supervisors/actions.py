@@ -31,7 +31,7 @@ class StopChild:
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """The child's spec is gone: its actor ends. The same id later is another actor."""
+    """The child's spec is gone: its actor, if it has one, ends. The id later is another actor's."""
 
     child: str
 

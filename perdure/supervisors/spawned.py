@@ -39,9 +39,7 @@ class Spawned(Actor, name="perdure.Spawned"):
             case _:
                 return
 
-    def _exit(
-        self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int
-    ) -> None:
+    def _exit(self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int) -> None:
         lifecycle = turn.kernel.lifecycle
         child = turn.kernel.book.cell(id)
         restart = child.spec.get("restart", "transient")

@@ -176,7 +176,7 @@ def test_get_that_would_block_an_actors_loop_raises_and_names_the_way_out(
 ) -> None:
     async def main() -> None:
         with pytest.raises(BlockingCall, match=r"`await` the future .*plain `def` handler"):
-            Future().get()
+            Future().get(timeout=SECONDS)
 
     on_a_guarded_loop(pool, main())
 
@@ -301,15 +301,22 @@ def test_a_cancelled_awaiter_leaves_nothing_behind_and_others_still_wake() -> No
     assert asyncio.run(main()) == 8
 
 
-def test_setting_after_the_awaiters_loop_is_closed_does_no_harm() -> None:
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_setting_after_the_awaiters_loop_is_closed_does_no_harm(
+    pool: ThreadPoolExecutor, caplog: pytest.LogCaptureFixture, elsewhere: bool
+) -> None:
     future: Future[int] = Future()
-
-    async def main() -> None:
-        await asyncio.wait([asyncio.create_task(_as_coroutine(future))], timeout=0)
-
-    asyncio.run(main())
-    future.set(1)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(_as_coroutine(future))
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    if elsewhere:
+        pool.submit(future.set, 1).result(SECONDS)
+    else:
+        future.set(1)
     assert future.get(timeout=0) == 1
+    assert caplog.text == ""
+    assert not task.done()
 
 
 def test_await_raises_what_the_future_failed_with() -> None:
@@ -383,116 +390,6 @@ def test_a_callback_added_while_another_thread_sets_runs_exactly_once(
         future.set(1)
         adding.result(SECONDS)
         assert ran == [future]
-
-
-# --- hooks and what is made from other futures
-
-
-def test_an_awaited_map_waits_for_its_source_without_blocking(pool: ThreadPoolExecutor) -> None:
-    async def main() -> int:
-        source: Future[int] = Future()
-        asyncio.get_running_loop().call_soon(source.set, 20)
-        return await source.map(lambda n: n + 1)
-
-    assert on_a_guarded_loop(pool, main()) == 21
-
-
-def test_an_awaited_join_of_maps_waits_for_all(pool: ThreadPoolExecutor) -> None:
-    async def main() -> Any:
-        first: Future[int] = Future()
-        second: Future[int] = Future()
-        loop = asyncio.get_running_loop()
-        loop.call_soon(second.set, 2)
-        loop.call_soon(lambda: loop.call_soon(first.set, 1))
-        return await first.map(lambda n: n * 10).join(second, Future.done(3))
-
-    assert on_a_guarded_loop(pool, main()) == [10, 2, 3]
-
-
-def test_an_awaited_join_fails_with_its_first_failure_whatever_is_pending() -> None:
-    never: Future[int] = Future()
-    joined = Future.failed(ValueError("early")).join(never)
-    assert str(asyncio.run(raised_by(joined))) == "early"
-
-
-def test_a_filter_and_a_reduce_are_awaited_like_any_other() -> None:
-    async def main() -> tuple[Any, Any]:
-        numbers = Future.done([1, 2, 3, 4])
-        even = numbers.filter(lambda n: n % 2 == 0)
-        return await even, await even.reduce(lambda a, b: a + b, 100)
-
-    assert asyncio.run(main()) == ([2, 4], 106)
-
-
-def test_an_unknown_hook_is_awaited_in_a_thread_so_that_it_may_block(
-    pool: ThreadPoolExecutor,
-) -> None:
-    async def main() -> str:
-        future: Future[str] = Future()
-        answer: Future[str] = Future()
-        future.set_get_hook(lambda timeout: answer.get(timeout=SECONDS))
-        asyncio.get_running_loop().call_soon(answer.set, "from the hook")
-        return await future
-
-    assert on_a_guarded_loop(pool, main()) == "from the hook"
-
-
-def test_a_join_with_a_future_of_another_kind_is_awaited_in_a_thread(
-    pool: ThreadPoolExecutor,
-) -> None:
-    async def main() -> Any:
-        foreign: pykka.Future[int] = pykka.ThreadingFuture()
-        asyncio.get_running_loop().call_soon(foreign.set, 2)
-        return await Future.done(1).join(foreign)
-
-    assert on_a_guarded_loop(pool, main()) == [1, 2]
-
-
-def test_a_hook_runs_once_though_two_threads_get(pool: ThreadPoolExecutor) -> None:
-    calls: list[None] = []
-    inside, go_on = threading.Event(), threading.Event()
-
-    def hook(_: float | None) -> str:
-        calls.append(None)
-        inside.set()
-        assert go_on.wait(SECONDS)
-        return "once"
-
-    future: Future[str] = Future()
-    future.set_get_hook(hook)
-    first = pool.submit(future.get)
-    assert inside.wait(SECONDS)
-    with pytest.raises(pykka.Timeout):
-        future.get(timeout=0.001)
-    assert not future.is_done
-    second = pool.submit(future.get)
-    go_on.set()
-    assert (first.result(SECONDS), second.result(SECONDS)) == ("once", "once")
-    assert calls == [None]
-    assert future.is_done
-
-
-def test_a_hook_that_raises_is_called_again_next_time() -> None:
-    outcomes = iter([pykka.Timeout("not yet"), None])
-
-    def hook(_: float | None) -> str:
-        error = next(outcomes)
-        if error is not None:
-            raise error
-        return "now"
-
-    future: Future[str] = Future()
-    future.set_get_hook(hook)
-    with pytest.raises(pykka.Timeout):
-        future.get()
-    assert future.get() == "now"
-
-
-def test_a_waiting_get_goes_on_when_a_hook_is_set(pool: ThreadPoolExecutor) -> None:
-    future: Future[str] = Future()
-    got = pool.submit(future.get, timeout=SECONDS)
-    future.set_get_hook(lambda timeout: "hooked")
-    assert got.result(SECONDS) == "hooked"
 
 
 def test_its_repr_says_how_it_stands() -> None:

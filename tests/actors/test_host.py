@@ -227,7 +227,7 @@ def test_a_host_may_be_put_on_a_loop_from_another_thread_before_it_runs() -> Non
 
     async def main() -> Any:
         with pytest.raises(BlockingCall):
-            Future().get()
+            Future().get(timeout=SECONDS)
         return await answer
 
     assert loop.run_until_complete(main()) == "early"

@@ -239,9 +239,11 @@ def test_even_a_system_exit_out_of_a_hook_leaves_the_host_running(hook: str) -> 
         pass
 
     setattr(Leaver, hook, leave)
+    other = Plain.start()
     ref = Leaver.start()
     ref.stop(timeout=SECONDS)
     assert not ref.is_alive()
+    assert other.actor_stopped.wait(SECONDS)  # Pykka's rule: it stops all actors
     assert Plain.start().ask(lambda: "runs", timeout=SECONDS) == "runs"
 
 

@@ -74,6 +74,17 @@ def test_senders_that_race_make_an_idle_actor_ready_exactly_once() -> None:
             assert len(inbox.queue) == 4
 
 
+def test_a_sender_whose_token_another_took_leaves_it_at_that() -> None:
+    class Snatched(list[None]):
+        def __bool__(self) -> bool:
+            return True  # as it looked before the other sender's pop
+
+    inbox, host = started_inbox()
+    inbox._idle = Snatched()
+    inbox.put(Envelope("second"))
+    assert host.submitted == []
+
+
 def test_a_full_inbox_refuses_all_but_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hosted_inbox, "INBOX_HARD_MAX", 2)
     inbox, _ = started_inbox()

@@ -192,7 +192,7 @@ SET_OPS = st.one_of(
     *(
         one(lambda box, s, name=name: getattr(box, name)(s), SETS)
         for name in (
-            "update difference_update intersection_update symmetric_difference_update".split()
+            ["update", "difference_update", "intersection_update", "symmetric_difference_update"]
         )
     ),
     *(one(function, SETS) for function in (ior, iand, isub, ixor)),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +83,43 @@ def contents(store: Store) -> tuple[object, ...]:
         list(store.scan(b"")),
         [(digest, store.blob(digest)) for digest in store.digests()],
     )
+
+
+def filled(run: Path) -> tuple[object, ...]:
+    """A ledger of a few pages at `run`, closed, with values of all sizes; and what it holds."""
+    store = open_store(run, create=True)
+    for n in range(1, 31):
+        payloads = (b"%d" % n, bytes([n]) * 40 * n, b"", bytes([n]) * 150)
+        puts = [(bytes([1 + n % 3, n, m]), bytes([m]) * m) for m in range(20)]
+        gone = [key for key, _ in store.scan(b"", limit=4)]
+        data = blobs(bytes([100 + n]) * 1500)
+        store.commit(group(store, *payloads, puts=puts, deletes=gone, blobs=data, time_ns=n))
+    found = contents(store)
+    store.close()
+    return found
+
+
+def child(script: str, *args: object) -> subprocess.Popen[str]:
+    """A Python process that runs `script` with the same modules."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, args)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ask(process: subprocess.Popen[str], line: str = "") -> str:
+    """The line that a child answers."""
+    assert process.stdin
+    assert process.stdout
+    if line:
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+    return process.stdout.readline().strip()
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from perdure.actors import actor
 from perdure.errors import DeclarationError, NameClash, UnknownName
 from perdure.ledger.messages import Names, message, registration
 from perdure.limits import NAME_BYTES_MAX
@@ -115,6 +116,24 @@ def test_a_mutable_default_is_refused_with_the_way_out() -> None:
         @message
         class Shared:
             x: list[int] = []
+
+
+def test_the_field_and_volatile_of_actors_mean_the_same_in_a_message() -> None:
+    @message
+    class Fields:
+        a: int = actor.field()
+        b: int = actor.field(default=2)
+        c: list[int] = actor.field(default_factory=list)
+
+    assert Fields(1) == Fields(1, 2, [])
+    assert Fields(1).c is not Fields(1).c
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'a'"):
+        Fields()
+    with pytest.raises(DeclarationError, match=r"Gone\.x is volatile\(\), but a message is stored"):
+
+        @message
+        class Gone:
+            x: int = actor.volatile(default=1)
 
 
 def test_names_are_collected_from_the_namespaces_of_modules() -> None:

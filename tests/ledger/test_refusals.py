@@ -177,7 +177,7 @@ def test_a_value_that_contains_itself_is_refused_where_it_does() -> None:
 
 @pytest.mark.parametrize("wrap", [lambda v: [v], lambda v: (v,), lambda v: {"k": v}, Box])
 def test_nesting_ends_at_its_limit(wrap: Any) -> None:
-    value: Any = [1]
+    value: Any = wrap(1)
     for _ in range(VALUE_DEPTH_MAX - 1):
         value = wrap(value)
     assert CODEC.decode(CODEC.encode(value)) == value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -180,6 +181,11 @@ def test_equal_sets_have_equal_bytes_in_whatever_order_they_were_filled(
     assert CODEC.encode(frozenset(first)) == CODEC.encode(frozenset(second))
 
 
+def test_what_was_set_in_a_model_is_stored_in_one_order() -> None:
+    data = CODEC.encode(Trip(page="x", days=1, stops=[]))
+    assert b"\xa4days\xa4page\xa5stops" in data
+
+
 def test_sets_that_iterate_in_different_orders_have_equal_bytes() -> None:
     one, other = set(), set()
     one.update([0, 8])
@@ -282,6 +288,21 @@ def test_a_value_of_the_largest_size_is_taken_and_one_byte_more_is_not() -> None
         CODEC.encode(largest + b"x", "notes")
     with pytest.raises(TooLarge, match=r"^Box has "):
         CODEC.encode(Box(largest))
+
+
+def test_a_thread_does_not_keep_the_memory_of_a_large_value() -> None:
+    large = b"x" * (MESSAGE_BYTES_MAX // 2)
+
+    def work() -> None:
+        CODEC.encode(large)
+        kept, _ = tracemalloc.get_traced_memory()
+        assert kept < len(large) // 8
+
+    tracemalloc.start()
+    try:
+        assert hammer(work, threads=1) == []
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,34 @@ def test_a_restart_that_covers_a_queued_try_takes_its_place() -> None:
     assert world.inbox == []
 
 
+def test_a_queued_try_is_void_when_a_later_restart_got_stuck_before_it() -> None:
+    world = World(spec_of("rest_for_one", "a", "b", "c"))
+    world.held = {"c"}
+    world.failing.update(c=1, b=1)
+    world.crash("c")
+    world.send(world.exit("a"))
+    world.held = set()
+    assert starts(world.answer()) == ["a", "b", "b", "c"]
+    assert world.inbox == []
+
+
 # --- phases
+
+
+def test_the_answer_of_an_earlier_incarnation_is_not_the_one_waited_for() -> None:
+    world = World(spec_of("one_for_one", "a", "b"))
+    world.held = {"a"}
+    world.crash("a")
+    for stale in (
+        events.Started("a", 1),
+        events.StartFailed("a", 1, NO_DISK),
+        events.Ignored("a", 1),
+        events.Stopped("a", 2, SHUTDOWN),
+        events.Started("b", 2),
+    ):
+        assert decide(world.state, stale, 0) == (world.state, ())
+    world.answer()
+    assert world.state.phase == Idle()
 
 
 def test_between_the_steps_of_a_restart_only_what_it_waits_for_is_taken() -> None:

@@ -39,6 +39,7 @@ class World:
 
     def __init__(self, spec: SupervisorSpec, *, begin: bool = True) -> None:
         self.spec = spec
+        self.given = [child.id for child in spec.children]
         self.state = Supervision()
         self.now_ns = 0
         self.inbox: list[events.Event] = []
@@ -103,9 +104,9 @@ class World:
             case actions.StopChild(child=child, incarnation=incarnation):
                 self._stop(child, incarnation)
             case actions.Forget(child=child):
-                assert child in self.born, f"{child} was never there"
+                assert child in {*self.born, *self.given}, f"{child} was never there"
                 assert child not in self.alive, f"{child} is forgotten and alive"
-                del self.born[child]
+                self.born.pop(child, None)
             case actions.TryAgain(child=child):
                 self.inbox.append(events.TryAgain(child))
             case actions.ExitSelf() | actions.InitFailed():

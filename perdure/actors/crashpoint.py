@@ -1,0 +1,46 @@
+"""`--crash-at` and `--crash-before`: the process dies at a chosen record, for tests and for seeing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+
+class CrashPoint:
+    """Kills the process at a record that is still to come.
+
+    `at` SEQ: the journal is durable up to SEQ, and nothing that waited for it is released.
+    `before` SEQ: the journal is durable up to SEQ - 1, record SEQ exists in memory only.
+    """
+
+    def __init__(self, kernel: Kernel, at: int | None, before: int | None) -> None:
+        self.kernel = kernel
+        self.goes_on = at is None
+        self.last_durable = (before or 0) - 1 if at is None else at
+        self._is_armed = self.last_durable > kernel.book.seq
+        self._append = kernel.book.append
+
+    def arm(self) -> None:
+        """Watch from here on; what begins a run, or resumes it, is one piece."""
+        if self._is_armed:
+            self.kernel.book.append = self._watched  # type: ignore[method-assign]
+            self.kernel.on_rest = self._look
+
+    def _watched(self, kind: int, fields: tuple[Any, ...]) -> int:
+        self._look()
+        return self._append(kind, fields)
+
+    def _look(self) -> None:
+        """Between records, when all that the last one changed is in the open group."""
+        if self.kernel.book.seq < self.last_durable:
+            return
+        if self._is_armed:
+            self.kernel.barrier.flush()
+            self._is_armed = False
+            if self.goes_on:
+                return
+        os.kill(os.getpid(), signal.SIGKILL)
