@@ -1,1 +1,1 @@
-"""What perdure costs, measured: `make bench`. Each part is a program that prints one JSON object."""
+"""What perdure costs, measured: `make bench`. Each part is a program that prints its figures."""

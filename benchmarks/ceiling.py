@@ -51,7 +51,7 @@ class Rows(NamedTuple):
 
 
 def groups(turns: int, actors: int, sizes: Sizes, share: Share) -> Iterator[Rows]:
-    """The rows of a ring's turns: turn `n` is actor `n % actors`'s, and handles turn n - actors's."""
+    """The rows of a ring's turns: turn `n` is one of the actor `n % actors`."""
     record, state, actor, inbox = *(bytes(size) for size in sizes), bytes(CRC_BYTES)
     for first in range(1, turns + 1, GROUP_RECORDS_MAX):
         seqs = range(first, min(first + GROUP_RECORDS_MAX, turns + 1))
@@ -80,9 +80,7 @@ def write(file: LedgerFile, rows: Rows) -> None:
         txn.cursor(file.tables).putmulti(rows.puts)
 
 
-def ceiling(
-    directory: Path, turns: int, actors: int, sizes: Sizes, share: Share
-) -> dict[str, Any]:
+def ceiling(directory: Path, turns: int, actors: int, sizes: Sizes, share: Share) -> dict[str, Any]:
     """Write that many turns' rows: turns per second, with and without the making of the rows."""
     directory.mkdir(parents=True)
     create_ledger(directory, MAP_BYTES)

@@ -62,9 +62,7 @@ class Spawner(Actor):
 def resident() -> dict[str, int]:
     """Resident bytes of this process after a collection: all, anonymous, of files."""
     gc.collect()
-    status = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     names = {"rss": "VmRSS", "anon": "RssAnon", "file": "RssFile"}
     return {name: int(status[key].split()[0]) * 1024 for name, key in names.items()}
 

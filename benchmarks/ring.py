@@ -122,7 +122,9 @@ def ring(directory: Path, actors: int, hops: int, *, account: bool) -> dict[str,
         turns = run.figures()["turns"] - before
     seen, actor_bytes = look(directory)
     if seen != actors * (WARM_HOPS + hops) or turns != actors * hops + 1:
-        raise SystemExit(f"{turns} turns of {actors} actors with {hops} hops; the ledger has {seen}")
+        raise SystemExit(
+            f"{turns} turns of {actors} actors with {hops} hops; the ledger has {seen}"
+        )
     report = {"turns": turns, "seconds": seconds, "rate": turns / seconds, "cpu_seconds": cpu}
     if books:
         report |= books.report() | {"groups_built": built, "actor_row_bytes": actor_bytes}

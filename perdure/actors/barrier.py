@@ -105,4 +105,4 @@ class Barrier:
 
     def _failed(self, error: LedgerError) -> None:
         self._waiting.clear()
-        self.kernel.fail(error)
+        self.kernel.ending.fail(error)

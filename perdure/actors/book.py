@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
-from perdure.actors.state import read_images
+from perdure.ledger.images import read_images
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
@@ -31,6 +31,7 @@ from perdure.ledger.keys import (
 )
 from perdure.ledger.records import Dead, Kind, Lane, Life
 from perdure.ledger.rows import ActorRow, DeadRow, StateRow, pack_row, unpack_row
+from perdure.limits import INBOX_SOFT_MAX
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Book:
         self.dead_letters = 0
         self.dead_letters_to: str | None = None
         self.now_ns = self.clock.now_ns
+        self.soft_max = INBOX_SOFT_MAX
+        self.on_pressure: Callable[[int, Cell], None] = lambda sender, target: None
         self.on_ready: Callable[[Cell], None] = lambda cell: None
         self.on_answer: Callable[[ReplyTo, bool, bytes, int], None] = lambda *args: None
         self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
@@ -177,7 +180,10 @@ class Book:
                 self.on_kernel_message(env)
             else:
                 group.sent.append(env)
-                self.enqueue(self.cells.get(env.to) or self.cell(env.to), env)
+                cell = self.cells.get(env.to) or self.cell(env.to)
+                self.enqueue(cell, env)
+                if cell.inbox is not None and len(cell.inbox) > self.soft_max:
+                    self.on_pressure(env.sender, cell)
 
     def enqueue(self, cell: Cell, env: Envelope) -> None:
         """Add a message to the right lane and see whether its actor may run."""

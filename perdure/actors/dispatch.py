@@ -83,7 +83,7 @@ class Dispatch:
             if self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue
-            if self.kernel.is_behind:
+            if self.kernel.barrier.is_behind:
                 return None
             cell = self.ready.pop()
             if cell is None:
@@ -160,7 +160,7 @@ class Dispatch:
         else:
             self.active -= 1
         if self.is_stopping:
-            self.kernel.turn_ended()
+            self.kernel.ending.turn_ended()
         self.kick()
 
     def on_kernel(self, function: Callable[..., Any], *args: Any) -> None:

@@ -59,7 +59,7 @@ class Outside:
     def _tell(self, address: str, body: bytes, type: str, receipt: Future[MessageId]) -> None:
         env = self._envelope(address, body, type, None)
         seq = self.post([env], "outside")
-        self.kernel.when_durable(seq, lambda: receipt.set(env.id))
+        self.kernel.barrier.when_durable(seq, lambda: receipt.set(env.id))
 
     def _ask(self, address: str, body: bytes, type: str, answer: Future[Any]) -> None:
         seq = self.kernel.book.seq + 1
@@ -77,7 +77,7 @@ class Outside:
         """Journal messages from outside, then deliver them; returns the record's seq."""
         book = self.kernel.book
         book.address_out(out)
-        out = out + self.kernel.notices(out)
+        out = out + self.kernel.news.notices(out)
         wires = tuple(env.wire(KERNEL_ID) for env in out)
         seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
         if requeued is not None:
@@ -102,15 +102,16 @@ class Outside:
             else:
                 answer.set_exception(failure_of(*decoded))
 
-        self.kernel.when_durable(seq, release)
+        self.kernel.barrier.when_durable(seq, release)
 
     def abandon(self) -> None:
         """The run is over: nobody waits for ever."""
         self.is_up.set()
+        error = self.kernel.ending.error
         for future in list(self._open):
             if not future.is_done:
                 future.set_exception(
-                    self.kernel.error if isinstance(self.kernel.error, Exception)
+                    error if isinstance(error, Exception)
                     else TurnClosed("the run is over: what was asked or told is not handled.")
                 )
 
@@ -130,12 +131,12 @@ class Outside:
             return
 
     def _root_ended(self, reason: Reason, what: str) -> None:
-        self.kernel.loop.call_soon(self.kernel.end, "failed", f"the root {what}: {reason}")
+        self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
         """Post the scenario's first messages, once in the life of a run."""
         kernel = self.kernel
-        if kernel.status.status != "starting":
+        if kernel.ending.status.status != "starting":
             return
         book = kernel.book
         out = []
@@ -143,6 +144,6 @@ class Outside:
             body = book.codec.encode(message)
             out.append(self._envelope(address, body, type(message).__name__, None))
         self.post(out, "scenario")
-        kernel.status = StatusRow("running", "", None)
-        book.open.puts[STATUS_KEY] = pack_row(kernel.status)
+        kernel.ending.status = StatusRow("running", "", None)
+        book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
 

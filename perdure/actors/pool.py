@@ -101,11 +101,10 @@ class Pool:
     ) -> None:
         if not batch.todo:
             self._batches.discard(batch)
-        turns = self.kernel.turns
         if error is not None:
-            turns.failed(turn, error)
+            self.kernel.turns.failed(turn, error)
         else:
-            turns.close(turn, answer)
+            self.kernel.closing.close(turn, answer)
 
     def abandon(self, turn: Turn) -> None:
         """A fenced turn's thread goes on alone; it no longer counts as one of the pool."""

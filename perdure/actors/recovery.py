@@ -54,9 +54,9 @@ def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], ver
     limit = Run(0, (), *header).tokens_limit
     book.set_budget(Budget(limit))
     opened(kernel, version, Run(0, (), *header).code_hash)
-    kernel.status = StatusRow("starting", "", None)
-    book.open.puts[STATUS_KEY] = pack_row(kernel.status)
-    cell = kernel.lifecycle.birth(
+    kernel.ending.status = StatusRow("starting", "", None)
+    book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
+    cell = kernel.lives.birth(
         None,
         root["address"],
         root["class_name"],
@@ -82,8 +82,8 @@ def take_up(kernel: Kernel) -> None:
     if raw is None:
         raise LedgerDamaged("the run has no status row. Restore a backup.")
     status = unpack_row(StatusRow, raw)
-    kernel.status = status if status.status == "starting" else StatusRow("running", "", None)
-    book.open.puts[STATUS_KEY] = pack_row(kernel.status)
+    kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
+    book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
     budget = book.store.get(BUDGET_KEY)
     if budget is not None:
         book.budget = Budget(*unpack_row(BudgetRow, budget))
@@ -169,7 +169,7 @@ def set_timer(kernel: Kernel, due: int, env: Envelope) -> None:
         )
         out = [sent]
         book.address_out(out)
-        out += kernel.notices(out)
+        out += kernel.news.notices(out)
         fields = (book.now_ns(), tuple(e.wire(KERNEL_ID) for e in out), (env.seq, env.index))
         book.deliver(book.append(Kind.TIMER, fields), out)
         kernel.dispatch.kick()

@@ -35,7 +35,7 @@ class Releases:
     def add(self, seq: int, artifact: Artifact, data: bytes) -> None:
         """Release an artifact once the record that holds it is durable."""
         self._due += 1
-        self.kernel.when_durable(seq, lambda: self._release(seq, artifact, data))
+        self.kernel.barrier.when_durable(seq, lambda: self._release(seq, artifact, data))
 
     def resume(self) -> None:
         """Release what an earlier process made durable and did not put in place."""
@@ -56,13 +56,13 @@ class Releases:
             except OSError as error:
                 text = f"artifact {artifact.path} could not be written: {error}. "
                 text += "It is safe in the ledger; make room and `perdure resume` puts it in place."
-                self.kernel.fail(CommitFailed(text, book.durable))
+                self.kernel.ending.fail(CommitFailed(text, book.durable))
                 return
         book.append(Kind.RELEASE, (book.now_ns(), (), artifact.path, artifact.digest))
         row = ArtifactRow(artifact.digest, artifact.size, seq, True)
         book.open.puts[artifact_key(artifact.path)] = pack_row(row)
         event = Event("artifact", book.now_ns(), "", artifact.path, "", "", artifact.size)
-        self.kernel.observer(event)
+        self.kernel.news.observer(event)
         self.kernel.barrier.seal_if_free()
 
 

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.lives import IMPLICIT, LifeChange
 from perdure.actors.turn import Turn
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import Ref, join
@@ -15,8 +16,8 @@ from perdure.mailbox.control import Start
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
-IMPLICIT = "perdure.Spawned"
-"""Registered name of the implicit supervisor's class; the supervisors room defines it."""
+SPAWN = "spawn "
+"""What the step keys of births begin with."""
 
 
 class Spawning:
@@ -38,7 +39,7 @@ class Spawning:
                 f"spawn({class_name}): the scenario's code has no actor class of that name. "
                 f"It has {', '.join(sorted(book.classes))}."
             )
-        key = turn.key(f"spawn {name}")
+        key = turn.key(f"{SPAWN}{name}")
         if cell.steps and key in cell.steps:
             return Ref(address)
         if book.find(address):
@@ -48,13 +49,20 @@ class Spawning:
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
-        child = self.kernel.lifecycle.birth(
+        child = self.kernel.lives.birth(
             above, address, class_name, declaration.version, options, body, life
         )
-        book.keep_step(cell, turn.envelope, key, Step("done", f"spawn {name}", digest, book.seq))
+        step = Step("done", f"{SPAWN}{name}", digest, child.id)
+        book.keep_step(cell, turn.envelope, key, step)
         if life == Life.STARTING:
             self._start(above, child)
         return Ref(address)
+
+    def orphans(self, cell: Cell) -> list[LifeChange]:
+        """The ends of children that the message at the head had spawned: it became a dead letter."""
+        born = [step.seq for step in (cell.steps or {}).values() if step.name.startswith(SPAWN)]
+        children = [self.kernel.book.cell(id) for id in born]
+        return [(child.id, child.incarnation, int(Life.ENDED)) for child in children]
 
     def _start(self, above: Cell, child: Cell) -> None:
         kernel = self.kernel
@@ -71,6 +79,6 @@ class Spawning:
         spec = {"parent": parent.id}
         version = book.classes[IMPLICIT].__declaration__.version
         init = book.codec.encode({})
-        return self.kernel.lifecycle.birth(
+        return self.kernel.lives.birth(
             parent, address, IMPLICIT, version, spec, init, Life.RUNNING
         )

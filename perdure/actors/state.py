@@ -12,7 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perdure.actors.images import (
+from perdure.actors.mutability import ATOMS, Mutability, is_container, mutability, separated
+from perdure.actors.tracked import TrackedList
+from perdure.actors.tracking import Encode, Tracked, root
+from perdure.errors import UsageError
+from perdure.ledger.images import (
     Decode,
     Delta,
     Entry,
@@ -23,10 +27,6 @@ from perdure.actors.images import (
     state_hash,
     weigh,
 )
-from perdure.actors.mutability import ATOMS, Mutability, is_container, mutability, separated
-from perdure.actors.tracked import TrackedList
-from perdure.actors.tracking import Encode, Tracked, root
-from perdure.errors import UsageError
 from perdure.limits import IMAGE_OPS_BYTES_MIN
 
 if TYPE_CHECKING:

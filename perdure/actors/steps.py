@@ -119,7 +119,7 @@ class Steps:
         dead = None if to else (address, "no such actor")
         out = [*earlier, Envelope(to, body, type, cell.id, Lane.USER, reply=reply, dead=dead)]
         book.address_out(out)
-        out += self.kernel.notices(out)
+        out += self.kernel.news.notices(out)
         fields = (
             book.now_ns(),
             tuple(sent.wire(cell.id) for sent in out),

@@ -138,7 +138,7 @@ class Turn:
         if cost is None and qos is None and est is None and delay is None and id:
             target = book.cells.get(id)
             if target is not None and target.inbox is not None:
-                admit(address, len(target.inbox), kernel.inbox_hard_max)
+                admit(address, len(target.inbox), kernel.pressure.hard_max)
             env = Envelope(id, body, name, self.cell.id, plain=True)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)
@@ -205,7 +205,7 @@ class Turn:
 
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: dict[str, Any]) -> Ref:
         self._check()
-        return self._on_kernel(self.kernel.births.spawn, actor, name, init, options)  # type: ignore[no-any-return]
+        return self._on_kernel(self.kernel.spawning.spawn, actor, name, init, options)  # type: ignore[no-any-return]
 
     def stop(self, reason: str = "normal") -> None:
         self._check()

@@ -85,7 +85,7 @@ class StepWork:
         if self.tool.effect == "read":
             go()
         else:
-            kernel.when_durable(seq, go)
+            kernel.barrier.when_durable(seq, go)
 
     def _admit_later(self, go: Callable[[], None]) -> None:
         try:

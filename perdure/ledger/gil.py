@@ -2,7 +2,7 @@
 
 LMDB's binding gives the interpreter lock up around each single put. A thread that computes then
 holds it for a whole switch interval (5 ms by default) as often as it wins the race: a group of
-3,000 rows took half a second. With a shorter interval during the commit it takes about 15 ms.
+3,000 rows took half a second. With a shorter interval during the commit it takes about 30 ms.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Kind(IntEnum):
     LATE = 11  # a result of a turn that is over changed nothing
     RELEASE = 12  # an artifact's file is in place
     STATUS = 13  # the run's status changed
-    DEAD = 14  # messages became dead letters outside a turn
+    STALL = 14  # an actor waits for a repair
     # later work: marks, cancellation, verdicts, approvals, grants, reloads, suspension, restores,
     # epochs of estimates, overruns, and the base that compaction leaves
     MARK = 20
@@ -168,6 +168,7 @@ class Crash(NamedTuple):
     not_before: int  # ledger time of the next attempt
     dead: tuple[Any, ...]  # Dead rows: the message itself, when it has no attempts left
     took: int
+    lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
 
 
 class Intent(NamedTuple):
@@ -251,28 +252,19 @@ class Status(NamedTuple):
     result: bytes | None
 
 
-class DeadLetters(NamedTuple):
+class Stall(NamedTuple):
     time: int
     sends: tuple[Any, ...]
-    dead: tuple[Any, ...]
+    actor: int
+    incarnation: int
+    message: tuple[int, int] | None
+    reason: str
 
 
 Body = (
-    Run
-    | Open
-    | Birth
-    | Turn
-    | Crash
-    | Intent
-    | Result
-    | Ask
-    | Post
-    | Timer
-    | Late
-    | Release
-    | Status
-    | DeadLetters
-)
+    Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
+    | Status | Stall
+)  # fmt: skip
 
 
 class Record(NamedTuple):
@@ -297,5 +289,5 @@ BODIES: dict[int, type[Any]] = {
     Kind.LATE: Late,
     Kind.RELEASE: Release,
     Kind.STATUS: Status,
-    Kind.DEAD: DeadLetters,
+    Kind.STALL: Stall,
 }

@@ -54,6 +54,18 @@ def crash(error: BaseException) -> Reason:
     return Reason("crash", f"{name}: {text}" if text else name)
 
 
+def read_reason(text: str) -> Reason:
+    """The reason that a row keeps as text.
+
+    >>> read_reason("shutdown: enough"), read_reason("KeyError: 'page'").kind
+    (Reason(kind='shutdown', detail='enough', child=None, cause=None), 'crash')
+    """
+    kind, colon, detail = text.partition(": ")
+    if kind in ("normal", "shutdown", "killed"):
+        return Reason(kind, detail if colon else None)
+    return Reason("crash", text)
+
+
 def start_failed(child: str, cause: Reason) -> Reason:
     """The reason of a supervisor whose `child` could not be started for the first time.
 

@@ -162,11 +162,11 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         self.drain()
-        self.kernel.join()
+        self.kernel.ended.wait()
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
-        self.kernel.on_kernel(self.kernel.end, "interrupted", "drained")
+        self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
         """Wait until the run is finished or failed, or has nothing left to do; say how it ended.
@@ -179,9 +179,9 @@ class Run:
 
         def watch(waiting: bool) -> None:
             if not waiting:
-                kernel.end("finished", "nothing left to do")
+                kernel.ending.begin("finished", "nothing left to do")
             elif not stay:
-                kernel.end("waiting", "only timers or people remain")
+                kernel.ending.begin("waiting", "only timers or people remain")
 
         kernel.on_kernel(self._set_watch, watch)
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -189,7 +189,7 @@ class Run:
             left = 3600.0 if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"the run has not ended within {timeout:g} s.")
-            kernel.join(min(left, 0.5))
+            kernel.ended.wait(min(left, 0.5))
         return self.report()
 
     def _set_watch(self, watch: Callable[[bool], None]) -> None:
@@ -203,9 +203,9 @@ class Run:
     def report(self) -> Report:
         """How it stands; raises whatever made the kernel fail."""
         kernel = self.kernel
-        if kernel.error is not None:
-            raise kernel.error
-        status = kernel.status
+        if kernel.ending.error is not None:
+            raise kernel.ending.error
+        status = kernel.ending.status
         result = None if status.result is None else kernel.book.codec.decode(status.result)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)

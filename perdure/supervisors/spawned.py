@@ -10,7 +10,7 @@ from perdure.mailbox import control
 from perdure.supervisors.restarts import add_restart
 
 
-class Spawned(Actor, name="perdure.Spawned"):
+class Spawned(Actor, name="perdure.spawned"):
     """Restarts what `self.spawn` started: transient, at most 3 restarts in 5 s.
 
     Its state is the restart window alone, so a hundred thousand children cost it nothing. When the
@@ -28,23 +28,23 @@ class Spawned(Actor, name="perdure.Spawned"):
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message of a child."""
         turn: Any = self._turn
-        lifecycle = turn.kernel.lifecycle
+        supervising = turn.kernel.supervising
         match message:
             case control.Exit(child=id, reason=reason, counted=counted):
                 self._exit(turn, id, reason, counted, now_ns)
             case control.StartFailed(child=id, reason=reason):
                 self._exit(turn, id, reason, True, now_ns)
             case control.Stop(reason=reason):
-                lifecycle.exit_self(turn, reason, True)
+                supervising.exit_self(turn, reason, True)
             case _:
                 return
 
     def _exit(self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int) -> None:
-        lifecycle = turn.kernel.lifecycle
+        supervising = turn.kernel.supervising
         child = turn.kernel.book.cell(id)
         restart = child.spec.get("restart", "transient")
         if restart == "temporary" or (restart == "transient" and not reason.abnormal):
-            lifecycle.end_child(turn, id)
+            supervising.end_child(turn, id)
             return
         if counted:
             window, allowed = add_restart(
@@ -55,7 +55,7 @@ class Spawned(Actor, name="perdure.Spawned"):
             )
             self.restarts = [(second, count) for second, count in window]
             if not allowed:
-                lifecycle.note(turn, f"shutdown: {child.address}: {reason}")
-                lifecycle.kill_parent(turn)
+                supervising.note(turn, f"shutdown: {child.address}: {reason}")
+                supervising.kill_parent(turn)
                 return
-        lifecycle.start_again(turn, id, reason)
+        supervising.start_again(turn, id, reason)

@@ -102,21 +102,24 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Halt(reason)
             case control.TryAgain(child=child):
                 return events.TryAgain(child)
-            case control.Exit(child=id, incarnation=n, reason=reason, counted=counted):
-                child = self._child(id)
-                return None if child is None else events.Exit(child, n, reason, counted)
-            case control.Started(child=id, incarnation=n):
-                child = self._child(id)
-                return None if child is None else events.Started(child, n)
-            case control.StartFailed(child=id, incarnation=n, reason=reason):
-                child = self._child(id)
-                return None if child is None else events.StartFailed(child, n, reason)
-            case control.Ignored(child=id, incarnation=n):
-                child = self._child(id)
-                return None if child is None else events.Ignored(child, n)
-            case control.Stopped(child=id, incarnation=n, reason=reason):
-                child = self._child(id)
-                return None if child is None else events.Stopped(child, n, reason)
+            case _:
+                return self._event_of_child(message)
+
+    def _event_of_child(self, message: Any) -> events.Event | None:
+        name = self._child(message.child)
+        if name is None:
+            return None
+        match message:
+            case control.Exit(incarnation=n, reason=reason, counted=counted):
+                return events.Exit(name, n, reason, counted)
+            case control.Started(incarnation=n):
+                return events.Started(name, n)
+            case control.StartFailed(incarnation=n, reason=reason):
+                return events.StartFailed(name, n, reason)
+            case control.Ignored(incarnation=n):
+                return events.Ignored(name, n)
+            case control.Stopped(incarnation=n, reason=reason):
+                return events.Stopped(name, n, reason)
             case _:
                 raise Broken(f"a supervisor got {message!r}")
 
@@ -130,25 +133,25 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     def _do(self, action: actions.Action) -> None:
         turn: Any = self._turn
-        lifecycle = turn.kernel.lifecycle
+        supervising = turn.kernel.supervising
         match action:
             case actions.StartChild(child=child, incarnation=incarnation):
                 self._start(turn, child, incarnation)
             case actions.StopChild(child=child, incarnation=incarnation, shutdown=shutdown):
-                lifecycle.stop_child(turn, self.actors[child], incarnation, shutdown)
+                supervising.stop_child(turn, self.actors[child], incarnation, shutdown)
             case actions.Forget(child=child):
                 if child in self.actors:
-                    lifecycle.end_child(turn, self.actors.pop(child))
+                    supervising.end_child(turn, self.actors.pop(child))
             case actions.TryAgain(child=child):
-                lifecycle.to_self(turn, control.TryAgain(child))
+                supervising.to_self(turn, control.TryAgain(child))
             case actions.Report(context=context, child=child, reason=reason):
-                lifecycle.note(turn, f"{context}: {child}: {reason}")
+                supervising.note(turn, f"{context}: {child}: {reason}")
             case actions.Ready():
-                lifecycle.ready(turn)
+                supervising.ready(turn)
             case actions.InitFailed(reason=reason):
-                lifecycle.init_failed(turn, reason)
+                supervising.init_failed(turn, reason)
             case actions.ExitSelf(reason=reason, asked=asked):
-                lifecycle.exit_self(turn, reason, asked)
+                supervising.exit_self(turn, reason, asked)
             case actions.Reply():
                 return  # nothing can call this API yet
 
@@ -162,8 +165,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         if child.supervisor is not None:
             init["spec"] = data["supervisor"]
         kept = {key: data[key] for key in KERNEL_KEYS}
-        lifecycle = turn.kernel.lifecycle
-        actor = lifecycle.start_child(turn, address, child.actor_name, kept, init, incarnation)
+        supervising = turn.kernel.supervising
+        actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:
             self.actors[id] = actor
 
@@ -172,7 +175,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         turn: Any = self._turn
         for entry in state.children.values():
             if entry.status == "undefined" and entry.id in self.actors:
-                turn.kernel.lifecycle.rest_child(turn, self.actors[entry.id])
+                turn.kernel.supervising.rest_child(turn, self.actors[entry.id])
 
 
 KERNEL_KEYS = ("attempts_max", "backoff", "redelivery", "restart", "shutdown")

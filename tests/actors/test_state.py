@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from perdure.actors.actor import Actor, field, volatile
-from perdure.actors.images import Delta, Image
 from perdure.actors.state import apply, build, collect, compact, materialise, restore, run_on_load
 from perdure.errors import NotEncodable, UsageError
+from perdure.ledger.images import Delta, Image
 from perdure.ledger.messages import Names, message
 from perdure.ledger.values import Codec
 from perdure.limits import IMAGE_OPS_BYTES_MIN

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.actors.actor import Actor, field
-from perdure.actors.images import Delta, Image
 from perdure.actors.state import apply, build, collect, compact, materialise, restore
 from perdure.actors.tracked import TrackedDict, TrackedList, TrackedSet
 from perdure.errors import NotEncodable, UsageError
+from perdure.ledger.images import Delta, Image
 from perdure.ledger.values import Codec
 from perdure.limits import STATE_OPS_MAX
 

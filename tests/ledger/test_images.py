@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.actors.images import Delta, Image, apply, materialise, read_images, state_hash
 from perdure.errors import Broken
+from perdure.ledger.images import Delta, Image, apply, materialise, read_images, state_hash
 from perdure.ledger.values import Codec
 
 CODEC = Codec()

@@ -1,0 +1,252 @@
+"""How turns end: what a handler did becomes one record, or none of it does.
+
+First everything is gathered that may fail (the delta, the answer, the sends), then the record is
+appended, then memory follows it: nothing of a turn is in memory that its record does not hold.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell
+from perdure.actors.state import Delta, apply, collect, compact, state_hash
+from perdure.actors.turn import NS, Turn
+from perdure.errors import Reject
+from perdure.ledger.keys import artifact_key
+from perdure.ledger.records import Dead, Kind, Life
+from perdure.ledger.rows import ArtifactRow, pack_row
+from perdure.limits import TRACEBACK_BYTES_MAX
+from perdure.mailbox.control import crash as reason_of
+from perdure.mailbox.envelope import Envelope, ReplyTo
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+Reply = tuple[ReplyTo, bool, bytes]
+"""(where the answer goes, whether it is one or a failure, its bytes)."""
+
+
+class Closing:
+    """Ends turns: closed, rejected, crashed or late."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.closed = 0  # turns of user messages, in this process
+        self.crashed = 0
+
+    # --- closed
+
+    def close(self, turn: Turn, answer: object = None) -> None:
+        """End a turn whose handler returned."""
+        if not turn.open:
+            self.late(turn, "closing")
+            return
+        cell, env = turn.cell, turn.envelope
+        encode = self.kernel.book.codec.encode
+        try:
+            delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
+            reply = None if env.reply is None else (env.reply, True, encode(answer, "the answer"))
+        except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
+            self.crash(turn, error)
+            return
+        self._commit(turn, delta, reply, None)
+
+    def close_bare(self, turn: Turn) -> None:
+        """End a turn that ran no handler: its message is consumed, state stays as committed."""
+        self.kernel.book.load_state(turn.cell)
+        turn.cell.actor = None
+        self._commit(turn, (), None, None)
+
+    def reject(self, turn: Turn, error: Reject) -> None:
+        """Consume the message, answer with an error, drop state and sends."""
+        env, text = turn.envelope, str(error)
+        turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        value = self.kernel.book.codec.encode(("Reject", text))
+        reply = None if env.reply is None else (env.reply, False, value)
+        turn.cell.actor = None  # what the handler changed in memory was never committed
+        self._commit(turn, (), reply, text)
+
+    def _commit(
+        self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None
+    ) -> None:
+        kernel, cell, out = self.kernel, turn.cell, turn.out
+        book = kernel.book
+        life = kernel.lifecycle.life_after(turn)
+        hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
+        if out:
+            book.address_out(out)
+            out += kernel.news.notices(out)
+        dead: list[Dead] = []
+        if turn.lives is not None:
+            turn.lives = kernel.lives.expand(turn.lives)
+            dead = kernel.lives.doomed(turn.lives)
+            out += kernel.news.notices_of(dead)
+        now = book.now_ns()
+        fields = self._fields(turn, now, out, delta, hash_after, life, reply, rejected)
+        if turn.lives is not None or turn.notes is not None:
+            fields += (turn.lives or (), dead, turn.notes or ())
+        seq = book.append(Kind.TURN, fields)
+        self.end(turn)
+        book.consume(cell, turn.envelope)
+        book.touch(cell)
+        if delta:
+            self._apply(cell, delta, hash_after)
+        if turn.kind == "receive":
+            self._count(turn, (now - turn.time_ns) / NS)
+        if life is not None:
+            cell.life = life
+            cell.row_dirty = True
+            if life != Life.RUNNING:
+                cell.actor = None
+        self._spread(turn, seq, out, reply, dead)
+
+    def _fields(
+        self,
+        turn: Turn,
+        now: int,
+        out: list[Envelope],
+        delta: Delta,
+        hash_after: bytes,
+        life: int | None,
+        reply: Reply | None,
+        rejected: str | None,
+    ) -> tuple[Any, ...]:
+        """The record's fields, in the order of `records.Turn`, up to `took`."""
+        env, author, index = turn.envelope, turn.cell.id, turn.index
+        return (
+            now,
+            [each.wire(author) for each in out],
+            author,
+            turn.incarnation,
+            turn.attempt,
+            (env.seq, env.index),
+            delta,
+            hash_after,
+            life,
+            reply,
+            [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
+            turn.result,
+            rejected,
+            (env.cost, env.cost / index if index else 0.0, index),
+            now - turn.time_ns,
+        )
+
+    def _apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
+        images, actor = cell.images, cell.actor
+        apply(images, delta)  # type: ignore[arg-type]
+        compact(actor, images)  # type: ignore[arg-type]
+        cell.state_hash = hash_after
+        version = actor.__declaration__.version  # type: ignore[union-attr]
+        if cell.version != version:
+            cell.version = version  # what is committed now has been migrated
+            cell.row_dirty = True
+
+    def _count(self, turn: Turn, seconds: float) -> None:
+        """A user message was handled: learn from it."""
+        cell = turn.cell
+        cell.dirty = True
+        cell.turns += 1
+        self.closed += 1
+        if cell.attempts:
+            cell.attempts = cell.not_before = 0
+            cell.row_dirty = True
+        kind = (cell.class_name, turn.envelope.type)
+        self.kernel.dispatch.estimates.observe(kind, seconds)
+
+    def _spread(
+        self, turn: Turn, seq: int, out: list[Envelope], reply: Reply | None, dead: list[Dead]
+    ) -> None:
+        """Have the rest of the run see what the record says."""
+        kernel, cell = self.kernel, turn.cell
+        cell.dirty = True
+        if turn.lives is not None:
+            kernel.lives.apply(turn.lives, dead)
+        if out:
+            kernel.book.deliver(seq, out)
+        if reply is not None:
+            kernel.steps.answered(reply[0], reply[1], reply[2], seq)
+        if turn.artifacts:
+            self._publish(turn, seq)
+        if turn.result is not None:
+            kernel.finished(turn.result)
+        if cell.holds is not None:
+            kernel.pressure.drained(cell)
+        kernel.dispatch.consider(cell)
+        if kernel.barrier.is_full():
+            kernel.seal()
+
+    def _publish(self, turn: Turn, seq: int) -> None:
+        book = self.kernel.book
+        for artifact, data in turn.artifacts or ():
+            book.open.blobs[artifact.digest] = data
+            row = ArtifactRow(artifact.digest, artifact.size, seq, False)
+            book.open.puts[artifact_key(artifact.path)] = pack_row(row)
+            self.kernel.releases.add(seq, artifact, data)
+
+    # --- not closed
+
+    def crash(self, turn: Turn, error: BaseException) -> None:
+        """Record a failed attempt: state and sends are dropped, the supervisor is told."""
+        kernel, cell, env = self.kernel, turn.cell, turn.envelope
+        book, now = kernel.book, kernel.book.now_ns()
+        reason = reason_of(error)
+        plan = kernel.lifecycle.plan_crash(turn, reason, now)
+        lives = kernel.lives.expand(plan.lives)
+        dead = plan.dead + kernel.lives.doomed(lives)
+        out = plan.out + kernel.news.notices_of(dead)
+        fields = (
+            now,
+            [each.wire(cell.id) for each in out],
+            cell.id,
+            turn.incarnation,
+            turn.attempt,
+            (env.seq, env.index),
+            str(reason),
+            _traceback(error),
+            plan.counted,
+            plan.not_before,
+            dead,
+            now - turn.time_ns,
+        )
+        if lives:
+            fields += (lives,)
+        seq = book.append(Kind.CRASH, fields)
+        self.end(turn)
+        self.crashed += 1
+        cell.actor = None  # the next attempt gets one built from committed bytes
+        cell.crashes += 1
+        cell.life, cell.reason = Life.DOWN, str(reason)
+        cell.attempts, cell.not_before = plan.attempts, plan.not_before
+        cell.row_dirty = True
+        book.touch(cell)
+        if plan.consumed:
+            book.consume(cell, env)
+        for row in plan.dead:
+            book.bury(row, env.reply)
+        if lives:
+            kernel.lives.apply(lives, dead)
+        kernel.news.crashed(turn, str(reason), plan)
+        book.deliver(seq, out)
+        kernel.dispatch.consider(cell)
+
+    def late(self, turn: Turn, what: str) -> None:
+        """Record that a turn which is over came to an end of its own; it changes nothing."""
+        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
+        self.kernel.dispatch.ended(turn)
+
+    def end(self, turn: Turn) -> None:
+        """The turn is over: its verbs raise from here on, its slot is free."""
+        cell = turn.cell
+        turn.open = False
+        cell.turn = None
+        if cell.actor is not None:
+            cell.actor.__dict__["_turn"] = None
+        if turn.waits:
+            self.kernel.steps.forget(turn)
+        self.kernel.dispatch.ended(turn)
+
+
+def _traceback(error: BaseException) -> str:
+    """The end of a traceback, which is where the reason is."""
+    return "".join(traceback.format_exception(error))[-TRACEBACK_BYTES_MAX:]

@@ -1,0 +1,74 @@
+"""How a run ends: finished, failed, drained, or because the ledger cannot be written any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from perdure.ledger.keys import STATUS_KEY
+from perdure.ledger.records import Kind
+from perdure.ledger.rows import StatusRow, pack_row
+from perdure.limits import DRAIN_SECONDS_MAX
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+
+class Ending:
+    """Stops dispatching, waits for turns in flight, records the status, leaves when it is durable.
+
+    Turns that are still running after `DRAIN_SECONDS_MAX`, and those that only wait, are fenced:
+    their messages stay where they are, and no attempt is counted.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.has_begun = False
+        self.status = StatusRow("running", "", None)
+        self.error: BaseException | None = None
+        self._is_recorded = False
+
+    def begin(self, status: str, reason: str, result: bytes | None = None) -> None:
+        """End the run with a status. Only the first call counts."""
+        if self.has_begun:
+            return
+        self.has_begun = True
+        self.kernel.dispatch.is_stopping = True
+        self.status = StatusRow(status, reason, result)
+        self.kernel.loop.call_later(DRAIN_SECONDS_MAX, self._record)
+        self.turn_ended()
+
+    def turn_ended(self) -> None:
+        """A turn is over: once none is left but those that wait, record the status."""
+        if self.has_begun and all(turn.waits for turn in self.kernel.dispatch.running):
+            self.kernel.loop.call_soon(self._record)
+
+    def _record(self) -> None:
+        kernel, book = self.kernel, self.kernel.book
+        if self._is_recorded or self.error is not None:
+            return
+        self._is_recorded = True
+        for turn in list(kernel.dispatch.running):
+            kernel.lifecycle.fence(turn)
+        book.append(Kind.STATUS, (book.now_ns(), (), *self.status))
+        book.open.puts[STATUS_KEY] = pack_row(self.status)
+        self._leave_when_clean()
+
+    def _leave_when_clean(self) -> None:
+        """Leave once every record is durable and every artifact in its place."""
+        kernel = self.kernel
+        if kernel.releases.is_busy or not kernel.barrier.is_clean:
+            later = kernel.book.seq
+            kernel.barrier.when_durable(
+                later, lambda: kernel.loop.call_soon(self._leave_when_clean)
+            )
+            kernel.barrier.seal()
+        else:
+            kernel.leave()
+
+    def fail(self, error: BaseException) -> None:
+        """Stop at once: nothing more is released. Memory is not rolled back; resume goes on."""
+        if self.error is None:
+            self.error = error
+            self.has_begun = True
+            self.kernel.dispatch.is_stopping = True
+            self.kernel.leave()

@@ -1,0 +1,117 @@
+"""Lives: births, what a supervisor's decision changes, and what becomes of inboxes left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell
+from perdure.ledger.keys import child_id, child_prefix, name_key
+from perdure.ledger.records import Dead, Kind, Life
+from perdure.ledger.rows import ActorRow
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+LifeChange = tuple[int, int, int]
+"""(actor id, incarnation, Life) that a record brings about."""
+
+OVER = (Life.STOPPED, Life.ENDED)
+IMPLICIT = "perdure.spawned"
+"""Registered name of the class that supervises spawned children; the supervisors room has it."""
+
+
+class Lives:
+    """Changes lives as records say; whoever is over for good takes its children along."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.restarts = 0  # in this process
+
+    def expand(self, lives: Iterable[LifeChange]) -> list[LifeChange]:
+        """Life changes with those that follow from them."""
+        changes = list(lives)
+        for id, _, life in changes:  # grows while it is read
+            if life in OVER:
+                spawned = self.kernel.book.cell(id).class_name == IMPLICIT
+                for child in self.children(id):
+                    after = Life.ENDED if spawned else life
+                    if child.life != after:
+                        changes.append((child.id, child.incarnation, int(after)))
+        return changes
+
+    def doomed(self, lives: Iterable[LifeChange]) -> list[Dead]:
+        """The dead letters that life changes make: inboxes of the stopped and the ended."""
+        dead = []
+        for id, _, life in lives:
+            if life in OVER:
+                cell = self.kernel.book.cell(id)
+                text = cell.reason or ("stopped" if life == Life.STOPPED else "ended")
+                dead += [
+                    Dead(env.seq, env.index, cell.address, f"its actor is gone: {text}", 0)
+                    for env in cell.inbox or ()
+                ]
+        return dead
+
+    def apply(self, lives: Iterable[LifeChange], dead: list[Dead]) -> None:
+        """Bring life changes about; `dead` is what `doomed` said of them."""
+        book = self.kernel.book
+        rows = {(row.seq, row.index): row for row in dead}
+        for id, incarnation, life in lives:
+            cell = book.cell(id)
+            if life == Life.STARTING and incarnation > 1:
+                cell.restarts += 1
+                self.restarts += 1
+                self.kernel.news.restarted(cell, incarnation)
+            cell.life, cell.incarnation = life, incarnation
+            cell.row_dirty = True
+            book.touch(cell)
+            if life in OVER:
+                self._empty(cell, rows)
+            if life == Life.ENDED and book.find(cell.address) == cell.id:
+                book.names[cell.address] = 0
+                book.open.delete(name_key(cell.address))
+            self.kernel.dispatch.consider(cell)
+
+    def _empty(self, cell: Cell, rows: dict[tuple[int, int], Dead]) -> None:
+        """Bury what is in the inbox of an actor that is over."""
+        book = self.kernel.book
+        if cell.turn is not None:
+            self.kernel.lifecycle.fence(cell.turn)
+        for env in list(cell.inbox or ()):
+            book.consume(cell, env)
+            book.bury(rows[env.seq, env.index], env.reply)
+        cell.attempts = cell.not_before = 0
+        cell.actor = None
+
+    # --- births
+
+    def birth(
+        self,
+        parent: Cell | None,
+        address: str,
+        class_name: str,
+        version: int,
+        spec: dict[str, Any],
+        init: bytes,
+        life: int,
+    ) -> Cell:
+        """Record that an actor exists; its id is the record's seq."""
+        book = self.kernel.book
+        parent_id = 0 if parent is None else parent.id
+        fields = (book.now_ns(), (), address, class_name, version, parent_id, spec, init, int(life))
+        id = book.append(Kind.BIRTH, fields)
+        incarnation = 0 if life == Life.BORN else 1
+        row = ActorRow(
+            address, class_name, version, parent_id, spec, init, incarnation, int(life), 0, 0, 0, 0, ""
+        )
+        return book.adopt(id, row)
+
+    def children(self, parent: int) -> list[Cell]:
+        """The actors born under a supervisor that have not ended, in order of birth."""
+        book = self.kernel.book
+        ids = {child_id(key)[1] for key, _ in book.store.scan(child_prefix(parent))}
+        ids |= {cell.id for cell in book.cells.values() if cell.parent == parent}
+        cells = [book.cell(id) for id in sorted(ids)]
+        return [cell for cell in cells if cell.life != Life.ENDED]
