@@ -81,6 +81,7 @@ class Barrier:
     def flush(self) -> None:
         """Make everything durable before returning, and release nothing: for a planned crash."""
         if self.kernel.book.open.records:
+            self._sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
         self._committer.flush()
 

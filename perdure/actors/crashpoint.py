@@ -21,7 +21,7 @@ class CrashPoint:
         self.kernel = kernel
         self.goes_on = at is None
         self.last_durable = (before or 0) - 1 if at is None else at
-        self._is_armed = self.last_durable > kernel.book.seq
+        self._is_armed = max(at or 0, before or 0) > kernel.book.seq
         self._append = kernel.book.append
 
     def arm(self) -> None:

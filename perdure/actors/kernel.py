@@ -27,7 +27,9 @@ from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
 from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
+from perdure.ledger.keys import STATUS_KEY
 from perdure.ledger.records import Kind
+from perdure.ledger.rows import StatusRow, pack_row
 from perdure.limits import ACTORS_LOADED_MAX
 from perdure.mailbox.envelope import Envelope
 
@@ -230,6 +232,7 @@ class Kernel:
 
     def finished(self, result: bytes) -> None:
         """A closed turn called `finish`: nothing more is dispatched, what is in flight ends."""
+        self.book.open.puts[STATUS_KEY] = pack_row(StatusRow("finishing", "", result))
         self.ending.begin("finished", "", result)
 
     def figures(self) -> dict[str, int | None]:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from perdure.actors.book import Book
     from perdure.actors.kernel import Kernel
 
+OVER = ("finishing", "finished", "failed")
+"""Statuses after which nothing is dispatched any more."""
+
 
 def read_header(book: Book) -> Run:
     """The first record of a run: what it is. Raises `LedgerDamaged` when it is not there."""
@@ -82,6 +85,11 @@ def take_up(kernel: Kernel) -> None:
     if raw is None:
         raise LedgerDamaged("the run has no status row. Restore a backup.")
     status = unpack_row(StatusRow, raw)
+    if status.status in OVER:
+        kernel.releases.resume()
+        over = "failed" if status.status == "failed" else "finished"
+        kernel.ending.begin(over, status.reason, status.result)
+        return
     kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
     budget = book.store.get(BUDGET_KEY)
@@ -93,14 +101,16 @@ def take_up(kernel: Kernel) -> None:
     kernel.releases.resume()
     for cell in cells:
         kernel.dispatch.consider(cell)
-    if _root_runs(book):
+    root = _root(book)
+    if root.life == Life.RUNNING:
         kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
+    elif root.life == Life.DOWN:
+        kernel.ending.begin("failed", f"the root ended: {root.reason}")
 
 
-def _root_runs(book: Book) -> bool:
-    roots = [child_id(key)[1] for key, _ in book.store.scan(child_prefix(KERNEL_ID))]
-    return any(book.cell(id).life == Life.RUNNING for id in roots)
+def _root(book: Book) -> Cell:
+    return book.cell(next(child_id(key)[1] for key, _ in book.store.scan(child_prefix(KERNEL_ID))))
 
 
 def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:

@@ -1,7 +1,7 @@
-"""The journal folded a second time, by other code than the one that runs: what must be true now.
+"""The journal folded a second time, by other code than runs it: what must be true at its end.
 
-Pure. Nothing here is shared with the kernel but the shapes of records: where both agree, both are
-right, or wrong in the same way by chance.
+It shares with the kernel the shapes of records and the fold of state deltas, and nothing else:
+where the two agree, they are right, or wrong in the same way by chance.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 from perdure.ledger import records
 from perdure.ledger.images import Image, apply, state_hash
 from perdure.ledger.journal import sender_of
-from perdure.ledger.records import Lane, Life, Record, Send
+from perdure.ledger.records import Dead, Lane, Life, Record, Send
 
-MessageKey = tuple[int, int]
-"""(seq of the sending record, index)."""
+Id = tuple[int, int]
+"""A message: (seq of the sending record, index)."""
 
 NO_HASH = bytes(16)
 
@@ -31,8 +31,16 @@ class Violation(NamedTuple):
         return f"record {self.seq}: {self.text}"
 
 
-class Buried(NamedTuple):
-    """A dead letter."""
+class Waiting(NamedTuple):
+    """A message that waits in an inbox."""
+
+    to: int
+    lane: int
+    sender: int
+
+
+class Letter(NamedTuple):
+    """A dead letter, and the record that says so."""
 
     to: str
     reason: str
@@ -41,16 +49,7 @@ class Buried(NamedTuple):
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A message that waits in an inbox."""
-
-    to: int
-    lane: int
-    sender: int
-
-
-@dataclass(slots=True)
-class Life_:
+class Agent:
     """An actor as the journal has it."""
 
     address: str
@@ -64,3 +63,261 @@ class Life_:
     turns: int = 0
     state_hash: bytes = NO_HASH
     images: dict[str, Image] = field(default_factory=dict)
+
+
+class Fold:
+    """The whole of a run after each record: `add` takes the records in order.
+
+    What breaks a rule goes to `violations`; the fold goes on as well as it can.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.time = 0
+        self.violations: list[Violation] = []
+        self.waiting: dict[Id, Waiting] = {}
+        self.lanes: dict[tuple[int, int], dict[Id, int]] = {}  # (actor, lane) -> id -> sender
+        self.timers: dict[Id, int] = {}
+        self.dead: dict[Id, Letter] = {}
+        self.agents: dict[int, Agent] = {}
+        self.parents: set[int] = set()
+        self.names: dict[str, int] = {}
+        self.artifacts: dict[str, tuple[bytes, int, int, bool]] = {}
+        self.digests: set[bytes] = set()
+        self.limit: int | None = None
+        self.spent = 0
+        self.reserved = 0
+        self.status: records.Status | None = None  # None once a process took the ledger again
+
+    def add(self, record: Record) -> None:
+        """Fold one more record."""
+        seq, body = record.seq, record.body
+        if seq != self.seq + 1:
+            self._wrong(seq, f"it follows record {self.seq}")
+        self.seq = seq
+        if body.time < self.time:
+            self._wrong(seq, f"ledger time goes back from {self.time} to {body.time} ns")
+        self.time = max(self.time, body.time)
+        effect = _EFFECTS.get(type(body))
+        if effect is not None:
+            effect(self, seq, body)
+        for index, wire in enumerate(body.sends):
+            self._send(seq, index, body, Send(*wire))
+
+    def _wrong(self, seq: int, text: str) -> None:
+        self.violations.append(Violation(seq, text))
+
+    def _agent(self, seq: int, id: int) -> Agent:
+        agent = self.agents.get(id)
+        if agent is None:
+            self._wrong(seq, f"there is no actor {id}")
+            agent = self.agents[id] = Agent(f"?{id}", "?", 0, Life.RUNNING, 0)
+        return agent
+
+    # --- messages
+
+    def _send(self, seq: int, index: int, body: records.Body, send: Send) -> None:
+        id = (seq, index)
+        if send.dead is not None:
+            self.dead[id] = Letter(send.dead[0], send.dead[1], 0, seq)
+        elif send.due is not None:
+            self.timers[id] = send.due
+        elif send.to:
+            agent = self._agent(seq, send.to)
+            if agent.life == Life.ENDED and send.lane == Lane.USER:
+                self._wrong(seq, f"it sends message {seq}.{index} to {agent.address}, which ended")
+            waiting = Waiting(send.to, send.lane, sender_of(body, send))
+            self.waiting[id] = waiting
+            self.lanes.setdefault((send.to, send.lane), {})[id] = waiting.sender
+
+    def _consume(self, seq: int, actor: int, id: Id) -> Waiting | None:
+        """Take a message out of an inbox for good; None if it is not there."""
+        waiting = self.waiting.get(id)
+        name = f"message {id[0]}.{id[1]}"
+        if waiting is None or waiting.to != actor:
+            address = self._agent(seq, actor).address
+            self._wrong(seq, f"{address} consumes {name}, which does not wait there")
+            return None
+        lane = self.lanes[actor, waiting.lane]
+        # a supervisor leaves control messages that its phase does not take, as OTP's does
+        if waiting.lane == Lane.USER or actor not in self.parents:
+            for other, sender in lane.items():
+                if other == id:
+                    break
+                if sender == waiting.sender:
+                    text = f"{name} is consumed before {other[0]}.{other[1]} of the same sender"
+                    self._wrong(seq, text)
+                    break
+        del self.waiting[id]
+        del lane[id]
+        if not lane:
+            del self.lanes[actor, waiting.lane]
+        return waiting
+
+    def _bury(self, seq: int, row: Dead, actor: int | None = None) -> None:
+        id = (row.seq, row.index)
+        waiting = self.waiting.get(id)
+        if waiting is None:
+            self._wrong(seq, f"message {row.seq}.{row.index} dies, and waits nowhere")
+        else:
+            self._consume(seq, waiting.to if actor is None else actor, id)
+        self.dead[id] = Letter(row.to, row.reason, row.attempts, seq)
+
+    # --- records
+
+    def _run(self, seq: int, body: records.Run) -> None:
+        if seq != 1:
+            self._wrong(seq, "a second header")
+        self.limit = body.tokens_limit
+
+    def _open(self, seq: int, body: records.Open) -> None:
+        self.status = None
+
+    def _birth(self, seq: int, body: records.Birth) -> None:
+        if body.address in self.names:
+            self._wrong(seq, f"{body.address} is born, and is there already")
+        if body.parent:
+            self._agent(seq, body.parent)
+        incarnation = 1 if body.life == Life.RUNNING else 0
+        self.agents[seq] = Agent(
+            body.address, body.class_name, body.parent, body.life, incarnation
+        )
+        self.parents.add(body.parent)
+        self.names[body.address] = seq
+
+    def _turn(self, seq: int, body: records.Turn) -> None:
+        agent = self._begin(seq, body)
+        waiting = self._consume(seq, body.actor, body.message)
+        if waiting is not None and waiting.lane == Lane.USER:
+            agent.attempts = agent.not_before = 0
+            agent.turns += body.rejected is None
+        if body.rejected is not None and (body.delta or body.artifacts or body.finish):
+            self._wrong(seq, f"{agent.address} rejects a message, and changes something")
+        apply(agent.images, body.delta)
+        agent.state_hash = state_hash(agent.state_hash, body.delta)
+        if agent.state_hash != body.state_hash:
+            self._wrong(seq, f"the state hash of {agent.address} does not follow from its delta")
+            agent.state_hash = body.state_hash
+        if body.life is not None:
+            agent.life = body.life
+        for row in body.dead:
+            self._bury(seq, Dead(*row))
+        for id, incarnation, life in body.lives:
+            self._change_life(seq, id, incarnation, life)
+        for path, digest, size in body.artifacts:
+            self.artifacts[path] = (digest, size, seq, False)
+            self.digests.add(digest)
+
+    def _crash(self, seq: int, body: records.Crash) -> None:
+        agent = self._begin(seq, body)
+        agent.crashes += 1
+        agent.life = Life.DOWN
+        dead = [Dead(*row) for row in body.dead]
+        waiting = self.waiting.get(body.message)
+        if waiting is not None and waiting.lane == Lane.CONTROL:
+            self._consume(seq, body.actor, body.message)
+        elif waiting is None or waiting.to != body.actor:
+            self._consume(seq, body.actor, body.message)  # says what is wrong
+        else:
+            agent.attempts = 0 if dead else body.attempt
+            agent.not_before = 0 if dead else body.not_before
+        for row in dead:
+            self._bury(seq, row, body.actor)
+
+    def _begin(self, seq: int, body: records.Turn | records.Crash) -> Agent:
+        """Whose attempt it was; only the incarnation that lives may end one (fencing)."""
+        agent = self._agent(seq, body.actor)
+        waiting = self.waiting.get(body.message)
+        if waiting is None or waiting.lane == Lane.USER:
+            if body.incarnation != agent.incarnation:
+                self._wrong(
+                    seq,
+                    f"incarnation {body.incarnation} of {agent.address} ends a turn, "
+                    f"and {agent.incarnation} lives",
+                )
+            if agent.life != Life.RUNNING:
+                self._wrong(seq, f"{agent.address} ends a turn and is {Life(agent.life).name}")
+        elif body.incarnation > agent.incarnation:
+            agent.incarnation = body.incarnation  # it took its Start
+        return agent
+
+    def _change_life(self, seq: int, id: int, incarnation: int, life: int) -> None:
+        agent = self._agent(seq, id)
+        agent.life, agent.incarnation = life, incarnation
+        if life in (Life.STOPPED, Life.ENDED):
+            agent.attempts = agent.not_before = 0
+            left = self.lanes.get((id, Lane.USER))
+            if left:
+                self._wrong(seq, f"{agent.address} is gone, and {len(left)} messages wait for it")
+        if life == Life.ENDED and self.names.get(agent.address) == id:
+            del self.names[agent.address]
+
+    def _intent(self, seq: int, body: records.Intent) -> None:
+        self._step(seq, body)
+        self.reserved += body.tokens
+        if self.limit is not None and self.spent + self.reserved > self.limit:
+            total = self.spent + self.reserved
+            self._wrong(seq, f"{total} tokens are spent or reserved, of {self.limit}")
+
+    def _result(self, seq: int, body: records.Result) -> None:
+        agent = self._step(seq, body)
+        self.reserved -= body.reserved
+        self.spent += body.tokens
+        if self.reserved < 0:
+            self._wrong(seq, "more tokens are settled than were reserved")
+        if body.ok:
+            agent.attempts = 0  # a newly journaled result is progress
+
+    def _step(self, seq: int, body: records.Intent | records.Result | records.Ask) -> Agent:
+        """A step belongs to a message that waits for its turn to close."""
+        agent = self._agent(seq, body.actor)
+        waiting = self.waiting.get(body.message)
+        if waiting is None or waiting.to != body.actor:
+            id = f"{body.message[0]}.{body.message[1]}"
+            self._wrong(seq, f"a step of message {id}, which does not wait at {agent.address}")
+        elif waiting.lane == Lane.USER and body.incarnation != agent.incarnation:
+            self._wrong(seq, f"a step of incarnation {body.incarnation} of {agent.address}")
+        return agent
+
+    def _post(self, seq: int, body: records.Post) -> None:
+        if body.requeued is not None and self.dead.pop(tuple(body.requeued), None) is None:
+            id = f"{body.requeued[0]}.{body.requeued[1]}"
+            self._wrong(seq, f"message {id} is requeued, and is no dead letter")
+
+    def _timer(self, seq: int, body: records.Timer) -> None:
+        due = self.timers.pop(body.timer, None)
+        if due is None:
+            self._wrong(seq, f"timer {body.timer[0]}.{body.timer[1]} fires, and is not set")
+        elif due > body.time:
+            self._wrong(seq, f"a timer fires {due - body.time} ns early")
+
+    def _release(self, seq: int, body: records.Release) -> None:
+        artifact = self.artifacts.get(body.path)
+        if artifact is None:
+            self._wrong(seq, f"{body.path} is in place, and no turn made it")
+        elif artifact[0] == body.digest:
+            self.artifacts[body.path] = (*artifact[:3], True)
+
+    def _status(self, seq: int, body: records.Status) -> None:
+        self.status = body
+
+    def _dead(self, seq: int, body: records.DeadLetters) -> None:
+        for row in body.dead:
+            self._bury(seq, Dead(*row))
+
+
+_EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
+    records.Run: Fold._run,
+    records.Open: Fold._open,
+    records.Birth: Fold._birth,
+    records.Turn: Fold._turn,
+    records.Crash: Fold._crash,
+    records.Intent: Fold._intent,
+    records.Result: Fold._result,
+    records.Ask: Fold._step,
+    records.Post: Fold._post,
+    records.Timer: Fold._timer,
+    records.Release: Fold._release,
+    records.Status: Fold._status,
+    records.DeadLetters: Fold._dead,
+}

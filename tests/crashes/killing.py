@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-SILENCE_SECONDS_MAX = 180.0
+SILENCE_SECONDS_MAX = 8.0
 
 
 class Job(NamedTuple):

@@ -1,0 +1,238 @@
+"""The audit of a whole ledger: does every table say what the journal says, and does that hold?
+
+Pure: records and rows come in, what is wrong goes out. It reads the journal from the start.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterable, Iterator
+
+from perdure.ledger import keys, rows
+from perdure.ledger.fold import Agent, Fold, Violation
+from perdure.ledger.group import Row, Store
+from perdure.ledger.images import Image, materialise, read_images
+from perdure.ledger.jsonform import to_json
+from perdure.ledger.journal import read_record
+from perdure.ledger.keys import Table
+from perdure.ledger.records import Lane, Life, Record
+from perdure.ledger.rows import unpack_row
+from perdure.ledger.standins import StandInCodec
+
+Check = Callable[[Fold, bytes, bytes], str | None]
+
+
+def audit(
+    records: Iterable[Record], table_rows: Iterable[Row], blobs: Container[bytes] | None = None
+) -> list[Violation]:
+    """What is wrong with a ledger, in the order of its records; nothing, if it is whole.
+
+    `table_rows` are all rows of all tables; `blobs`, if given, the digests of those there are.
+
+    - A message is consumed by exactly one closed turn or dies by one crash, or it waits in an
+      inbox, on a timer or as a dead letter. Messages of one pair in a lane keep their order.
+    - Only the living incarnation ends a turn. State hashes follow from deltas.
+    - Tokens spent and reserved never exceed the limit. Time does not go back, seqs have no gap.
+    - Every table is the fold of the journal.
+
+    >>> audit([], [])
+    []
+    """
+    fold = Fold()
+    for record in records:
+        fold.add(record)
+    if blobs is not None:
+        for path, artifact in fold.artifacts.items():
+            if artifact[0] not in blobs:
+                text = f"the bytes of artifact {path} are not in the ledger"
+                fold.violations.append(Violation(artifact[2], text))
+    return sorted([*fold.violations, *_compare(fold, table_rows)], key=lambda wrong: wrong.seq)
+
+
+def audit_store(store: Store) -> list[Violation]:
+    """The audit of a store to which nothing is committed meanwhile."""
+    records = (read_record(raw) for raw in store.records())
+    return audit(records, store.scan(b""), set(store.digests()))
+
+
+def _compare(fold: Fold, table_rows: Iterable[Row]) -> Iterator[Violation]:
+    """Each row against the fold, then what has no row and should."""
+    missing = _expected(fold)
+    for key, value in table_rows:
+        check = _CHECKS.get(key[0])
+        wrong = "there is no such table" if check is None else check(fold, key, value)
+        if wrong is not None:
+            yield Violation(fold.seq, f"a row of {_table(key)} is wrong: {wrong}")
+        missing.pop(key, None)
+    for key, what in missing.items():
+        yield Violation(fold.seq, f"{_table(key)} has no row of {what}")
+
+
+def _table(key: bytes) -> str:
+    return f"table {Table(key[0]).name}" if key[0] in set(Table) else f"table {key[0]}"
+
+
+def _expected(fold: Fold) -> dict[bytes, str]:
+    """The rows that must be there, each with what it is of."""
+    found: dict[bytes, str] = {}
+    for id, agent in fold.agents.items():
+        found[keys.actor_key(id)] = agent.address
+        found[keys.child_key(agent.parent, id)] = agent.address
+        if agent.images or agent.turns:
+            found[keys.state_key(id)] = agent.address
+    for address in fold.names:
+        found[keys.name_key(address)] = address
+    for (seq, index), waiting in fold.waiting.items():
+        key = keys.inbox_key(waiting.to, waiting.lane, seq, index)
+        found[key] = f"message {seq}.{index}, which nobody consumed"
+    for (seq, index), due in fold.timers.items():
+        found[keys.timer_key(due, seq, index)] = f"timer {seq}.{index}"
+    for seq, index in fold.dead:
+        found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
+    for path in fold.artifacts:
+        found[keys.artifact_key(path)] = path
+    if fold.seq:
+        found[keys.STATUS_KEY] = "the run's status"
+        found[keys.BUDGET_KEY] = "the run's budget"
+    return found
+
+
+# --- one check for each table: what is wrong with a row, or None
+
+
+def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
+    row = unpack_row(rows.ActorRow, value)
+    agent = fold.agents.get(keys.actor_of(key))
+    if agent is None:
+        return f"actor {keys.actor_of(key)} was never born"
+    return _differs(
+        agent.address,
+        ("address", row.address, agent.address),
+        ("class", row.class_name, agent.class_name),
+        ("parent", row.parent, agent.parent),
+        ("life", Life(row.life).name, Life(agent.life).name),
+        ("incarnation", row.incarnation, agent.incarnation),
+        ("attempts", row.attempts, agent.attempts),
+        ("not_before", row.not_before, agent.not_before),
+        ("crashes", row.crashes, agent.crashes),
+    )
+
+
+def _differs(who: str, *parts: tuple[str, object, object]) -> str | None:
+    wrong = [f"{name} {said!r}, and the journal {true!r}" for name, said, true in parts if said != true]
+    return f"of {who} it says {'; '.join(wrong)}" if wrong else None
+
+
+def _name(fold: Fold, key: bytes, value: bytes) -> str | None:
+    address = key[1:].decode()
+    return _differs(address, ("id", int.from_bytes(value, "big"), fold.names.get(address, 0)))
+
+
+def _state(fold: Fold, key: bytes, value: bytes) -> str | None:
+    row = unpack_row(rows.StateRow, value)
+    agent = fold.agents.get(keys.actor_of(key), Agent("?", "?", 0, 0, 0))
+    images = read_images(row.images)
+    different = sorted(
+        name
+        for name in {*images, *agent.images}
+        if not _same(images.get(name), agent.images.get(name))
+    )
+    return _differs(
+        agent.address,
+        ("turns", row.turns, agent.turns),
+        ("state hash", row.state_hash.hex(), agent.state_hash.hex()),
+        ("fields that differ from those of the deltas", different, []),
+    )
+
+
+_codec = StandInCodec()
+
+
+def _same(one: Image | None, other: Image | None) -> bool:
+    """Whether two images stand for one value, whatever base and operations they are made of."""
+    if one is None or other is None:
+        return one is other
+    if one.base == other.base and one.ops == other.ops:
+        return True
+    return _text(one) == _text(other)
+
+
+def _text(image: Image) -> str:
+    return json.dumps(to_json(materialise(image, _codec.decode)))
+
+
+def _inbox(fold: Fold, key: bytes, value: bytes) -> str | None:
+    actor, lane, seq, index = keys.inbox_id(key)
+    waiting = fold.waiting.get((seq, index))
+    if waiting is None:
+        return f"message {seq}.{index} was consumed, or never sent"
+    if (waiting.to, waiting.lane) != (actor, lane):
+        return f"message {seq}.{index} waits in another inbox"
+    return None
+
+
+def _step(fold: Fold, key: bytes, value: bytes) -> str | None:
+    actor, seq, index, name = keys.step_id(key)
+    unpack_row(rows.StepRow, value)
+    for lane in Lane:
+        head = next(iter(fold.lanes.get((actor, lane), ())), None)
+        if head == (seq, index):
+            return None
+    return f"step {name} is of message {seq}.{index}, which is not at the head of actor {actor}"
+
+
+def _timer(fold: Fold, key: bytes, value: bytes) -> str | None:
+    due, seq, index = keys.timer_id(key)
+    true = fold.timers.get((seq, index))
+    return None if true == due else f"timer {seq}.{index} fired, or is due at another time"
+
+
+def _dead(fold: Fold, key: bytes, value: bytes) -> str | None:
+    row = unpack_row(rows.DeadRow, value)
+    seq, index = keys.dead_id(key)
+    letter = fold.dead.get((seq, index))
+    if letter is None:
+        return f"message {seq}.{index} is no dead letter"
+    said = (row.to, row.reason, row.attempts, row.seq)
+    return _differs(f"dead letter {seq}.{index}", ("to, reason, attempts, seq", said, tuple(letter)))
+
+
+def _artifact(fold: Fold, key: bytes, value: bytes) -> str | None:
+    path = key[1:].decode()
+    said = tuple(unpack_row(rows.ArtifactRow, value))
+    return _differs(path, ("digest, size, seq, released", said, fold.artifacts.get(path)))
+
+
+def _child(fold: Fold, key: bytes, value: bytes) -> str | None:
+    parent, child = keys.child_id(key)
+    agent = fold.agents.get(child)
+    return None if agent and agent.parent == parent else f"{child} is no child of {parent}"
+
+
+def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
+    if key == keys.BUDGET_KEY:
+        said = tuple(unpack_row(rows.BudgetRow, value))
+        true = (fold.limit, fold.spent, fold.reserved)
+        return _differs("the budget", ("limit, spent, reserved", said, true))
+    if key != keys.STATUS_KEY:
+        return f"there is no row {key!r}"
+    status = unpack_row(rows.StatusRow, value).status
+    if fold.status is None:
+        ok = status in ("starting", "running")
+    else:
+        ok = status == fold.status.status
+    return None if ok else f"the run is said to be {status!r}, and its last status record differs"
+
+
+_CHECKS: dict[int, Check] = {
+    Table.ACTOR: _actor,
+    Table.NAME: _name,
+    Table.STATE: _state,
+    Table.INBOX: _inbox,
+    Table.STEP: _step,
+    Table.TIMER: _timer,
+    Table.DEAD: _dead,
+    Table.ARTIFACT: _artifact,
+    Table.CHILD: _child,
+    Table.RUN: _run,
+}
