@@ -15,6 +15,7 @@ from perdure.actors.dispatch import Dispatch
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
+from perdure.actors.host import Host
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
 from perdure.actors.news import News
@@ -22,6 +23,7 @@ from perdure.actors.outside import Outside
 from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
+from perdure.actors.scheduler import Scheduler
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -109,10 +111,13 @@ class Kernel:
             self.outside.abandon()
 
     async def _live(self) -> None:
+        host = Host.on(self.loop)
+        self.scheduler = Scheduler.start_on(host, self)
         self.barrier.start()
         self._begin()
         self.dispatch.kick()
         await self._left
+        await host.aclose()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:

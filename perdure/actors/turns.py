@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.turn import Turn
 from perdure.actors.work import Stalled
 from perdure.errors import Reject, UnknownName
+from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
 
@@ -43,10 +45,12 @@ class Turns:
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
-        mode = actor.__declaration__.kind
+        handler, mode = actor.on_receive, actor.__declaration__.kind
+        if type(message) in PROXIED:
+            handler, mode = proxied(actor, message)
         turn = self.open(cell, env, "receive", mode != "def")
         turn.index = self.kernel.dispatch.index(cell)
-        return self.run(turn, actor.on_receive, (message,), mode)
+        return self.run(turn, handler, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
         """The live object of an actor, built from committed bytes; None when it stalled."""

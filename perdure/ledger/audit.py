@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from perdure.ledger import keys, rows
-from perdure.ledger.fold import Agent, Fold, Violation
+from perdure.ledger.fold import Agent, Fold, Letter, Violation
 from perdure.ledger.group import Row, Store
 from perdure.ledger.images import Image, materialise, read_images
-from perdure.ledger.jsonform import to_json
 from perdure.ledger.journal import read_record
+from perdure.ledger.jsonform import to_json
 from perdure.ledger.keys import Table
 from perdure.ledger.records import Lane, Life, Record
 from perdure.ledger.rows import unpack_row
@@ -113,13 +113,16 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("life", Life(row.life).name, Life(agent.life).name),
         ("incarnation", row.incarnation, agent.incarnation),
         ("attempts", row.attempts, agent.attempts),
-        ("not_before", row.not_before, agent.not_before),
+        ("not_before", row.attempts and row.not_before, agent.attempts and agent.not_before),
         ("crashes", row.crashes, agent.crashes),
+        ("restarts", row.restarts, agent.restarts),
     )
 
 
 def _differs(who: str, *parts: tuple[str, object, object]) -> str | None:
-    wrong = [f"{name} {said!r}, and the journal {true!r}" for name, said, true in parts if said != true]
+    wrong = [
+        f"{part} {said!r}, and the journal {true!r}" for part, said, true in parts if said != true
+    ]
     return f"of {who} it says {'; '.join(wrong)}" if wrong else None
 
 
@@ -193,8 +196,8 @@ def _dead(fold: Fold, key: bytes, value: bytes) -> str | None:
     letter = fold.dead.get((seq, index))
     if letter is None:
         return f"message {seq}.{index} is no dead letter"
-    said = (row.to, row.reason, row.attempts, row.seq)
-    return _differs(f"dead letter {seq}.{index}", ("to, reason, attempts, seq", said, tuple(letter)))
+    said = Letter(row.to, row.reason, row.attempts, row.seq)
+    return _differs(f"message {seq}.{index}", ("that it is", said, letter))
 
 
 def _artifact(fold: Fold, key: bytes, value: bytes) -> str | None:
@@ -217,11 +220,8 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
     if key != keys.STATUS_KEY:
         return f"there is no row {key!r}"
     status = unpack_row(rows.StatusRow, value).status
-    if fold.status is None:
-        ok = status in ("starting", "running")
-    else:
-        ok = status == fold.status.status
-    return None if ok else f"the run is said to be {status!r}, and its last status record differs"
+    last = fold.status.status if fold.status else status  # a process is at it, and may say more
+    return _differs("the run", ("status", status, last))
 
 
 _CHECKS: dict[int, Check] = {

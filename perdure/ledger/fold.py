@@ -21,6 +21,10 @@ Id = tuple[int, int]
 NO_HASH = bytes(16)
 
 
+def _name(id: Id) -> str:
+    return f"message {id[0]}.{id[1]}"
+
+
 class Violation(NamedTuple):
     """Something that must not be: the record it shows at, and what it is."""
 
@@ -60,6 +64,7 @@ class Agent:
     attempts: int = 0
     not_before: int = 0
     crashes: int = 0
+    restarts: int = 0
     turns: int = 0
     state_hash: bytes = NO_HASH
     images: dict[str, Image] = field(default_factory=dict)
@@ -80,10 +85,8 @@ class Fold:
         self.timers: dict[Id, int] = {}
         self.dead: dict[Id, Letter] = {}
         self.agents: dict[int, Agent] = {}
-        self.parents: set[int] = set()
         self.names: dict[str, int] = {}
         self.artifacts: dict[str, tuple[bytes, int, int, bool]] = {}
-        self.digests: set[bytes] = set()
         self.limit: int | None = None
         self.spent = 0
         self.reserved = 0
@@ -125,7 +128,7 @@ class Fold:
         elif send.to:
             agent = self._agent(seq, send.to)
             if agent.life == Life.ENDED and send.lane == Lane.USER:
-                self._wrong(seq, f"it sends message {seq}.{index} to {agent.address}, which ended")
+                self._wrong(seq, f"it sends {_name(id)} to {agent.address}, which ended")
             waiting = Waiting(send.to, send.lane, sender_of(body, send))
             self.waiting[id] = waiting
             self.lanes.setdefault((send.to, send.lane), {})[id] = waiting.sender
@@ -133,19 +136,17 @@ class Fold:
     def _consume(self, seq: int, actor: int, id: Id) -> Waiting | None:
         """Take a message out of an inbox for good; None if it is not there."""
         waiting = self.waiting.get(id)
-        name = f"message {id[0]}.{id[1]}"
         if waiting is None or waiting.to != actor:
             address = self._agent(seq, actor).address
-            self._wrong(seq, f"{address} consumes {name}, which does not wait there")
+            self._wrong(seq, f"{address} consumes {_name(id)}, which does not wait there")
             return None
         lane = self.lanes[actor, waiting.lane]
-        # a supervisor leaves control messages that its phase does not take, as OTP's does
-        if waiting.lane == Lane.USER or actor not in self.parents:
+        if waiting.lane == Lane.USER:  # in the control lane kills come first, phases choose
             for other, sender in lane.items():
                 if other == id:
                     break
                 if sender == waiting.sender:
-                    text = f"{name} is consumed before {other[0]}.{other[1]} of the same sender"
+                    text = f"{_name(id)} is consumed before {_name(other)} of the same sender"
                     self._wrong(seq, text)
                     break
         del self.waiting[id]
@@ -154,13 +155,13 @@ class Fold:
             del self.lanes[actor, waiting.lane]
         return waiting
 
-    def _bury(self, seq: int, row: Dead, actor: int | None = None) -> None:
+    def _bury(self, seq: int, row: Dead) -> None:
         id = (row.seq, row.index)
         waiting = self.waiting.get(id)
         if waiting is None:
-            self._wrong(seq, f"message {row.seq}.{row.index} dies, and waits nowhere")
+            self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
         else:
-            self._consume(seq, waiting.to if actor is None else actor, id)
+            self._consume(seq, waiting.to, id)
         self.dead[id] = Letter(row.to, row.reason, row.attempts, seq)
 
     # --- records
@@ -170,7 +171,7 @@ class Fold:
             self._wrong(seq, "a second header")
         self.limit = body.tokens_limit
 
-    def _open(self, seq: int, body: records.Open) -> None:
+    def _open(self, _: int, body: records.Open) -> None:
         self.status = None
 
     def _birth(self, seq: int, body: records.Birth) -> None:
@@ -178,11 +179,8 @@ class Fold:
             self._wrong(seq, f"{body.address} is born, and is there already")
         if body.parent:
             self._agent(seq, body.parent)
-        incarnation = 1 if body.life == Life.RUNNING else 0
-        self.agents[seq] = Agent(
-            body.address, body.class_name, body.parent, body.life, incarnation
-        )
-        self.parents.add(body.parent)
+        incarnation = 0 if body.life == Life.BORN else 1
+        self.agents[seq] = Agent(body.address, body.class_name, body.parent, body.life, incarnation)
         self.names[body.address] = seq
 
     def _turn(self, seq: int, body: records.Turn) -> None:
@@ -190,7 +188,7 @@ class Fold:
         waiting = self._consume(seq, body.actor, body.message)
         if waiting is not None and waiting.lane == Lane.USER:
             agent.attempts = agent.not_before = 0
-            agent.turns += body.rejected is None
+            agent.turns += 1
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
         apply(agent.images, body.delta)
@@ -200,49 +198,44 @@ class Fold:
             agent.state_hash = body.state_hash
         if body.life is not None:
             agent.life = body.life
-        for row in body.dead:
-            self._bury(seq, Dead(*row))
-        for id, incarnation, life in body.lives:
-            self._change_life(seq, id, incarnation, life)
+        self._lives(seq, body.lives, body.dead)
         for path, digest, size in body.artifacts:
             self.artifacts[path] = (digest, size, seq, False)
-            self.digests.add(digest)
 
     def _crash(self, seq: int, body: records.Crash) -> None:
         agent = self._begin(seq, body)
         agent.crashes += 1
         agent.life = Life.DOWN
-        dead = [Dead(*row) for row in body.dead]
+        is_dead = any((row[0], row[1]) == body.message for row in body.dead)
         waiting = self.waiting.get(body.message)
-        if waiting is not None and waiting.lane == Lane.CONTROL:
+        if waiting is None or waiting.to != body.actor or waiting.lane == Lane.CONTROL:
             self._consume(seq, body.actor, body.message)
-        elif waiting is None or waiting.to != body.actor:
-            self._consume(seq, body.actor, body.message)  # says what is wrong
         else:
-            agent.attempts = 0 if dead else body.attempt
-            agent.not_before = 0 if dead else body.not_before
-        for row in dead:
-            self._bury(seq, row, body.actor)
+            agent.attempts = 0 if is_dead else body.attempt
+            agent.not_before = 0 if is_dead else body.not_before
+        self._lives(seq, body.lives, body.dead)
 
     def _begin(self, seq: int, body: records.Turn | records.Crash) -> Agent:
         """Whose attempt it was; only the incarnation that lives may end one (fencing)."""
         agent = self._agent(seq, body.actor)
+        if body.incarnation != agent.incarnation:
+            late = f"incarnation {body.incarnation} of {agent.address} ends a turn"
+            self._wrong(seq, f"{late}, and {agent.incarnation} lives")
         waiting = self.waiting.get(body.message)
-        if waiting is None or waiting.lane == Lane.USER:
-            if body.incarnation != agent.incarnation:
-                self._wrong(
-                    seq,
-                    f"incarnation {body.incarnation} of {agent.address} ends a turn, "
-                    f"and {agent.incarnation} lives",
-                )
-            if agent.life != Life.RUNNING:
-                self._wrong(seq, f"{agent.address} ends a turn and is {Life(agent.life).name}")
-        elif body.incarnation > agent.incarnation:
-            agent.incarnation = body.incarnation  # it took its Start
+        if waiting is not None and waiting.lane == Lane.USER and agent.life != Life.RUNNING:
+            self._wrong(seq, f"{agent.address} ends a turn and is {Life(agent.life).name}")
         return agent
+
+    def _lives(self, seq: int, lives: Any, dead: Any) -> None:
+        """Changed lives, and the dead letters that they and the record itself make."""
+        for row in dead:
+            self._bury(seq, Dead(*row))
+        for id, incarnation, life in lives:
+            self._change_life(seq, id, incarnation, life)
 
     def _change_life(self, seq: int, id: int, incarnation: int, life: int) -> None:
         agent = self._agent(seq, id)
+        agent.restarts += life == Life.STARTING and incarnation > 1
         agent.life, agent.incarnation = life, incarnation
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
@@ -256,8 +249,8 @@ class Fold:
         self._step(seq, body)
         self.reserved += body.tokens
         if self.limit is not None and self.spent + self.reserved > self.limit:
-            total = self.spent + self.reserved
-            self._wrong(seq, f"{total} tokens are spent or reserved, of {self.limit}")
+            tokens = f"{self.spent} tokens are spent and {self.reserved} reserved"
+            self._wrong(seq, f"{tokens}, of {self.limit}")
 
     def _result(self, seq: int, body: records.Result) -> None:
         agent = self._step(seq, body)
@@ -273,21 +266,20 @@ class Fold:
         agent = self._agent(seq, body.actor)
         waiting = self.waiting.get(body.message)
         if waiting is None or waiting.to != body.actor:
-            id = f"{body.message[0]}.{body.message[1]}"
-            self._wrong(seq, f"a step of message {id}, which does not wait at {agent.address}")
-        elif waiting.lane == Lane.USER and body.incarnation != agent.incarnation:
+            text = f"a step of {_name(body.message)}, which does not wait at {agent.address}"
+            self._wrong(seq, text)
+        elif body.incarnation != agent.incarnation:
             self._wrong(seq, f"a step of incarnation {body.incarnation} of {agent.address}")
         return agent
 
     def _post(self, seq: int, body: records.Post) -> None:
-        if body.requeued is not None and self.dead.pop(tuple(body.requeued), None) is None:
-            id = f"{body.requeued[0]}.{body.requeued[1]}"
-            self._wrong(seq, f"message {id} is requeued, and is no dead letter")
+        if body.requeued is not None and self.dead.pop(body.requeued, None) is None:
+            self._wrong(seq, f"{_name(body.requeued)} is requeued, and is no dead letter")
 
     def _timer(self, seq: int, body: records.Timer) -> None:
         due = self.timers.pop(body.timer, None)
         if due is None:
-            self._wrong(seq, f"timer {body.timer[0]}.{body.timer[1]} fires, and is not set")
+            self._wrong(seq, f"the timer of {_name(body.timer)} fires, and is not set")
         elif due > body.time:
             self._wrong(seq, f"a timer fires {due - body.time} ns early")
 
@@ -298,26 +290,13 @@ class Fold:
         elif artifact[0] == body.digest:
             self.artifacts[body.path] = (*artifact[:3], True)
 
-    def _status(self, seq: int, body: records.Status) -> None:
+    def _status(self, _: int, body: records.Status) -> None:
         self.status = body
-
-    def _dead(self, seq: int, body: records.DeadLetters) -> None:
-        for row in body.dead:
-            self._bury(seq, Dead(*row))
 
 
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
-    records.Run: Fold._run,
-    records.Open: Fold._open,
-    records.Birth: Fold._birth,
-    records.Turn: Fold._turn,
-    records.Crash: Fold._crash,
-    records.Intent: Fold._intent,
-    records.Result: Fold._result,
-    records.Ask: Fold._step,
-    records.Post: Fold._post,
-    records.Timer: Fold._timer,
-    records.Release: Fold._release,
-    records.Status: Fold._status,
-    records.DeadLetters: Fold._dead,
-}
+    records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
+    records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
+    records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._step,
+    records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
+}  # fmt: skip

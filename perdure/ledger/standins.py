@@ -46,7 +46,7 @@ class StandInCodec(Codec):
             return super()._single(code, data)
         if data not in self._members:
             name, _, member = data.decode().partition(" ")
-            kind: Any = Enum(name, {member: member})
+            kind: Any = Enum(name, {member: member})  # type: ignore[misc]
             _register(kind, Head(name, 1, ()))
             self._members[data] = kind[member]
         return self._members[data]

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-import pykka
-
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
 from perdure.actors.crashpoint import CrashPoint
@@ -20,6 +18,8 @@ from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, opened, read_header, set_timer, take_up
+from perdure.actors.refs import AgentRef
+from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
 from perdure.errors import PerdureError, UsageError
 from perdure.ids import MessageId
@@ -67,6 +67,7 @@ class Run:
         crash_before: int | None = None,
     ) -> None:
         program = Program.of(scenario, settings)
+        program.posts(Codec(program.names))  # a wrong first message is found before there is a ledger
         self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
@@ -223,6 +224,27 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def ref(self, address: str) -> AgentRef:
+        """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.
+
+        >>> from perdure import Actor, Child, SupervisorSpec
+        >>> class Adder(Actor):
+        ...     total: int = 0
+        ...     async def add(self, number: int) -> int:
+        ...         self.total += number
+        ...         return self.total
+        >>> with Run(Child("sums", supervisor=SupervisorSpec(children=[Child("a", Adder)]))) as run:
+        ...     adder = run.ref("/sums/a").proxy()
+        ...     adder.add(2).get(), adder.add(3).get(), adder.total.get()
+        (2, 5, 5)
+        """
+        return AgentRef(self.kernel, address)
+
+    @property
+    def scheduler(self) -> SchedulerRef:
+        """A ref to the run's Scheduler actor: what is ready, what runs, the limit."""
+        return self.kernel.scheduler
 
     def figures(self) -> dict[str, Any]:
         """Counts for a progress display; from any thread, not exact to the record."""
