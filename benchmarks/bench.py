@@ -248,7 +248,8 @@ def memory_note(memory: dict[str, Any]) -> str:
     return (
         f"{memory['agents']:,} agents handled one message each; {memory['loaded']:,} cells stay "
         f"loaded. Resident memory grew by {grown['rss'] / 1e6:.1f} MB: {grown['anon'] / 1e6:.1f} "
-        f"MB of the process's own, {grown['file'] / 1e6:.1f} MB of pages of files. "
+        f"MB of the process's own, {grown['file'] / 1e6:.1f} MB of pages of files; "
+        f"by {grown['peak'] / 1e6:.1f} MB at its peak, before collections. "
         f"Goal: under {goal:.0f} MB: {verdict(grown['rss'] < GROWTH_GOAL_BYTES)}."
     )
 

@@ -2,7 +2,8 @@
 
 `python benchmarks/memory.py DIR --agents 100000` prints how much the resident memory of this
 process grew. The bytes come from /proc/self/status: `anon` is what the process itself holds, `file`
-includes those pages of the ledger's map that happen to be in memory and can be dropped any time.
+includes those pages of the ledger's map that happen to be in memory and can be dropped any time,
+`peak` is the most there has been of both together.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ class Spawner(Actor):
 
 
 def resident() -> dict[str, int]:
-    """Resident bytes of this process after a collection: all, anonymous, of files."""
+    """Resident bytes of this process after a collection: all, anonymous, of files, at most."""
     gc.collect()
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    names = {"rss": "VmRSS", "anon": "RssAnon", "file": "RssFile"}
+    names = {"rss": "VmRSS", "anon": "RssAnon", "file": "RssFile", "peak": "VmHWM"}
     return {name: int(status[key].split()[0]) * 1024 for name, key in names.items()}
 
 
@@ -95,7 +96,8 @@ def measure(directory: Path, agents: int) -> dict[str, Any]:
         loaded = len(run.kernel.book.cells)
     if samples != [1, 1, 1]:
         raise SystemExit(f"three agents handled {samples} messages, not one each")
-    growth = {name: after[name] - before[name] for name in before}
+    growth = {name: after[name] - before[name] for name in ("rss", "anon", "file")}
+    growth["peak"] = after["peak"] - before["rss"]
     return {
         "agents": agents,
         "seconds": seconds,

@@ -1,33 +1,33 @@
 """Every error perdure raises, drawn as one family. Each names the thing, the limit and the way out.
 
-    PerdureError
-    ├── UsageError                 the program or the scenario asked for something impossible
-    │   ├── ScenarioError          scenario.toml is wrong: file, line, column, nearest right key
-    │   ├── UndeclaredState        an attribute that the class did not declare
-    │   ├── DeclarationError       a class definition that cannot be durable
-    │   ├── NotEncodable           a value that has no bytes: names the path and the type
-    │   ├── NameClash              two classes of one registered name: names both files
-    │   ├── UnknownName            bytes of a message class, version or field the code does not have
-    │   ├── BlockingCall           .get() on the kernel thread
-    │   ├── TurnClosed             a verb used after its turn ended
-    │   └── UnknownActor           no actor of that address or class
-    ├── Refused                    a limit or a policy said no
-    │   ├── InboxFull
-    │   ├── TooLarge
-    │   ├── BudgetExhausted
-    │   └── Reject                 raised by handlers: consume the message, answer with an error
-    ├── Outcome                    what an ask or a step ended with instead of a value
-    │   ├── Crashed                the message one asked with became a dead letter
-    │   ├── StepFailed             a recorded failure, given back on a later attempt
-    │   └── AskTimeout
-    ├── LedgerError
-    │   ├── LedgerInUse            another process owns it
-    │   ├── LedgerExists           `run --ledger DIR` on a directory that has one
-    │   ├── NotALedger
-    │   ├── LedgerTooNew           written by a newer format
-    │   ├── LedgerDamaged          names the first bad seq or row (exit 3)
-    │   └── CommitFailed           the disk refused: names the last durable seq (exit 4)
-    └── Broken                     an invariant of ours does not hold; never caught, never user error
+PerdureError
+├── UsageError                 the program or the scenario asked for something impossible
+│   ├── ScenarioError          scenario.toml is wrong: file, line, column, nearest right key
+│   ├── UndeclaredState        an attribute that the class did not declare
+│   ├── DeclarationError       a class definition that cannot be durable
+│   ├── NotEncodable           a value that has no bytes: names the path and the type
+│   ├── NameClash              two classes of one registered name: names both files
+│   ├── UnknownName            bytes of a message class, version or field the code does not have
+│   ├── BlockingCall           .get() on the kernel thread
+│   ├── TurnClosed             a verb used after its turn ended
+│   └── UnknownActor           no actor of that address or class
+├── Refused                    a limit or a policy said no
+│   ├── InboxFull
+│   ├── TooLarge
+│   ├── BudgetExhausted
+│   └── Reject                 raised by handlers: consume the message, answer with an error
+├── Outcome                    what an ask or a step ended with instead of a value
+│   ├── Crashed                the message one asked with became a dead letter
+│   ├── StepFailed             a recorded failure, given back on a later attempt
+│   └── AskTimeout
+├── LedgerError
+│   ├── LedgerInUse            another process owns it
+│   ├── LedgerExists           `run --ledger DIR` on a directory that has one
+│   ├── NotALedger
+│   ├── LedgerTooNew           written by a newer format
+│   ├── LedgerDamaged          names the first bad seq or row (exit 3)
+│   └── CommitFailed           the disk refused: names the last durable seq (exit 4)
+└── Broken                     an invariant of ours does not hold; never caught, never user error
 """
 
 from __future__ import annotations

@@ -49,16 +49,22 @@ class MessageId(NamedTuple):
         """The id that `str()` wrote. Raises `UsageError` for anything else."""
         seq, dot, index = text.partition(".")
         if not (dot and seq.isdecimal() and index.isdecimal()):
-            raise UsageError(f"{text!r} is not a message id. Ids look like 4.1: `perdure dead RUN` lists them.")
+            raise UsageError(
+                f"{text!r} is not a message id. Ids look like 4.1: `perdure dead RUN` lists them."
+            )
         return cls(int(seq), int(index))
 
 
 def check_name(name: str) -> str:
     """`name`, if it can be one segment of an address; raises `UsageError` that says why not."""
     if not name or "/" in name or name in (".", "..") or not name.isprintable():
-        raise UsageError(f"{name!r} cannot name an actor: a name is printable, without '/', and not '.' or '..'.")
+        raise UsageError(
+            f"{name!r} cannot name an actor: a name is printable, without '/', and not '.' or '..'."
+        )
     if len(name.encode()) > NAME_BYTES_MAX:
-        raise UsageError(f"the name {name[:40]!r}… has {len(name.encode())} of at most {NAME_BYTES_MAX} bytes.")
+        raise UsageError(
+            f"the name {name[:40]!r}… has {len(name.encode())} of at most {NAME_BYTES_MAX} bytes."
+        )
     return name
 
 
@@ -66,7 +72,9 @@ def join(address: str, name: str) -> str:
     """The address of the child `name` of `address`."""
     child = f"{address}/{check_name(name)}"
     if len(child.encode()) > ADDRESS_BYTES_MAX:
-        raise UsageError(f"the address {child[:60]}… has {len(child.encode())} of at most {ADDRESS_BYTES_MAX} bytes.")
+        raise UsageError(
+            f"the address {child[:60]}… has {len(child.encode())} of at most {ADDRESS_BYTES_MAX} bytes."
+        )
     return child
 
 

@@ -22,7 +22,9 @@ BACKOFF_SECONDS_MAX = 30.0
 TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
 
 # --- state
-STATE_OPS_MAX = 10_000  # operations a tracked container logs in a turn; past it, it is written whole
+STATE_OPS_MAX = (
+    10_000  # operations a tracked container logs in a turn; past it, it is written whole
+)
 IMAGE_OPS_BYTES_MIN = 1_024  # operations beside a field's base before the base is written anew
 
 # --- supervision: OTP's own defaults
@@ -44,8 +46,10 @@ ACTORS_LOADED_MAX = 4_096  # idle actors kept in memory before the oldest are un
 
 # --- process
 DRAIN_SECONDS_MAX = 5.0  # SIGTERM to exit, whatever the handlers do
+WATCHDOG_SECONDS = 1.0  # between two looks at the kernel
 KERNEL_STALL_SECONDS_MAX = 30.0  # a handler that holds the kernel thread longer ends the process
 POOL_THREADS_MAX = 64  # threads for `def` handlers and blocking steps
+BATCH_STALL_SECONDS = 0.005  # a pool thread at one turn longer: the others are taken back
 BATCH_TURNS_MAX = 32  # cheap `def` turns handed to one pool thread at once
 
 # --- ledger
@@ -63,7 +67,9 @@ READER_CHECK_GROUPS = 256  # commits between looks for dead readers: those pin p
 TOKENS_DEFAULT = 1_000_000
 
 # --- hosts: event loops that Pykka actors live on
-HOST_RUNNERS_MAX = 1_024  # handlers in flight on one host; past it, ready actors wait for one to end
+HOST_RUNNERS_MAX = (
+    1_024  # handlers in flight on one host; past it, ready actors wait for one to end
+)
 HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
 HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
 HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from perdure.actors.committer import Committer
 from perdure.errors import LedgerError
-from perdure.limits import GROUP_AGE_SECONDS_MAX, GROUP_BYTES_MAX, GROUP_RECORDS_MAX, GROUPS_WAITING_MAX
+from perdure.limits import (
+    DISK_FREE_BYTES_MIN,
+    GROUP_AGE_SECONDS_MAX,
+    GROUP_BYTES_MAX,
+    GROUP_RECORDS_MAX,
+    GROUPS_WAITING_MAX,
+)
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -75,8 +82,23 @@ class Barrier:
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
         if self.kernel.book.open.records and self._sealed < GROUPS_WAITING_MAX:
+            self._look_at_disk()
             self._sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
+
+    def _look_at_disk(self) -> None:
+        """Drain while there is still room to write down that one did."""
+        directory = self.kernel.releases.directory
+        if directory is None or self.kernel.ending.has_begun:
+            return
+        disk = os.statvfs(directory)
+        free = disk.f_bavail * disk.f_frsize
+        if free < DISK_FREE_BYTES_MIN:
+            self.kernel.ending.begin(
+                "interrupted",
+                f"the disk of {directory} has {free:,} bytes left, and a run keeps "
+                f"{DISK_FREE_BYTES_MIN:,}. Make room, then `perdure resume`.",
+            )
 
     def flush(self) -> None:
         """Make everything durable before returning, and release nothing: for a planned crash."""

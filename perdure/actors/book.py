@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
-from perdure.ledger.images import read_images
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
 from perdure.ids import KERNEL_ID
+from perdure.ledger.images import read_images
 from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,

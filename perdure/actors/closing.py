@@ -67,9 +67,7 @@ class Closing:
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self._commit(turn, (), reply, text)
 
-    def _commit(
-        self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None
-    ) -> None:
+    def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, out = self.kernel, turn.cell, turn.out
         book = kernel.book
         life = kernel.lifecycle.life_after(turn)

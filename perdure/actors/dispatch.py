@@ -77,6 +77,11 @@ class Dispatch:
             seconds = self.estimates.seconds((cell.class_name, env.type))
         return cmu(env.cost, seconds)
 
+    def is_cheap(self, turn: Turn) -> bool:
+        """Whether a turn is expected to be so short that it may share a thread hop."""
+        kind = (turn.cell.class_name, turn.envelope.type)
+        return self.estimates.seconds(kind) < CHEAP_SECONDS
+
     def take(self) -> Cell | None:
         """The next actor to run, if there is one and a slot is free for it."""
         while not self.is_stopping and self.active < self.limit:
@@ -106,10 +111,15 @@ class Dispatch:
     def lend(self, turn: Turn) -> None:
         """A turn waits for the kernel: its slot serves others meanwhile."""
         turn.waits += 1
-        if turn.open and not turn.lent and not turn.ended:
+        if turn.open and not turn.ended and (not turn.lent or self.kernel.pool.lend(turn)):
             turn.lent = True
             self.active -= 1
             self.kick()
+
+    def share(self, turn: Turn) -> None:
+        """A turn runs in the slot of its batch, and gives up its own."""
+        turn.lent = True
+        self.active -= 1
 
     def wait_over(self, turn: Turn) -> None:
         """One wait of a turn in a thread is over."""

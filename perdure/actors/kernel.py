@@ -29,6 +29,7 @@ from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
 from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
+from perdure.actors.watchdog import Watchdog
 from perdure.ledger.keys import STATUS_KEY
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
@@ -81,6 +82,8 @@ class Kernel:
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._left: asyncio.Future[None] = self.loop.create_future()
+        self.thread_id = 0
+        self._watchdog = Watchdog(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
         book.on_ready = self.dispatch.consider
         book.on_answer = self.steps.answered
@@ -93,9 +96,11 @@ class Kernel:
         """Start the thread; `begin` runs on it first."""
         self._begin = begin
         self._thread.start()
+        self._watchdog.start()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self.loop)
+        self.thread_id = threading.get_ident()
         forbid_blocking()
         self.loop.set_exception_handler(self._on_loop_error)
         try:

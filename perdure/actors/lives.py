@@ -9,7 +9,6 @@ from perdure.actors.cell import Cell
 from perdure.ledger.keys import child_id, child_prefix, name_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ActorRow
-from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -104,7 +103,19 @@ class Lives:
         id = book.append(Kind.BIRTH, fields)
         incarnation = 0 if life == Life.BORN else 1
         row = ActorRow(
-            address, class_name, version, parent_id, spec, init, incarnation, int(life), 0, 0, 0, 0, ""
+            address,
+            class_name,
+            version,
+            parent_id,
+            spec,
+            init,
+            incarnation,
+            int(life),
+            0,
+            0,
+            0,
+            0,
+            "",
         )
         return book.adopt(id, row)
 

@@ -111,7 +111,8 @@ class Outside:
         for future in list(self._open):
             if not future.is_done:
                 future.set_exception(
-                    error if isinstance(error, Exception)
+                    error
+                    if isinstance(error, Exception)
                     else TurnClosed("the run is over: what was asked or told is not handled.")
                 )
 
@@ -146,4 +147,3 @@ class Outside:
         self.post(out, "scenario")
         kernel.ending.status = StatusRow("running", "", None)
         book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
-

@@ -79,6 +79,4 @@ class Spawning:
         spec = {"parent": parent.id}
         version = book.classes[IMPLICIT].__declaration__.version
         init = book.codec.encode({})
-        return self.kernel.lives.birth(
-            parent, address, IMPLICIT, version, spec, init, Life.RUNNING
-        )
+        return self.kernel.lives.birth(parent, address, IMPLICIT, version, spec, init, Life.RUNNING)

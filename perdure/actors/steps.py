@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.cell import Cell, Step
+from perdure.actors.cell import Step
 from perdure.actors.futures import Future
 from perdure.actors.turn import Turn
 from perdure.actors.waiting import Waiting
@@ -208,9 +208,7 @@ class Steps:
         if reserved:
             book.set_budget(book.budget.settle(reserved, reserved))
             self.kernel.budget_freed()
-        seq = book.append(
-            Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took)
-        )
+        seq = book.append(Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took))
         step = Step("done", work.tool.name, work.digest, seq)
         step.ok, step.value = ok, value
         book.keep_step(cell, env, work.key, step)

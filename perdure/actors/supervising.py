@@ -49,9 +49,13 @@ class Supervising:
         else:
             cls = book.classes.get(class_name)
             version = 1 if cls is None else cls.__declaration__.version
-            cell = self.kernel.lives.birth(turn.cell, address, class_name, version, spec, body, Life.BORN)
+            cell = self.kernel.lives.birth(
+                turn.cell, address, class_name, version, spec, body, Life.BORN
+            )
         reason = read_reason(cell.reason) if cell.reason and incarnation > 1 else None
-        turn.out.append(self.kernel.lifecycle.control(cell.id, turn.cell.id, Start(incarnation, reason)))
+        turn.out.append(
+            self.kernel.lifecycle.control(cell.id, turn.cell.id, Start(incarnation, reason))
+        )
         self._change(turn, cell.id, incarnation, Life.STARTING)
         return cell.id
 
@@ -108,7 +112,9 @@ class Supervising:
         """A supervisor could not start."""
         turn.life = Life.DOWN
         turn.cell.reason = str(reason)
-        self.kernel.lifecycle.to_parent(turn, StartFailed(turn.cell.id, turn.cell.incarnation, reason))
+        self.kernel.lifecycle.to_parent(
+            turn, StartFailed(turn.cell.id, turn.cell.incarnation, reason)
+        )
 
     def exit_self(self, turn: Turn, reason: Reason, asked: bool) -> None:
         """A supervisor's children are down: it ends, on its own or because it was asked to."""

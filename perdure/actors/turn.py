@@ -108,7 +108,7 @@ class Turn:
             env = self.envelope
             seed = f"{self.kernel.seed}/{self.cell.id}/{env.seq}.{env.index}/{self.attempt}"
             digest = blake2b(seed.encode(), digest_size=8).digest()
-            self._random = random.Random(int.from_bytes(digest, "big"))  # noqa: S311
+            self._random = random.Random(int.from_bytes(digest, "big"))
         return self._random
 
     def now(self) -> datetime:

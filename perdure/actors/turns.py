@@ -90,7 +90,8 @@ class Turns:
         if mode == "async":
             return self._run_async(turn, handler(*args))
         if mode == "def":
-            self.kernel.pool.submit(turn, handler, args)
+            is_short = turn.kind == "receive" and self.kernel.dispatch.is_cheap(turn)
+            self.kernel.pool.submit(turn, handler, args, is_short)
             return None
         try:
             answer = handler(*args)
@@ -99,6 +100,13 @@ class Turns:
         else:
             self.kernel.closing.close(turn, answer)
         return None
+
+    def undo(self, turn: Turn) -> None:
+        """Make a turn that has not begun not to have been: its actor is ready again."""
+        if not turn.open:
+            return
+        self.kernel.closing.end(turn)
+        self.kernel.dispatch.consider(turn.cell)
 
     async def _run_async(self, turn: Turn, handler: Awaitable[Any]) -> None:
         turn.task = task = self.kernel.dispatch.runner
@@ -142,6 +150,5 @@ async def _wait_out(turn: Turn) -> None:
     for future in turn.pending or ():
         try:
             await future
-        except Exception:  # noqa: S112 - the handler's own failure is the one that counts
+        except Exception:
             continue
-

@@ -28,7 +28,18 @@ class StepWork:
     `def` handler it runs at once, in the handler's own thread.
     """
 
-    __slots__ = ("args", "digest", "future", "is_new", "key", "kwargs", "steps", "tokens", "tool", "turn")
+    __slots__ = (
+        "args",
+        "digest",
+        "future",
+        "is_new",
+        "key",
+        "kwargs",
+        "steps",
+        "tokens",
+        "tool",
+        "turn",
+    )
 
     def __init__(
         self,
@@ -112,7 +123,9 @@ class StepWork:
         kernel = self.steps.kernel
         outcome, value, took = self._try()
         kernel.on_kernel(self._conclude, outcome, value, took, False)
-        self._settle(outcome if outcome.exception() else Future.done(kernel.book.codec.decode(value)))
+        self._settle(
+            outcome if outcome.exception() else Future.done(kernel.book.codec.decode(value))
+        )
 
     def _run_beside(self) -> None:
         kernel = self.steps.kernel

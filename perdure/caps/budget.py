@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from perdure.errors import BudgetExhausted, Broken
+from perdure.errors import Broken, BudgetExhausted
 
 
 class Budget(NamedTuple):

@@ -10,9 +10,7 @@ from perdure.errors import DeclarationError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Effect = Literal[
-    "read", "reversible", "irreversible", "financial", "external", "code", "admin"
-]
+Effect = Literal["read", "reversible", "irreversible", "financial", "external", "code", "admin"]
 
 
 class Tool(NamedTuple):

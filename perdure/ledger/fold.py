@@ -18,8 +18,6 @@ from perdure.ledger.records import Dead, Lane, Life, Record, Send
 Id = tuple[int, int]
 """A message: (seq of the sending record, index)."""
 
-NO_HASH = bytes(16)
-
 
 def _name(id: Id) -> str:
     return f"message {id[0]}.{id[1]}"
@@ -66,7 +64,7 @@ class Agent:
     crashes: int = 0
     restarts: int = 0
     turns: int = 0
-    state_hash: bytes = NO_HASH
+    state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)
 
 

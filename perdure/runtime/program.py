@@ -21,9 +21,7 @@ from perdure.supervisors.spawned import Spawned
 from perdure.supervisors.spec import Child
 from perdure.supervisors.supervisor import KERNEL_KEYS, Supervisor
 
-BUILT_IN: dict[str, type[Actor]] = {
-    cls.__declaration__.name: cls for cls in (Supervisor, Spawned)
-}
+BUILT_IN: dict[str, type[Actor]] = {cls.__declaration__.name: cls for cls in (Supervisor, Spawned)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +20,13 @@ from perdure.actors.recovery import begin_new, opened, read_header, set_timer, t
 from perdure.actors.refs import AgentRef
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
-from perdure.errors import PerdureError, UsageError
+from perdure.errors import UsageError
 from perdure.ids import MessageId
 from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.messages import Names
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
-from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
 from perdure.runtime.program import Program
 from perdure.runtime.scenario import Scenario
 
@@ -67,7 +65,9 @@ class Run:
         crash_before: int | None = None,
     ) -> None:
         program = Program.of(scenario, settings)
-        program.posts(Codec(program.names))  # a wrong first message is found before there is a ledger
+        program.posts(
+            Codec(program.names)
+        )  # a wrong first message is found before there is a ledger
         self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
@@ -151,6 +151,10 @@ class Run:
         self.kernel.start(self._start)
         self.kernel.outside.is_up.wait()  # as OTP's start_link: the tree is up, or it failed
         return self
+
+    def begin_with(self, begin: Callable[[], None]) -> None:
+        """Have something else happen first on the kernel thread than beginning or resuming."""
+        self._begin = begin
 
     def _start(self) -> None:
         self._begin()

@@ -1,0 +1,73 @@
+"""The watchdog: a thread outside the loop that notices when the kernel stands still."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perdure.limits import KERNEL_STALL_SECONDS_MAX, WATCHDOG_SECONDS
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+
+STALLED_EXIT = 4
+"""What the process ends with: not finished, resume continues."""
+
+
+class Watchdog:
+    """Asks the kernel for a sign of life; a handler that holds its thread too long ends the process.
+
+    Nothing is lost by that: what is durable is, and the message is handled again at resume. Who
+    held the kernel, and where, is written to `stalled.txt` in the run's directory.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        directory: Path | None,
+        *,
+        seconds_max: float = KERNEL_STALL_SECONDS_MAX,
+        end: Callable[[str], None] | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.directory = directory
+        self.seconds_max = seconds_max
+        self._end = end or self._end_process
+        self._alive = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="perdure-watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch; it ends with the run."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self.kernel.ended.wait(WATCHDOG_SECONDS):
+            self._alive.clear()
+            self.kernel.on_kernel(self._alive.set)
+            if not self._alive.wait(self.seconds_max) and not self.kernel.ended.is_set():
+                self._end(self.describe())
+                return
+
+    def describe(self) -> str:
+        """Who holds the kernel, and at which line."""
+        frame = sys._current_frames().get(self.kernel.thread_id)
+        where = "".join(traceback.format_stack(frame)[-3:]) if frame else "an unknown place\n"
+        held = [turn.cell.address for turn in self.kernel.dispatch.running if not turn.waits]
+        who = ", ".join(sorted(held)) or "no handler"
+        return (
+            f"the kernel has stood still for {self.seconds_max:g} s: {who} holds it. A handler that "
+            "blocks is a plain def without @nonblocking; an async def awaits. "
+            f"`perdure resume` goes on from the last durable record. It is at\n{where}"
+        )
+
+    def _end_process(self, text: str) -> None:
+        if self.directory is not None:
+            (self.directory / "stalled.txt").write_text(text)
+        sys.stderr.write(f"perdure: {text}")
+        sys.stderr.flush()
+        os._exit(STALLED_EXIT)
