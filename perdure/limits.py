@@ -39,7 +39,7 @@ SPAWN_PERIOD_SECONDS = 5.0
 GROUP_RECORDS_MAX = 1_024  # sealed at this size; 1,024 is where raw LMDB stops gaining
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 GROUP_AGE_SECONDS_MAX = 0.05  # under load, with nobody waiting: what a crash can cost
-GROUPS_WAITING_MAX = 2  # sealed and not yet durable; past it turns wait for the disk
+GROUP_RECORDS_BEHIND = 8_192  # of the open group while the disk is busy; past it turns wait
 
 # --- memory
 ACTORS_LOADED_MAX = 4_096  # idle actors kept in memory before the oldest are unloaded
@@ -73,3 +73,7 @@ HOST_RUNNERS_MAX = (
 HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
 HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
 HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn
+
+# --- command line
+EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest
+EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out

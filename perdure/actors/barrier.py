@@ -14,7 +14,7 @@ from perdure.limits import (
     GROUP_AGE_SECONDS_MAX,
     GROUP_BYTES_MAX,
     GROUP_RECORDS_MAX,
-    GROUPS_WAITING_MAX,
+    GROUP_RECORDS_BEHIND,
 )
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ class Barrier:
     @property
     def is_behind(self) -> bool:
         """Whether turns should wait for the disk."""
-        return self._sealed >= GROUPS_WAITING_MAX and (
-            len(self.kernel.book.open.records) >= GROUP_RECORDS_MAX
-        )
+        return self._sealed > 0 and len(self.kernel.book.open.records) >= GROUP_RECORDS_BEHIND
 
     @property
     def is_clean(self) -> bool:
@@ -81,7 +79,7 @@ class Barrier:
 
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
-        if self.kernel.book.open.records and self._sealed < GROUPS_WAITING_MAX:
+        if self.kernel.book.open.records and not self._sealed:
             self._look_at_disk()
             self._sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())

@@ -250,12 +250,13 @@ class Lifecycle:
             return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, [])
         counted = turn.attempt == 1
         out = [self.control(cell.parent, id, Exit(id, incarnation, reason, counted))]
-        if turn.attempt >= attempts_max(cell.spec):
+        tries = cell.attempts + 1  # since the last progress: a journaled result starts anew
+        if tries >= attempts_max(cell.spec):
             dead = [Dead(env.seq, env.index, cell.address, str(reason), turn.attempt)]
             lives = self.kernel.spawning.orphans(cell)
             return CrashPlan(out, dead, counted, 0, 0, True, lives)
-        not_before = now + backoff_ns(cell.spec, turn.attempt)
-        return CrashPlan(out, [], counted, not_before, turn.attempt, False, [])
+        not_before = now + backoff_ns(cell.spec, tries)
+        return CrashPlan(out, [], counted, not_before, tries, False, [])
 
 
 def _starter(actor: Any, mode: str) -> Any:

@@ -12,7 +12,7 @@ from perdure.actors.turn import Turn
 from perdure.actors.waiting import Waiting
 from perdure.actors.work import Stalled, StepWork
 from perdure.caps.tool import Tool, tool_of
-from perdure.errors import AskTimeout, Crashed, StepFailed, UsageError
+from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, UsageError
 from perdure.ledger.records import Kind, Lane
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
@@ -240,4 +240,6 @@ def failure_of(kind: str, text: str) -> Exception:
         return Crashed(text)
     if kind == "AskTimeout":
         return AskTimeout(text)
+    if kind == "Reject":
+        return Reject(text)
     return StepFailed(kind, text)

@@ -209,7 +209,7 @@ class Fold:
         if waiting is None or waiting.to != body.actor or waiting.lane == Lane.CONTROL:
             self._consume(seq, body.actor, body.message)
         else:
-            agent.attempts = 0 if is_dead else body.attempt
+            agent.attempts = 0 if is_dead else agent.attempts + 1
             agent.not_before = 0 if is_dead else body.not_before
         self._lives(seq, body.lives, body.dead)
 

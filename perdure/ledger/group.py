@@ -9,7 +9,7 @@ it was written, so that no earlier state of the file passes for the last.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import itemgetter
@@ -82,6 +82,10 @@ class RawRecord(NamedTuple):
     hash: bytes
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Store(Protocol):
     """A ledger's bytes: the port that LMDB and memory both implement.
 
@@ -118,8 +122,11 @@ class Store(Protocol):
         """The bytes of that blake2b-256 digest."""
         ...
 
-    def commit(self, group: Group) -> Head:
-        """Make a group durable, all of it or none; `CommitFailed` ends all further commits."""
+    def commit(self, group: Group, written: Callable[[], None] = nothing) -> Head:
+        """Make a group durable, all of it or none; `CommitFailed` ends all further commits.
+
+        `written` is called when only the disk is waited for, so that others may compute meanwhile.
+        """
         ...
 
     def digests(self) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from threading import Lock
 
 from perdure.errors import Broken, CommitFailed
 from perdure.ledger import group as rules
-from perdure.ledger.group import EMPTY, GENESIS, Group, Head, RawRecord, Row
+from perdure.ledger.group import EMPTY, GENESIS, Group, Head, RawRecord, Row, nothing
 from perdure.limits import READ_ROWS_MAX
 
 
@@ -92,8 +92,9 @@ class MemoryStore:
         """There is no file here to be damaged."""
         self._check_open()
 
-    def commit(self, group: Group) -> Head:
+    def commit(self, group: Group, written: Callable[[], None] = nothing) -> Head:
         self._check_open()
+        written()
         if not self._failed:
             rules.check_group(self._head, group)
             self._commits += 1

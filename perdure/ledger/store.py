@@ -7,7 +7,7 @@ writes. No error of LMDB's leaves this module.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lmdb
@@ -33,7 +33,7 @@ from perdure.ledger.environment import (
     walk,
 )
 from perdure.ledger.gil import short_waits
-from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row
+from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row, nothing
 from perdure.ledger.owner import Owner
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, READER_CHECK_GROUPS
 
@@ -188,7 +188,7 @@ class LmdbStore:
         except lmdb.Error as error:
             raise trouble(self.path, error) from error
 
-    def commit(self, group: Group) -> Head:
+    def commit(self, group: Group, written: Callable[[], None] = nothing) -> Head:
         self._file.check_process()
         if self._owner is None:
             raise Broken(f"the ledger {self.path} was opened for reading, and is written to")
@@ -199,7 +199,7 @@ class LmdbStore:
         puts = rules.seal_rows(group.puts)
         try:
             with short_waits:
-                while not self._write(group, rows, hash_, puts):
+                while not self._write(group, rows, hash_, puts, written):
                     self._file.grow()
         except (lmdb.Error, LedgerError) as error:
             self._failed = f"{error} ({self._room()})"
@@ -216,7 +216,14 @@ class LmdbStore:
 
     # --- one transaction each
 
-    def _write(self, group: Group, rows: list[Row], hash_: bytes, puts: list[Row]) -> bool:
+    def _write(
+        self,
+        group: Group,
+        rows: list[Row],
+        hash_: bytes,
+        puts: list[Row],
+        written: Callable[[], None],
+    ) -> bool:
         """Write the group; False, and nothing written, when the map is full."""
         (seq, _, _, counts), blobs, _ = self._meta
         counts = dict(counts)
@@ -238,6 +245,7 @@ class LmdbStore:
                 counts = {kind: count for kind, count in counts.items() if count}
                 meta = Meta(Head(seq + len(rows), hash_, group.time_ns, counts), blobs, txn.id())
                 txn.put(META_KEY, rules.pack_meta(meta), db=tables)
+                written()
         except lmdb.MapFullError:
             return False
         self._meta = meta

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -116,3 +117,4 @@ class ReadyMachine(RuleBasedStateMachine):
 
 
 TestReadyMachine = ReadyMachine.TestCase
+TestReadyMachine.settings = settings(max_examples=40)

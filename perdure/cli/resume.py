@@ -1,0 +1,69 @@
+"""`perdure resume RUN`: take a run up where its last process left it."""
+
+from __future__ import annotations
+
+import click
+
+from perdure.actors.events import Observer
+from perdure.cli.driving import drive, exit_code
+from perdure.cli.options import json_option, name_of, run_argument
+from perdure.cli.say import complain, labelled, say, write_answer, write_json
+from perdure.cli.summary import summary_form, summary_lines
+from perdure.errors import UsageError
+from perdure.runtime.document import shown
+from perdure.runtime.home import find_run
+from perdure.runtime.run import Run
+from perdure.runtime.view import View
+
+OVER = ("finished", "failed")
+
+
+@click.command("resume")
+@run_argument
+@click.option("--no-wait", is_flag=True, help="End when only timers or people remain (exit 4).")
+@click.option("--strict", is_flag=True, help="Exit 1 if there are dead letters.")
+@click.option("--crash-at", type=int, metavar="SEQ", help="Die once record SEQ is durable.")
+@click.option("--crash-before", type=int, metavar="SEQ", help="Die before record SEQ is durable.")
+@json_option
+def command(
+    run: str,
+    no_wait: bool,
+    strict: bool,
+    crash_at: int | None,
+    crash_before: int | None,
+    as_json: bool,
+) -> int:
+    """Take RUN up where its last process left it: a directory, a name like survey-1, or `last`.
+
+    The same incarnations go on, and nothing that succeeded is done again. Exits as `perdure run`.
+    """
+    if crash_at is not None and crash_before is not None:
+        raise UsageError("--crash-at and --crash-before exclude each other. Give one of them.")
+    directory = find_run(run)
+    with View(directory) as view:
+        over = view.status.status in OVER and all(each.released for each in view.artifacts())
+        if over:
+            if as_json:
+                code = exit_code(view, strict)
+                write_answer({**summary_form(view, directory), "exit_code": code})
+                return code
+            say(labelled("resume", f"{name_of(directory)} is over; nothing is left to do"))
+            for line in summary_lines(view, directory):
+                say(line)
+            return exit_code(view, strict)
+        head, name = view.head, name_of(directory)
+
+    def begin(observer: Observer) -> Run:
+        resumed = Run.resume(
+            directory, observer=observer, crash_at=crash_at, crash_before=crash_before
+        )
+        if as_json:
+            write_json({"event": "resume", "run": name, "ledger": str(directory)})
+        else:
+            where = f"after record {head.seq:,}"
+            say(labelled("resume", f"{name}   {where}   ledger {shown(directory)}"))
+        if resumed.code_changed:
+            complain("the code has changed since this run began; it goes on with the new code.")
+        return resumed
+
+    return drive(begin, directory, stay=not no_wait, strict=strict, as_json=as_json)

@@ -1,0 +1,79 @@
+"""What the command line writes: lines for people, JSON for programs, complaints for both."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+FORMAT = 1
+"""Of all JSON that verbs write."""
+
+
+def say(line: str = "") -> None:
+    """Write a line for people to standard output; colours only where they show."""
+    click.echo(line, color=_colour())
+
+
+def complain(text: str) -> None:
+    """Write a sentence for people to standard error."""
+    click.echo(f"{paint('perdure:', 'red', bold=True)} {text}", err=True, color=_colour())
+
+
+def note(text: str) -> None:
+    """Write a remark for people to standard error."""
+    click.echo(paint(text, dim=True), err=True, color=_colour())
+
+
+def write_json(thing: Mapping[str, Any]) -> None:
+    """Write one JSON object as a line."""
+    click.echo(json.dumps(thing, ensure_ascii=False, separators=(", ", ": ")))
+
+
+def write_answer(answer: Mapping[str, Any]) -> None:
+    """Write what a verb answers, as one JSON object."""
+    write_json({"format": FORMAT, **answer})
+
+
+def _colour() -> bool | None:
+    """False: never; None: if it goes to a terminal."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
+    """`text` in a style; it has none where it is not written to a terminal."""
+    return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
+
+
+def width(text: str) -> int:
+    """How many columns `text` takes."""
+    return len(click.unstyle(text))
+
+
+def columns(rows: Sequence[Sequence[str]], gap: int = 3, indent: int = 2) -> list[str]:
+    """The rows as lines, each column as wide as its widest cell.
+
+    >>> columns([["a", "1"], ["bb", "2"]])
+    ['  a    1', '  bb   2']
+    """
+    count = max(map(len, rows), default=0)
+    widths = [max((width(row[i]) for row in rows if i < len(row)), default=0) for i in range(count)]
+    lines = []
+    for row in rows:
+        cells = [cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)]
+        lines.append((" " * indent + (" " * gap).join(cells)).rstrip())
+    return lines
+
+
+def labelled(label: str, text: str, indent: int = 0) -> str:
+    """A line that begins with what it is about: `run       survey-1`."""
+    return f"{' ' * indent}{paint(f'{label:<{10 - indent}}', dim=True)}{text}"
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal that can be written over."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
