@@ -9,7 +9,7 @@ NS = 1_000_000_000
 
 
 class Clock(Protocol):
-    """Wall and monotonic time in int64 ns; `jumps` means an idle kernel may leap to its next timer."""
+    """Wall and monotonic time in int64 ns; one that `jumps` may be leapt to the next timer."""
 
     jumps: bool
 

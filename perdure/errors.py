@@ -115,7 +115,7 @@ class Crashed(Outcome):
 
 
 class StepFailed(Outcome):
-    """A step's recorded failure, as it is given back to a later attempt: `kind` is the class name."""
+    """A step's recorded failure, given back to a later attempt: `kind` is its class name."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(f"{kind}: {text}" if text else kind)

@@ -1,4 +1,4 @@
-"""Names of things: addresses of actors, refs to them, ids of messages. Parse, format, check; pure."""
+"""Names of things: addresses of actors, refs to them, ids of messages. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from perdure.errors import UsageError
 from perdure.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX
 
 KERNEL_ID = 0
-"""The actor id that stands for the kernel itself: parent of the root, sender of outside messages."""
+"""The actor id of the kernel itself: parent of the root, sender of outside messages."""
 
 
 class Ref(NamedTuple):
@@ -39,7 +39,7 @@ class MessageId(NamedTuple):
     """
 
     seq: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on an id
 
     def __str__(self) -> str:
         return f"{self.seq}.{self.index}"
@@ -73,7 +73,8 @@ def join(address: str, name: str) -> str:
     child = f"{address}/{check_name(name)}"
     if len(child.encode()) > ADDRESS_BYTES_MAX:
         raise UsageError(
-            f"the address {child[:60]}… has {len(child.encode())} of at most {ADDRESS_BYTES_MAX} bytes."
+            f"the address {child[:60]}… has {len(child.encode())} of at most "
+            f"{ADDRESS_BYTES_MAX} bytes."
         )
     return child
 

@@ -1,4 +1,4 @@
-"""Every bound of the runtime, its unit in its name, with the reason. Nothing else bounds anything."""
+"""Every bound of the runtime: its unit in its name, its reason beside it. There are no others."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A message being handled: Actor, turn, steps, kernel, runners, committer. The only door to pykka."""
+"""A message being handled: actor, turn, steps, kernel, committer. The only door to pykka."""

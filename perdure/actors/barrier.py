@@ -28,7 +28,7 @@ class Barrier:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+        self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self._sealed = 0  # groups handed to the committer and not yet durable
         self._committer = Committer(
             kernel.book.store,
@@ -52,7 +52,7 @@ class Barrier:
         """Whether every record is durable."""
         return not self._sealed and not self.kernel.book.open.records
 
-    def when_durable(self, seq: int, function: Callable[[], None]) -> None:
+    def when_durable(self, seq: int, function: Callable[[], object]) -> None:
         """Call `function` on the kernel thread once the journal is durable up to `seq`."""
         if seq <= self.kernel.book.durable:
             function()

@@ -29,7 +29,7 @@ from perdure.ledger.keys import (
     step_key,
     timer_key,
 )
-from perdure.ledger.records import Dead, Kind, Lane, Life
+from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ActorRow, DeadRow, StateRow, pack_row, unpack_row
 from perdure.limits import INBOX_SOFT_MAX
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.ledger.group import Store
     from perdure.ledger.values import Codec
+
+STOPPED = int(Life.STOPPED)
 
 
 class Book:
@@ -158,12 +160,22 @@ class Book:
     # --- messages
 
     def address_out(self, out: list[Envelope]) -> None:
-        """Turn sends to actors that take no more messages into dead letters, before they are recorded."""
+        """Turn sends to actors that take no more messages into dead letters, before recording."""
         for env in out:
-            if env.to and env.dead is None and env.lane == Lane.USER:
+            if env.to and env.dead is None and env.lane:
                 cell = self.cells.get(env.to) or self.cell(env.to)
                 if cell.life >= Life.STOPPED:
                     env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
+
+    def wires(self, out: list[Envelope], author: int) -> list[tuple[Any, ...]] | None:
+        """What the record holds of plain messages to actors that take them; None for any other."""
+        cells, wires = self.cells, []
+        for env in out:
+            cell = cells.get(env.to)
+            if not env.plain or cell is None or cell.life >= STOPPED:
+                return None
+            wires.append((env.to, env.body))
+        return wires
 
     def deliver(self, seq: int, out: list[Envelope]) -> None:
         """Put the messages of the record just appended where they belong."""
@@ -180,43 +192,42 @@ class Book:
                 self.on_kernel_message(env)
             else:
                 group.sent.append(env)
-                cell = self.cells.get(env.to) or self.cell(env.to)
-                self.enqueue(cell, env)
-                if cell.inbox is not None and len(cell.inbox) > self.soft_max:
-                    self.on_pressure(env.sender, cell)
+                self.enqueue(self.cells.get(env.to) or self.cell(env.to), env)
 
     def enqueue(self, cell: Cell, env: Envelope) -> None:
-        """Add a message to the right lane and see whether its actor may run."""
-        if env.lane == Lane.USER:
-            if cell.inbox is None:
-                cell.inbox = deque((env,))
-            else:
-                cell.inbox.append(env)
-        elif cell.control is None:
-            cell.control = deque((env,))
-        else:
+        """Add a message to the right lane; the first one makes its actor ready."""
+        if not env.lane:
+            if cell.control is None:
+                cell.control = deque()
             cell.control.append(env)
+            self.on_ready(cell)
+            return
+        inbox = cell.inbox
+        if inbox:
+            inbox.append(env)
+            if len(inbox) > self.soft_max:
+                self.on_pressure(env.sender, cell)
+            return
+        if inbox is None:
+            cell.inbox = deque((env,))
+        else:
+            inbox.append(env)
         self.on_ready(cell)
 
     def consume(self, cell: Cell, env: Envelope) -> None:
         """Take a message out of its inbox for good, with the steps that belong to it."""
-        lane = cell.inbox if env.lane == Lane.USER else cell.control
-        if lane is None:
+        lane = cell.inbox if env.lane else cell.control
+        if not lane:
             raise Broken(f"message {env.id} is not in the inbox of {cell.address}")
         if lane[0] is env:
             lane.popleft()
         else:
             lane.remove(env)
-        if not lane:
-            if env.lane == Lane.USER:
-                cell.inbox = None
-            else:
-                cell.control = None
         env.consumed = True
         group = self.open
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
-        if env.lane == Lane.USER and cell.steps:
+        if cell.steps and env.lane:
             for key, step in cell.steps.items():
                 if step.stored:
                     group.deletes.append(step_key(cell.id, env.seq, env.index, key))

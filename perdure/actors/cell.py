@@ -48,6 +48,7 @@ class Cell:
         "holds",
         "id",
         "images",
+        "index",
         "inbox",
         "incarnation",
         "init",
@@ -98,6 +99,7 @@ class Cell:
         self.stalled = ""
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
+        self.index = 0.0  # of its head, when it was put into the ready set
         self.touched = 0  # group in which it last did anything
 
     def row(self) -> ActorRow:
@@ -123,6 +125,13 @@ class Cell:
         self.images = images
         if row is not None:
             self.turns, self.state_hash = row.turns, row.state_hash
+
+    def change_life(self, life: int) -> None:
+        """Begin or end an incarnation; what ends leaves no object behind."""
+        self.life = life
+        self.row_dirty = True
+        if life != Life.RUNNING:
+            self.actor = None
 
     @property
     def waiting(self) -> int:

@@ -68,54 +68,21 @@ class Closing:
         self._commit(turn, (), reply, text)
 
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
-        kernel, cell, out = self.kernel, turn.cell, turn.out
+        kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
-        life = kernel.lifecycle.life_after(turn)
+        is_rare = turn.kind != "receive" or turn.stop_reason is not None
+        life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        if out:
-            book.address_out(out)
-            out += kernel.news.notices(out)
         dead: list[Dead] = []
-        if turn.lives is not None:
-            turn.lives = kernel.lives.expand(turn.lives)
-            dead = kernel.lives.doomed(turn.lives)
-            out += kernel.news.notices_of(dead)
+        wires = book.wires(out, cell.id) if out and turn.lives is None else []
+        if wires is None or turn.lives is not None:
+            wires, dead = self._address(turn, out)
         now = book.now_ns()
-        fields = self._fields(turn, now, out, delta, hash_after, life, reply, rejected)
-        if turn.lives is not None or turn.notes is not None:
-            fields += (turn.lives or (), dead, turn.notes or ())
-        seq = book.append(Kind.TURN, fields)
-        self.end(turn)
-        book.consume(cell, turn.envelope)
-        book.touch(cell)
-        if delta:
-            self._apply(cell, delta, hash_after)
-        if turn.kind == "receive":
-            self._count(turn, (now - turn.time_ns) / NS)
-        if life is not None:
-            cell.life = life
-            cell.row_dirty = True
-            if life != Life.RUNNING:
-                cell.actor = None
-        self._spread(turn, seq, out, reply, dead)
-
-    def _fields(
-        self,
-        turn: Turn,
-        now: int,
-        out: list[Envelope],
-        delta: Delta,
-        hash_after: bytes,
-        life: int | None,
-        reply: Reply | None,
-        rejected: str | None,
-    ) -> tuple[Any, ...]:
-        """The record's fields, in the order of `records.Turn`, up to `took`."""
-        env, author, index = turn.envelope, turn.cell.id, turn.index
-        return (
+        index = turn.index
+        fields: tuple[Any, ...] = (
             now,
-            [each.wire(author) for each in out],
-            author,
+            wires,
+            cell.id,
             turn.incarnation,
             turn.attempt,
             (env.seq, env.index),
@@ -129,11 +96,47 @@ class Closing:
             (env.cost, env.cost / index if index else 0.0, index),
             now - turn.time_ns,
         )
+        if is_rare and (turn.lives is not None or turn.notes is not None):
+            fields += (turn.lives or (), dead, turn.notes or ())
+        seq = book.append(Kind.TURN, fields)
+        self.end(turn)
+        book.consume(cell, env)
+        book.touch(cell)
+        cell.dirty = True
+        if delta:
+            self._apply(cell, delta, hash_after)
+        if turn.kind == "receive":
+            self._count(turn, (now - turn.time_ns) / NS)
+        if life is not None:
+            cell.change_life(life)
+        if turn.lives is not None:
+            kernel.lives.apply(turn.lives, dead)
+        if out:
+            book.deliver(seq, out)
+        if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
+            self._spread(turn, seq, reply)
+        if cell.inbox or cell.control:
+            kernel.dispatch.consider(cell)
+
+    def _address(
+        self, turn: Turn, out: list[Envelope]
+    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+        """What the record holds of the turn's messages, dead letters and their notices included."""
+        kernel = self.kernel
+        kernel.book.address_out(out)
+        out += kernel.news.notices(out)
+        dead: list[Dead] = []
+        if turn.lives is not None:
+            turn.lives = kernel.lives.expand(turn.lives)
+            dead = kernel.lives.doomed(turn.lives)
+            out += kernel.news.notices_of(dead)
+        return [env.wire(turn.cell.id) for env in out], dead
 
     def _apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
         images, actor = cell.images, cell.actor
         apply(images, delta)  # type: ignore[arg-type]
-        compact(actor, images)  # type: ignore[arg-type]
+        if actor.__marks__.rebased:  # type: ignore[union-attr]
+            compact(actor, images)  # type: ignore[arg-type]
         cell.state_hash = hash_after
         version = actor.__declaration__.version  # type: ignore[union-attr]
         if cell.version != version:
@@ -143,36 +146,24 @@ class Closing:
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
         cell = turn.cell
-        cell.dirty = True
         cell.turns += 1
         self.closed += 1
         if cell.attempts:
             cell.attempts = cell.not_before = 0
             cell.row_dirty = True
-        kind = (cell.class_name, turn.envelope.type)
-        self.kernel.dispatch.estimates.observe(kind, seconds)
+        self.kernel.dispatch.estimates.observe((cell.class_name, turn.envelope.type), seconds)
 
-    def _spread(
-        self, turn: Turn, seq: int, out: list[Envelope], reply: Reply | None, dead: list[Dead]
-    ) -> None:
-        """Have the rest of the run see what the record says."""
-        kernel, cell = self.kernel, turn.cell
-        cell.dirty = True
-        if turn.lives is not None:
-            kernel.lives.apply(turn.lives, dead)
-        if out:
-            kernel.book.deliver(seq, out)
+    def _spread(self, turn: Turn, seq: int, reply: Reply | None) -> None:
+        """Have the rest of the run see what else the record says."""
+        kernel = self.kernel
         if reply is not None:
             kernel.steps.answered(reply[0], reply[1], reply[2], seq)
         if turn.artifacts:
             self._publish(turn, seq)
         if turn.result is not None:
             kernel.finished(turn.result)
-        if cell.holds is not None:
-            kernel.pressure.drained(cell)
-        kernel.dispatch.consider(cell)
-        if kernel.barrier.is_full():
-            kernel.seal()
+        if turn.cell.holds:
+            kernel.pressure.drained(turn.cell)
 
     def _publish(self, turn: Turn, seq: int) -> None:
         book = self.kernel.book
@@ -232,6 +223,7 @@ class Closing:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
         self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
         self.kernel.dispatch.ended(turn)
+        self.kernel.dispatch.kick()
 
     def end(self, turn: Turn) -> None:
         """The turn is over: its verbs raise from here on, its slot is free."""
@@ -240,7 +232,7 @@ class Closing:
         cell.turn = None
         if cell.actor is not None:
             cell.actor.__dict__["_turn"] = None
-        if turn.waits:
+        if turn.asks:
             self.kernel.steps.forget(turn)
         self.kernel.dispatch.ended(turn)
 

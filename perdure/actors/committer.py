@@ -70,7 +70,7 @@ class Committer:
             except LedgerError as error:
                 self._on_failure(error)
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is fail-stop
                 last = group.first_seq - 1
                 text = f"the ledger could not be written ({type(error).__name__}: {error}). "
                 text += f"The last durable record is {last}; `perdure resume` goes on from there."

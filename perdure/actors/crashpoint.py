@@ -1,4 +1,4 @@
-"""`--crash-at` and `--crash-before`: the process dies at a chosen record, for tests and for seeing."""
+"""`--crash-at` and `--crash-before`: the process dies at a record that one chooses."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from perdure.actors.cell import Cell
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
 from perdure.mailbox.estimates import Estimates
-from perdure.mailbox.index import cmu
+from perdure.mailbox.index import SERVICE_SECONDS_PRIOR, cmu
 from perdure.mailbox.ready import ReadySet
 
 if TYPE_CHECKING:
@@ -62,19 +62,22 @@ class Dispatch:
                 self.kernel.timers.at(cell.not_before, lambda: self.consider(cell))
                 return
             elif cell not in self.ready:
-                self.ready.push(cell, self.index(cell))
+                cell.index = index = self.index(cell)
+                self.ready.push(cell, index)
             else:
                 return
         else:
             return
-        self.kick()
+        if not self._relay_due:
+            self.kick()
 
     def index(self, cell: Cell) -> float:
         """The index of the message at the head of an inbox."""
         env = cell.inbox[0]  # type: ignore[index]
         seconds = env.est
         if seconds is None:
-            seconds = self.estimates.seconds((cell.class_name, env.type))
+            known = self.estimates.published
+            seconds = known.get((cell.class_name, env.type), SERVICE_SECONDS_PRIOR)
         return cmu(env.cost, seconds)
 
     def is_cheap(self, turn: Turn) -> bool:
@@ -122,8 +125,11 @@ class Dispatch:
         self.active -= 1
 
     def wait_over(self, turn: Turn) -> None:
-        """One wait of a turn in a thread is over."""
+        """One wait of a turn is over; if nobody gave its slot back, it takes one by itself."""
         turn.waits -= 1
+        if turn.lent and turn.open and not turn.waits and not turn.ended:
+            turn.lent = False  # it was cancelled, or its answer was quicker than its wait
+            self.active += 1
 
     def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again."""
@@ -171,7 +177,8 @@ class Dispatch:
             self.active -= 1
         if self.is_stopping:
             self.kernel.ending.turn_ended()
-        self.kick()
+        elif not self._relay_due:
+            self.kick()
 
     def on_kernel(self, function: Callable[..., Any], *args: Any) -> None:
         """Run on the kernel thread soon."""
@@ -191,6 +198,7 @@ class Dispatch:
         if self._breathing or self.active >= self.limit or self.is_stopping:
             return
         if not (self.ready or self.resumes or self.held):
+            self.kernel.rest()  # what just ended, ended on no runner: nobody else would seal it
             return
         if self.parked:
             waker = self.parked.pop()

@@ -19,7 +19,7 @@ class Event(NamedTuple):
     message: str = ""
     message_id: str = ""
     reason: str = ""
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]  # hides tuple.count, which nobody calls on it
     limit: int = 0
 
 

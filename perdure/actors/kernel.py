@@ -85,6 +85,11 @@ class Kernel:
         self.thread_id = 0
         self._watchdog = Watchdog(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Hear from the book what its records lead to."""
+        book = self.book
         book.on_ready = self.dispatch.consider
         book.on_answer = self.steps.answered
         book.on_kernel_message = self.outside.to_kernel

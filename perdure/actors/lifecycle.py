@@ -1,4 +1,4 @@
-"""The control lane: how actors start and stop, are interrupted and killed, and what a crash leads to."""
+"""The control lane: how actors start, stop and are killed, and what a crash leads to."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ class Lifecycle:
         for env in cell.control or ():
             message = self.kernel.book.codec.decode(env.body)
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
-                return self._end_without_hook(cell, env, "killed")
+                self._end_without_hook(cell, env, "killed")
+                return None
             if is_supervisor:
                 begun, running = self._supervise(cell, env, message)
                 if begun:
@@ -107,7 +108,8 @@ class Lifecycle:
 
     def _start(self, cell: Cell, env: Envelope, message: Start) -> Running:
         if message.incarnation != cell.incarnation or cell.life != Life.STARTING:
-            return self._end_without_hook(cell, env, "stale")
+            self._end_without_hook(cell, env, "stale")
+            return None
         turns = self.kernel.turns
         cell.actor = None
         actor = turns.load(cell)
@@ -123,10 +125,12 @@ class Lifecycle:
     def _stop(self, cell: Cell, env: Envelope, message: Stop) -> Running:
         turns = self.kernel.turns
         if message.incarnation != cell.incarnation:
-            return self._end_without_hook(cell, env, "stale")
+            self._end_without_hook(cell, env, "stale")
+            return None
         mode = None if cell.cls is None else cell.cls.__declaration__.hooks.get("on_stop")
         if mode is None or not cell.is_running:
-            return self._end_without_hook(cell, env, "stop")
+            self._end_without_hook(cell, env, "stop")
+            return None
         actor = cell.actor or turns.load(cell)
         if actor is None:
             return None
@@ -236,7 +240,7 @@ class Lifecycle:
     def control(self, to: int, sender: int, message: object) -> Envelope:
         """A control-lane message."""
         body = self.kernel.book.codec.encode(message)
-        return Envelope(to, body, type(message).__name__, sender, Lane.CONTROL)
+        return Envelope(to, body, type(message).__name__, sender, lane=int(Lane.CONTROL))
 
     def plan_crash(self, turn: Turn, reason: Reason, now: int) -> CrashPlan:
         """What a failed attempt leads to."""

@@ -23,7 +23,7 @@ Post = tuple[str, object]
 
 
 class Outside:
-    """Journals what comes in before anything handles it, and lets nothing out before it is durable."""
+    """Journals what comes in before it is handled; lets nothing out before it is durable."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -69,7 +69,7 @@ class Outside:
     def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
         to = self.kernel.book.find(address)
         dead = None if to else (address, "no such actor")
-        return Envelope(to, body, type, KERNEL_ID, Lane.USER, reply=reply, dead=dead)
+        return Envelope(to, body, type, KERNEL_ID, reply=reply, dead=dead)
 
     def post(
         self, out: list[Envelope], origin: str, requeued: tuple[int, int] | None = None

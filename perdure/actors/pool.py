@@ -119,6 +119,8 @@ class Pool:
             answer, error = None, None
             try:
                 answer = handler(*args)
+                for asked in (turn.asks or {}).values():
+                    asked.get()  # dropped without get(): answered before the turn closes
             except BaseException as raised:  # noqa: BLE001 - a crash, whatever it is
                 error = raised
             self.kernel.on_kernel(self._done, turn, answer, error)

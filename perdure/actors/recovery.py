@@ -51,7 +51,7 @@ def read_header(book: Book) -> Run:
 
 
 def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
-    """Append the header, the root supervisor and its start; `header` is `Run` without time, sends."""
+    """Append the header, the root and its start; `header` is `Run` without time and sends."""
     book = kernel.book
     book.append(Kind.RUN, (book.now_ns(), (), *header))
     limit = Run(0, (), *header).tokens_limit
@@ -173,9 +173,15 @@ def set_timer(kernel: Kernel, due: int, env: Envelope) -> None:
     def fire() -> None:
         book = kernel.book
         book.open.delete(timer_key(due, env.seq, env.index))
-        dead = None if env.to else env.dead
         sent = Envelope(
-            env.to, env.body, env.type, env.sender, env.lane, env.cost, env.est, None, None, dead
+            env.to,
+            env.body,
+            env.type,
+            env.sender,
+            lane=env.lane,
+            cost=env.cost,
+            est=env.est,
+            dead=None if env.to else env.dead,
         )
         out = [sent]
         book.address_out(out)

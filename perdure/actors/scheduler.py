@@ -19,7 +19,7 @@ class ReadyUnit(NamedTuple):
     address: str
     message_id: str
     type: str
-    index: float
+    index: float  # type: ignore[assignment]  # hides tuple.index, which nobody calls on it
 
 
 class Scheduler(HostedActor):

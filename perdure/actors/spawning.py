@@ -21,7 +21,7 @@ SPAWN = "spawn "
 
 
 class Spawning:
-    """Births of children by their parent's turn: journaled at once, met again by a later attempt."""
+    """Births of children by a turn: journaled at once, met again by a later attempt."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -59,7 +59,7 @@ class Spawning:
         return Ref(address)
 
     def orphans(self, cell: Cell) -> list[LifeChange]:
-        """The ends of children that the message at the head had spawned: it became a dead letter."""
+        """The ends of children spawned by the message at the head, now a dead letter."""
         born = [step.seq for step in (cell.steps or {}).values() if step.name.startswith(SPAWN)]
         children = [self.kernel.book.cell(id) for id in born]
         return [(child.id, child.incarnation, int(Life.ENDED)) for child in children]

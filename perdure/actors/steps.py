@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Step
 from perdure.actors.futures import Future
-from perdure.actors.turn import Turn
+from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.actors.work import Stalled, StepWork
 from perdure.caps.tool import Tool, tool_of
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, UsageError
+from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, TurnClosed, UsageError
 from perdure.ledger.records import Kind, Lane
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
@@ -98,7 +98,10 @@ class Steps:
             if step is not None and step.phase == "done":
                 return self._outcome(step)
         future: Waiting[Any] = Waiting(self.kernel.dispatch, turn)
-        self.waiting[cell.id, env.seq, env.index, key] = future
+        if turn.asks is None:
+            turn.asks = {}
+        reply = (cell.id, env.seq, env.index, key)
+        turn.asks[reply] = self.waiting[reply] = future
         if timeout is not None:
             self.kernel.timers.after(timeout, lambda: self._time_out(turn, key, address, timeout))
         return future
@@ -117,7 +120,7 @@ class Steps:
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
         reply = (cell.id, env.seq, env.index, key)
         dead = None if to else (address, "no such actor")
-        out = [*earlier, Envelope(to, body, type, cell.id, Lane.USER, reply=reply, dead=dead)]
+        out = [*earlier, Envelope(to, body, type, cell.id, reply=reply, dead=dead)]
         book.address_out(out)
         out += self.kernel.news.notices(out)
         fields = (
@@ -170,9 +173,10 @@ class Steps:
 
     def forget(self, turn: Turn) -> None:
         """Drop what a turn that is over still waits for."""
-        mine = [reply for reply, future in self.waiting.items() if future._turn is turn]
-        for reply in mine:
-            del self.waiting[reply]
+        for reply, future in (turn.asks or {}).items():
+            if self.waiting.get(reply) is future:
+                del self.waiting[reply]
+                future.set_exception(TurnClosed(closed(turn)))  # a thread may be blocked on it
 
     # --- sleep
 

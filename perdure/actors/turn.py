@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.futures import Future
 from perdure.errors import Refused, TurnClosed, UsageError
 from perdure.ids import Ref, resolve
-from perdure.ledger.records import Artifact, Lane
+from perdure.ledger.records import Artifact
 from perdure.limits import NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
-from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.envelope import Envelope, ReplyTo
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
 if TYPE_CHECKING:
     from perdure.actors.cell import Cell
     from perdure.actors.kernel import Kernel
+    from perdure.actors.waiting import Waiting
 
 NS = 1_000_000_000
 
@@ -32,60 +33,36 @@ class Turn:
     every verb raises `TurnClosed`.
     """
 
-    __slots__ = (
-        "_random",
-        "artifacts",
-        "attempt",
-        "cell",
-        "counts",
-        "ended",
-        "envelope",
-        "incarnation",
-        "index",
-        "kernel",
-        "kind",
-        "lent",
-        "life",
-        "lives",
-        "notes",
-        "on_loop",
-        "open",
-        "out",
-        "pending",
-        "result",
-        "stop_reason",
-        "task",
-        "time_ns",
-        "waits",
-    )
+    open = True
+    ended = False  # its slot is free
+    lent = False  # its slot serves others while it waits
+    waits = 0  # kernel waits that it is in now
+    index = 0.0  # at dispatch
+    task: Any = None  # of the runner that awaits its handler
+    pending: list[Future[Any]] | None = None  # steps begun
+    asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
+    counts: dict[str, int] | None = None  # of steps, by name
+    artifacts: list[tuple[Artifact, bytes]] | None = None
+    result: bytes | None = None
+    stop_reason: str | None = None
+    life: int | None = None  # what a supervisor's own life becomes
+    lives: list[tuple[int, int, int]] | None = None
+    notes: list[str] | None = None
+    _random: random.Random | None = None
 
     def __init__(
         self, kernel: Kernel, cell: Cell, envelope: Envelope, kind: str, on_loop: bool, time_ns: int
     ) -> None:
+        # most turns only change state and tell: what they share is kept once, on the class
         self.kernel = kernel
         self.cell = cell
         self.envelope = envelope
-        self.kind = kind  # receive, start, stop, control
+        self.kind = kind  # receive, start, stop, control, killed, stale
         self.incarnation = cell.incarnation
         self.attempt = cell.attempts + 1
         self.on_loop = on_loop
-        self.open = True
-        self.ended = False
         self.time_ns = time_ns
-        self.index = 0.0
         self.out: list[Envelope] = []
-        self.artifacts: list[tuple[Artifact, bytes]] | None = None
-        self.result: bytes | None = None
-        self.stop_reason: str | None = None
-        self.pending: list[Future[Any]] | None = None  # steps begun
-        self.counts: dict[str, int] | None = None
-        self.waits = 0  # kernel waits that this turn is in now
-        self.lent = False  # whether its slot serves others meanwhile
-        self.task: Any = None
-        self.life: int | None = None  # what a supervisor's own life becomes
-        self.lives: list[tuple[int, int, int]] | None = None
-        self.notes: list[str] | None = None
-        self._random: random.Random | None = None
 
     # --- what it knows
 
@@ -126,7 +103,7 @@ class Turn:
         delay: float | None = None,
     ) -> None:
         if not self.open:
-            raise TurnClosed(_closed(self))
+            raise TurnClosed(closed(self))
         kernel = self.kernel
         address = to if type(to) is str else to.address  # type: ignore[union-attr]
         if address[:1] != "/":
@@ -169,7 +146,7 @@ class Turn:
             due = self.kernel.book.now_ns() + int(delay * NS)
         dead = None if id else (address, "no such actor")
         return Envelope(
-            id, body, name, self.cell.id, Lane.USER, c or COST_DEFAULT, est, None, due, dead
+            id, body, name, self.cell.id, cost=c or COST_DEFAULT, est=est, due=due, dead=dead
         )
 
     def ask(self, to: str | Ref, message: object, timeout: float | None = None) -> Future[Any]:
@@ -177,7 +154,8 @@ class Turn:
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
         body = self.kernel.book.codec.encode(message)
         name = type(message).__name__
-        return self._on_kernel(self.kernel.steps.ask, address, body, name, timeout)
+        asked: Future[Any] = self._on_kernel(self.kernel.steps.ask, address, body, name, timeout)
+        return asked
 
     def once(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -191,7 +169,8 @@ class Turn:
 
     def sleep(self, seconds: float) -> Future[None]:
         self._check()
-        return self._on_kernel(self.kernel.steps.sleep, seconds)
+        slept: Future[None] = self._on_kernel(self.kernel.steps.sleep, seconds)
+        return slept
 
     def artifact(self, path: str, data: str | bytes) -> Future[str]:
         self._check()
@@ -205,7 +184,8 @@ class Turn:
 
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: dict[str, Any]) -> Ref:
         self._check()
-        return self._on_kernel(self.kernel.spawning.spawn, actor, name, init, options)  # type: ignore[no-any-return]
+        ref: Ref = self._on_kernel(self.kernel.spawning.spawn, actor, name, init, options)
+        return ref
 
     def stop(self, reason: str = "normal") -> None:
         self._check()
@@ -226,13 +206,18 @@ class Turn:
 
     def _check(self) -> None:
         if not self.open:
-            raise TurnClosed(_closed(self))
+            raise TurnClosed(closed(self))
 
     def _on_kernel(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run on the kernel thread: directly, or from a pool thread by asking and waiting."""
         if self.on_loop:
             return function(self, *args)
-        return self.kernel.ask_kernel(function, self, *args)
+        return self.kernel.ask_kernel(self._if_open, function, *args)
+
+    def _if_open(self, function: Callable[..., Any], *args: Any) -> Any:
+        """For a thread that asked: its turn may have been fenced before the kernel came to it."""
+        self._check()
+        return function(self, *args)
 
 
 def check_artifact(path: str) -> None:
@@ -249,7 +234,8 @@ def check_artifact(path: str) -> None:
         )
 
 
-def _closed(turn: Turn) -> str:
+def closed(turn: Turn) -> str:
+    """Why a verb of a turn that is over is refused."""
     return (
         f"the turn of {turn.cell.address} on message {turn.envelope.id} is over: "
         "await every task before the handler returns."

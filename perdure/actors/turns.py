@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.futures import Future
 from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.turn import Turn
@@ -45,11 +46,12 @@ class Turns:
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
-        handler, mode = actor.on_receive, actor.__declaration__.kind
+        handler: Handler = actor.on_receive
+        mode: str = actor.__declaration__.kind
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
         turn = self.open(cell, env, "receive", mode != "def")
-        turn.index = self.kernel.dispatch.index(cell)
+        turn.index = cell.index
         return self.run(turn, handler, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
@@ -79,7 +81,7 @@ class Turns:
         """A turn of a cell that takes a slot now."""
         turn = Turn(self.kernel, cell, env, kind, on_loop, self.kernel.book.now_ns())
         cell.turn = turn
-        cell.actor.__dict__["_turn"] = turn  # type: ignore[union-attr]
+        cell.actor.__dict__["_turn"] = turn
         self.kernel.dispatch.began(turn)
         return turn
 
@@ -95,10 +97,12 @@ class Turns:
             return None
         try:
             answer = handler(*args)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             self.failed(turn, error)
-        else:
-            self.kernel.closing.close(turn, answer)
+            return None
+        if turn.pending or turn.asks:
+            return self._run_async(turn, Future.done(answer))
+        self.kernel.closing.close(turn, answer)
         return None
 
     def undo(self, turn: Turn) -> None:
@@ -112,9 +116,9 @@ class Turns:
         turn.task = task = self.kernel.dispatch.runner
         try:
             answer = await handler
-            if turn.pending:
+            if turn.pending or turn.asks:
                 await _settle(turn)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             if isinstance(error, asyncio.CancelledError) and not turn.open:
                 task.uncancel()  # type: ignore[union-attr]
                 return  # fenced: the runner that carried it goes on
@@ -140,7 +144,7 @@ class Turns:
 
 async def _settle(turn: Turn) -> None:
     """Wait for steps that the handler began and did not await; raises what they failed with."""
-    for future in turn.pending or ():
+    for future in (*(turn.pending or ()), *(turn.asks or {}).values()):
         if not future.is_done or not future.is_failure_seen:
             await future
 
@@ -150,5 +154,5 @@ async def _wait_out(turn: Turn) -> None:
     for future in turn.pending or ():
         try:
             await future
-        except Exception:
+        except Exception:  # noqa: BLE001 - the handler's own failure is the one that counts
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from perdure.actors.futures import Future
+from perdure.actors.futures import Future, Outcome
 
 if TYPE_CHECKING:
     from perdure.actors.dispatch import Dispatch
@@ -15,21 +15,21 @@ T = TypeVar("T")
 
 
 class Waiting(Future[T]):
-    """A future of the kernel's: whoever really waits for it lends the slot of the turn meanwhile."""
+    """A future of the kernel's: whoever really waits for it lends the turn's slot meanwhile."""
 
     def __init__(self, dispatch: Dispatch, turn: Turn) -> None:
         super().__init__()
         self._dispatch = dispatch
         self._turn = turn
 
-    def _suspend(self) -> Generator[Any, None, None]:
+    def _suspend(self) -> Generator[Any, None, Outcome]:
         self._dispatch.lend(self._turn)
         try:
-            yield from super()._suspend()
+            return (yield from super()._suspend())
         finally:
-            self._turn.waits -= 1
+            self._dispatch.wait_over(self._turn)
 
-    def _wait(self, timeout: float | None) -> Any:
+    def _wait(self, timeout: float | None) -> Outcome:
         dispatch, turn = self._dispatch, self._turn
         dispatch.on_kernel(dispatch.lend, turn)
         try:

@@ -20,7 +20,7 @@ STALLED_EXIT = 4
 
 
 class Watchdog:
-    """Asks the kernel for a sign of life; a handler that holds its thread too long ends the process.
+    """Asks the kernel for a sign of life; a handler that holds it too long ends the process.
 
     Nothing is lost by that: what is durable is, and the message is handled again at resume. Who
     held the kernel, and where, is written to `stalled.txt` in the run's directory.
@@ -60,8 +60,8 @@ class Watchdog:
         held = [turn.cell.address for turn in self.kernel.dispatch.running if not turn.waits]
         who = ", ".join(sorted(held)) or "no handler"
         return (
-            f"the kernel has stood still for {self.seconds_max:g} s: {who} holds it. A handler that "
-            "blocks is a plain def without @nonblocking; an async def awaits. "
+            f"the kernel has stood still for {self.seconds_max:g} s: {who} holds it. "
+            "A handler that blocks is a plain def without @nonblocking; an async def awaits. "
             f"`perdure resume` goes on from the last durable record. It is at\n{where}"
         )
 

@@ -8,24 +8,24 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.futures import Future
-from perdure.actors.turn import Turn
+from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.caps.tool import Tool
-from perdure.errors import PerdureError
+from perdure.errors import PerdureError, TurnClosed
 
 if TYPE_CHECKING:
     from perdure.actors.steps import Steps
 
 
 class Stalled(BaseException):
-    """A turn cannot go on until a person repairs it; unwinds the handler past `except Exception`."""
+    """A turn waits for a person's repair; unwinds the handler past `except Exception`."""
 
 
 class StepWork:
     """A step of one turn, from its price to its record.
 
-    In an `async def` handler it runs beside the handler (a blocking function in a pool thread); in a
-    `def` handler it runs at once, in the handler's own thread.
+    In an `async def` handler it runs beside the handler (a blocking function in a pool thread).
+    In a `def` handler it runs at once, in the handler's own thread.
     """
 
     __slots__ = (
@@ -108,9 +108,18 @@ class StepWork:
     def _admit_from_thread(self) -> None:
         admitted: Future[None] = Waiting(self.steps.kernel.dispatch, self.turn)
 
+        def go() -> None:
+            if self.turn.open:
+                admitted.resume(Future.done(None))
+            else:
+                admitted.set_exception(TurnClosed(closed(self.turn)))
+
         def admit() -> None:
             try:
-                self._admit(lambda: admitted.set(None))
+                if self.turn.open:
+                    self._admit(go)
+                else:
+                    go()
             except PerdureError as error:
                 admitted.set_exception(error)
 
@@ -142,14 +151,14 @@ class StepWork:
         try:
             result = self.tool.function(*self.args, **self.kwargs)
             return self._bytes(Future.done(result), start)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a step raises is its outcome
             return self._bytes(Future.failed(error), start)
 
     async def _await(self) -> None:
         start = perf_counter_ns()
         try:
             outcome = Future.done(await self.tool.function(*self.args, **self.kwargs))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a step raises is its outcome
             outcome = Future.failed(error)
         self._conclude(*self._bytes(outcome, start), True)
 

@@ -29,7 +29,7 @@ class Tool(NamedTuple):
 
     def price(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         """Tokens to reserve for a call with these arguments."""
-        tokens = self.tokens(*args, **kwargs) if callable(self.tokens) else self.tokens
+        tokens: Any = self.tokens(*args, **kwargs) if callable(self.tokens) else self.tokens
         if not isinstance(tokens, int) or tokens < 0:
             raise DeclarationError(
                 f"tool {self.name} asks for {tokens!r} tokens; give a whole number >= 0."

@@ -68,7 +68,9 @@ def _signals(run: Run, watch: Watch) -> Iterator[None]:
         watch.remark("draining: turns in flight may end. Once more stops at once.")
         run.drain()
 
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +14,8 @@ import click
 
 FORMAT = 1
 """Of all JSON that verbs write."""
+
+_STYLES = re.compile(r"(\x1b\[[0-9;]*m)")
 
 
 def say(line: str = "") -> None:
@@ -49,6 +53,21 @@ def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool
     return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
 
 
+def fitted(line: str) -> str:
+    """A line cut to the width of the terminal, if it is written to one."""
+    if not is_terminal():
+        return line
+    room = shutil.get_terminal_size().columns
+    if width(line) <= room:
+        return line
+    kept, left = [], room - 1
+    for part in _STYLES.split(line):
+        is_style = part.startswith("\x1b")
+        kept.append(part if is_style else part[:left])
+        left -= 0 if is_style else min(len(part), left)
+    return "".join(kept) + "…"
+
+
 def width(text: str) -> int:
     """How many columns `text` takes."""
     return len(click.unstyle(text))
@@ -70,8 +89,14 @@ def columns(rows: Sequence[Sequence[str]], gap: int = 3, indent: int = 2) -> lis
 
 
 def labelled(label: str, text: str, indent: int = 0) -> str:
-    """A line that begins with what it is about: `run       survey-1`."""
-    return f"{' ' * indent}{paint(f'{label:<{10 - indent}}', dim=True)}{text}"
+    """A line that begins with what it is about.
+
+    >>> import click
+    >>> click.unstyle(labelled("run", "survey-1"))
+    'run       survey-1'
+    """
+    columns = 11 if indent else 10
+    return f"{' ' * indent}{paint(f'{label:<{columns}}', dim=True)}{text}"
 
 
 def is_terminal() -> bool:

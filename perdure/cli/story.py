@@ -6,7 +6,7 @@ from collections import Counter
 
 from perdure.actors.events import Event
 from perdure.cli.say import paint
-from perdure.cli.words import clipped, clock, count
+from perdure.cli.words import brief, clipped, clock, count
 from perdure.limits import EVENT_LINES_MAX
 
 ADDRESS_COLUMNS_MAX = 32
@@ -59,7 +59,9 @@ class Story:
         lines = [line for letter in held for line in self._line(letter, _sentence(letter))]
         for kind, told in self._told.items():
             if told > self._lines_max:
-                more = count(told - self._lines_max, "more " + NOUNS[kind][0], "more " + NOUNS[kind][1])
+                more = count(
+                    told - self._lines_max, "more " + NOUNS[kind][0], "more " + NOUNS[kind][1]
+                )
                 lines.append(paint(f"… and {more}", dim=True))
         return lines
 
@@ -79,7 +81,7 @@ def _sentence(event: Event) -> str:
     match event.kind:
         case "crashed":
             attempt = f"attempt {event.count} of {event.limit}"
-            return f"{paint('crashed', 'red')} on {event.message}, {attempt}: {reason}"
+            return f"{paint('crashed', 'red')} on {brief(event.message)}, {attempt}: {reason}"
         case "start_failed":
             return f"{paint('could not start', 'red')}: {reason}"
         case "restarted":

@@ -20,9 +20,9 @@ COLOURS = {"finished": "green", "failed": "red"}
 def status_line(view: View) -> str:
     """The run's status, with its result or its reason."""
     status = view.status
-    word = paint(f"{status.status:<9}", COLOURS.get(status.status, "yellow"), bold=True)
+    word = paint(f"{status.status:<8}", COLOURS.get(status.status, "yellow"), bold=True)
     said = written(view.result) if status.result is not None else clipped(status.reason)
-    return f"{word} {said}".rstrip()
+    return f"{word}  {said}".rstrip()
 
 
 def summary_lines(view: View, directory: Path) -> list[str]:
@@ -57,7 +57,9 @@ def artifact_lines(view: View, directory: Path) -> list[str]:
     for artifact in artifacts[:ARTIFACTS_SHOWN_MAX]:
         path = shown(directory / "artifacts" / artifact.path)
         late = "" if artifact.released else ", not in place yet"
-        lines.append(labelled("artifact", f"{path}  {paint(size(artifact.size) + late, dim=True)}", 2))
+        lines.append(
+            labelled("artifact", f"{path}  {paint(size(artifact.size) + late, dim=True)}", 2)
+        )
     left = len(artifacts) - ARTIFACTS_SHOWN_MAX
     if left > 0:
         lines.append(labelled("", f"… and {left:,} more in {shown(directory / 'artifacts')}", 2))

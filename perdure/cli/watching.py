@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.events import Event
 from perdure.cli.progress import progress_line
-from perdure.cli.say import complain, is_terminal, paint, say, write_json
+from perdure.cli.say import complain, fitted, is_terminal, paint, say, write_json
 from perdure.cli.story import Story, event_form
 from perdure.limits import EVENTS_WAITING_MAX
 
@@ -83,11 +83,11 @@ class Watch:
     def _lines(self, lines: list[str]) -> None:
         for line in lines:
             if self._live is None:
-                say(line)
+                say(fitted(line))
             else:
                 from rich.text import Text
 
-                self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+                self._live.console.print(Text.from_ansi(fitted(line)), soft_wrap=True)
 
     def _aside(self, text: str) -> None:
         if self._live is None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from perdure.ledger.jsonform import to_json
 
 CENTISECOND_NS = 10_000_000
-LINE_CHARS_MAX = 160  # of a reason or a message within a line
+LINE_CHARS_MAX = 160  # of a reason within a line
+MESSAGE_CHARS_MAX = 60  # of a message within a line
+STRING_CHARS_MAX = 27  # of a string within a message
+
+_QUOTED = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_FIELD = re.compile(r"\b[^\W\d]\w*=")
 
 
 def clock(ns: int) -> str:
@@ -87,14 +93,38 @@ def written(value: Any) -> str:
     return json.dumps(to_json(value), ensure_ascii=False)
 
 
-def called(message: Any, chars: int = 80) -> str:
-    """A message as the call that makes it, without perdure's own prefix.
+def brief(text: str, chars: int = MESSAGE_CHARS_MAX) -> str:
+    """A call as `repr` writes it, made short: no field names, and of long strings the end.
+
+    >>> brief("Read(folder='/usr/lib/python3.11/site-packages', path='a.py')")
+    "Read('…/python3.11/site-packages', 'a.py')"
+    """
+    parts = []
+    for part in _QUOTED.split(" ".join(text.split())):
+        if part[:1] in ("'", '"') and part[-1:] == part[:1]:
+            parts.append(f"{part[0]}{_tail(part[1:-1])}{part[0]}")
+        else:
+            parts.append(_FIELD.sub("", part))
+    return clipped("".join(parts), chars)
+
+
+def _tail(text: str) -> str:
+    """The end of a long string, from the start of a folder if it is a path."""
+    if len(text) <= STRING_CHARS_MAX:
+        return text
+    end = text[1 - STRING_CHARS_MAX :]
+    slash = end.find("/")
+    return f"…{end[slash if 0 <= slash < len(end) // 2 else 0 :]}"
+
+
+def called(message: Any, chars: int = MESSAGE_CHARS_MAX) -> str:
+    """A message as the call that makes it, in short, without perdure's own prefix.
 
     >>> from perdure.ledger.messages import message
     >>> @message
     ... class Read:
     ...     path: str
     >>> called(Read("a.txt"))
-    "Read(path='a.txt')"
+    "Read('a.txt')"
     """
-    return clipped(repr(message).removeprefix("perdure."), chars)
+    return brief(repr(message).replace("perdure.", ""), chars)

@@ -11,7 +11,7 @@ from perdure.ledger.records import BODIES, Birth, Body, Record, Send
 
 _packer = msgpack.Packer(use_bin_type=True)
 pack_payload = _packer.pack
-"""The payload of a record's fields, given as one tuple. Kernel thread only: the packer is reused."""
+"""The payload of a record's fields, given as one tuple. Kernel thread only: one packer."""
 
 
 def unpack_payload(seq: int, kind: int, payload: bytes) -> Body:

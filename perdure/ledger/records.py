@@ -3,8 +3,8 @@
 A record is `(seq, kind, payload)`; the payload is one msgpack array whose first two elements are
 always `time` (ledger time, int64 ns) and `sends` (the messages this record sends), followed by the
 fields of its class below, in the order of its class. A message is named by
-`(seq of the record that sends it, index in its sends)`. Classes are read with `decode`; the hot path
-writes the same arrays as tuples, without building these objects.
+`(seq of the record that sends it, index in its sends)`. Classes are read with `decode`; the hot
+path writes the same arrays as tuples, without building these objects.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Dead(NamedTuple):
     """A message that will not be handled."""
 
     seq: int
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls on a row
     to: str  # address
     reason: str
     attempts: int

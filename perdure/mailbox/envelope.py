@@ -19,53 +19,26 @@ class Envelope:
     commit group that holds it: consumed within that same group, the message touches no table.
     """
 
-    __slots__ = (
-        "body",
-        "consumed",
-        "cost",
-        "dead",
-        "due",
-        "est",
-        "group",
-        "index",
-        "lane",
-        "plain",
-        "reply",
-        "sender",
-        "seq",
-        "to",
-        "type",
-    )
+    seq = 0
+    index = 0
+    group = 0
+    consumed = False
+    plain = False  # nothing but recipient and body needs writing down
+    lane: int = Lane.USER.value
+    cost: float = COST_DEFAULT
+    est: float | None = None
+    reply: ReplyTo | None = None
+    due: int | None = None  # a timer: ledger time in ns
+    dead: tuple[str, str] | None = None  # (address, reason): a dead letter from the start
 
-    def __init__(
-        self,
-        to: int,
-        body: bytes,
-        type: str,
-        sender: int = 0,
-        lane: int = Lane.USER,
-        cost: float = COST_DEFAULT,
-        est: float | None = None,
-        reply: ReplyTo | None = None,
-        due: int | None = None,
-        dead: tuple[str, str] | None = None,
-        plain: bool = False,
-    ) -> None:
+    def __init__(self, to: int, body: bytes, type: str, sender: int = 0, **rare: Any) -> None:
+        # most messages are plain: what they share is kept once, on the class
         self.to = to
         self.body = body
         self.type = type
         self.sender = sender
-        self.lane = lane
-        self.cost = cost
-        self.est = est
-        self.reply = reply
-        self.due = due
-        self.dead = dead
-        self.plain = plain  # nothing but recipient and body needs writing down
-        self.seq = 0
-        self.index = 0
-        self.group = 0
-        self.consumed = False
+        if rare:
+            self.__dict__.update(rare)
 
     def wire(self, author: int) -> tuple[Any, ...]:
         """The message as the record of `author` holds it; see `records.Send`."""
@@ -74,7 +47,7 @@ class Envelope:
         return (
             self.to,
             self.body,
-            int(self.lane),
+            self.lane,
             self.cost,
             self.est,
             self.reply,
@@ -91,12 +64,12 @@ class Envelope:
             send.body,
             type,
             sender,
-            send.lane,
-            send.cost,
-            send.est,
-            send.reply,
-            send.due,
-            send.dead,
+            lane=send.lane,
+            cost=send.cost,
+            est=send.est,
+            reply=send.reply,
+            due=send.due,
+            dead=send.dead,
         )
         envelope.seq = seq
         envelope.index = index

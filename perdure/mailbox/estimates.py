@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from perdure.mailbox.index import SERVICE_SECONDS_PRIOR
+from perdure.mailbox.index import SERVICE_SECONDS_MIN, SERVICE_SECONDS_PRIOR
 
 WEIGHT = 0.1  # of the newest observation: the last ~20 turns count
 REPUBLISH = 0.1  # relative move at which the published estimate follows the learned mean
@@ -19,21 +19,24 @@ class Estimates:
     0.5
     """
 
-    __slots__ = ("_means", "_published")
+    __slots__ = ("_means", "published")
 
     def __init__(self) -> None:
         self._means: dict[tuple[str, str], float] = {}
-        self._published: dict[tuple[str, str], float] = {}
+        self.published: dict[tuple[str, str], float] = {}
+        """E[S] by kind, as dispatch uses it."""
 
     def observe(self, kind: tuple[str, str], seconds: float) -> None:
         """Learn from one turn."""
+        if seconds < SERVICE_SECONDS_MIN and kind not in self._means:
+            return  # as cheap as the prior says
         means = self._means
         mean = means.get(kind)
         means[kind] = mean = seconds if mean is None else mean + WEIGHT * (seconds - mean)
-        published = self._published.get(kind)
+        published = self.published.get(kind)
         if published is None or abs(mean - published) > REPUBLISH * published:
-            self._published[kind] = mean
+            self.published[kind] = mean
 
     def seconds(self, kind: tuple[str, str]) -> float:
         """E[S] of that kind of turn; the prior before the first one."""
-        return self._published.get(kind, SERVICE_SECONDS_PRIOR)
+        return self.published.get(kind, SERVICE_SECONDS_PRIOR)

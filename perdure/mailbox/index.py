@@ -12,7 +12,8 @@ QOS_COST = {"interactive": 100.0, "initiated": 10.0, "utility": 3.0, "background
 
 COST_DEFAULT = QOS_COST["utility"]
 SERVICE_SECONDS_PRIOR = 0.001
-SERVICE_SECONDS_MIN = 1e-6
+SERVICE_SECONDS_MIN = 0.001
+"""Shorter turns count as this long: below it, differences are noise, and arrival decides."""
 
 
 def cmu(cost: float, service_seconds: float) -> float:
@@ -25,7 +26,7 @@ def cmu(cost: float, service_seconds: float) -> float:
 
 
 def holding_cost(cost: float | None, qos: str | None) -> float:
-    """c of a message from what its sender said; raises `ValueError` for c <= 0 or an unknown class."""
+    """c of a message as its sender said it. Raises `ValueError` for c <= 0 or an unknown class."""
     if cost is not None:
         if not cost > 0:
             raise ValueError(f"a holding cost is greater than 0, not {cost!r}.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -12,8 +13,9 @@ T = TypeVar("T")
 class ReadySet(Generic[T]):
     """An indexed heap: push, pop the best, discard or re-index any unit by itself.
 
-    Removal is lazy (a removed entry stays in the heap until it surfaces), so every operation is
-    O(log n) in C; the heap is rebuilt when more than half of it is dead.
+    The heap holds each index once, with a queue of the units that have it: there are few indices
+    and many units, so most pushes and pops never touch the heap. Removal is lazy: a unit that was
+    discarded or has another index by now is passed over when it surfaces.
 
     >>> ready = ReadySet[str]()
     >>> ready.push("cheap", 5.0)
@@ -22,29 +24,41 @@ class ReadySet(Generic[T]):
     'dear'
     """
 
-    __slots__ = ("_arrival", "_entries", "_heap")
+    __slots__ = ("_arrival", "_entries", "_indices", "_queues")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, T]] = []
-        self._entries: dict[T, int] = {}
         self._arrival = 0
+        self._entries: dict[T, tuple[float, int]] = {}  # unit -> (index, arrival)
+        self._queues: dict[float, deque[tuple[int, T]]] = {}
+        self._indices: list[float] = []  # negated: a heap of the indices that have a queue
 
     def push(self, unit: T, index: float) -> None:
-        """Add a unit, or give it a new index."""
+        """Add a unit, or give it a new index; with the one that it has it keeps its place."""
+        entry = self._entries.get(unit)
+        if entry is not None and entry[0] == index:
+            return
         self._arrival = arrival = self._arrival + 1
-        self._entries[unit] = arrival
-        heappush(self._heap, (-index, arrival, unit))
-        if len(self._heap) > 64 and len(self._heap) > 2 * len(self._entries):
-            self._rebuild()
+        self._entries[unit] = (index, arrival)
+        queue = self._queues.get(index)
+        if queue is None:
+            queue = self._queues[index] = deque()
+            heappush(self._indices, -index)
+        queue.append((arrival, unit))
 
     def pop(self) -> T | None:
         """Take the unit with the greatest index; None when nothing is ready."""
-        heap, entries = self._heap, self._entries
-        while heap:
-            _, arrival, unit = heappop(heap)
-            if entries.get(unit) == arrival:
-                del entries[unit]
-                return unit
+        entries, indices = self._entries, self._indices
+        while indices:
+            index = -indices[0]
+            queue = self._queues[index]
+            while queue:
+                arrival, unit = queue.popleft()
+                entry = entries.get(unit)
+                if entry is not None and entry[1] == arrival:
+                    del entries[unit]
+                    return unit
+            heappop(indices)
+            del self._queues[index]
         return None
 
     def discard(self, unit: T) -> None:
@@ -53,13 +67,7 @@ class ReadySet(Generic[T]):
 
     def index(self, unit: T) -> float:
         """The index that a unit in the set has; raises `KeyError` for any other."""
-        arrival = self._entries[unit]
-        return next(-key for key, number, _ in self._heap if number == arrival)
-
-    def _rebuild(self) -> None:
-        entries = self._entries
-        self._heap = [entry for entry in self._heap if entries.get(entry[2]) == entry[1]]
-        heapify(self._heap)
+        return self._entries[unit][0]
 
     def __contains__(self, unit: object) -> bool:
         return unit in self._entries
@@ -69,5 +77,5 @@ class ReadySet(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """The units in the order in which they would be popped."""
-        live = (entry for entry in self._heap if self._entries.get(entry[2]) == entry[1])
-        return (unit for _, _, unit in sorted(live, key=lambda entry: entry[:2]))
+        entries = self._entries
+        return iter(sorted(entries, key=lambda unit: (-entries[unit][0], entries[unit][1])))

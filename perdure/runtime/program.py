@@ -41,7 +41,7 @@ class Program:
 
     @classmethod
     def of(cls, scenario: Any, settings: Sequence[str] = ()) -> Program:
-        """The program of a scenario's folder or file, of a root `Supervisor` class, or a `Child`."""
+        """The program of a scenario's folder or file, a root `Supervisor` class, or a `Child`."""
         if isinstance(scenario, str | Path):
             scenario = load_scenario(scenario, settings)
         if isinstance(scenario, Scenario):

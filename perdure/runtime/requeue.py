@@ -35,8 +35,8 @@ def requeue(directory: str | Path, id: MessageId) -> MessageId:
         kernel.dispatch.is_stopping = True
         opened(kernel, package_version(), run.program.code_hash)
         old = book.read_envelope(*id)
-        sent.append(Envelope(to, old.body, old.type, KERNEL_ID, Lane.USER, old.cost, old.est))
-        kernel.outside.post(sent, "requeue", tuple(id))
+        sent.append(Envelope(to, old.body, old.type, KERNEL_ID, cost=old.cost, est=old.est))
+        kernel.outside.post(sent, "requeue", (id.seq, id.index))
         kernel.outside.is_up.set()
         kernel.ending.begin("interrupted", f"message {id} was sent again")
 

@@ -51,6 +51,8 @@ class Run:
     Raises `ScenarioError` and `LedgerError` at once; the kernel starts with the block.
     """
 
+    _begin: Callable[[], None]
+
     def __init__(
         self,
         scenario: str | Path | Scenario | type[Actor] | Any,

@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perdure import ids
 from perdure.errors import ScenarioError, UsageError
+from perdure.ids import check_name
 from perdure.ledger.messages import suggest
 from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
 from perdure.runtime import positions
@@ -168,7 +168,7 @@ def _format(top: Table) -> int:
 def _name(top: Table) -> str:
     name: str = top.need("name", "a string")
     try:
-        return ids.check_name(name)
+        return check_name(name)
     except UsageError as error:
         raise top.error("name", str(error)) from None
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from perdure import ids
 from perdure.errors import UsageError
+from perdure.ids import join
 from perdure.limits import SCENARIO_ACTORS_MAX
 from perdure.runtime import positions
 from perdure.runtime.document import Document, Table
@@ -94,7 +94,7 @@ class Tree:
     def _address(self, table: Table, above: str, name: str) -> str:
         """The address of the child `name`: a good one, and taken by no other."""
         try:
-            address = ids.join(above, name)
+            address = join(above, name)
         except UsageError as error:
             raise table.error("id", str(error)) from None
         if address in self:

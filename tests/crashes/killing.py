@@ -58,6 +58,7 @@ class Victim:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            start_new_session=True,  # so that its child goes with it
         )
         self._text = b""
         return self
@@ -70,9 +71,10 @@ class Victim:
     ) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(SILENCE_SECONDS_MAX)
+        self._process.wait()
 
     def run(self, job: Job, kill: Kill | None = None) -> End:
         """Do a job to its end, or to the kill."""

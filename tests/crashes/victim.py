@@ -17,7 +17,7 @@ from typing import Any
 
 from perdure import Report, Run
 from perdure.errors import NotALedger, PerdureError
-from perdure.ledger.group import Group, Head
+from perdure.ledger.group import Head
 from perdure.ledger.store import LmdbStore, open_store
 
 RUN_SECONDS_MAX = 120.0
@@ -32,8 +32,8 @@ class Telling:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def commit(self, group: Group) -> Head:
-        head = self._store.commit(group)
+    def commit(self, *args: Any, **options: Any) -> Head:
+        head = self._store.commit(*args, **options)
         say("durable", head.seq)
         return head
 

@@ -1,0 +1,156 @@
+"""`perdure trace RUN`: what happened, record by record."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from perdure.cli.options import json_option, name_of, run_argument, view_of
+from perdure.cli.recordform import Reader
+from perdure.cli.say import fitted, paint, say, write_answer, write_json
+from perdure.cli.words import called, clipped, clock, count, size
+from perdure.ids import MessageId
+from perdure.ledger import records
+from perdure.ledger.records import Life, Record, Send
+from perdure.runtime.view import View
+
+COLOURS = {"crash": "red", "stall": "red", "late": "yellow", "status": "green", "birth": "cyan"}
+SENDS_SHOWN_MAX = 3
+
+
+@click.command("trace")
+@run_argument
+@click.option("--actor", metavar="ADDRESS", help="Only what concerns this actor.")
+@click.option("--first", type=click.IntRange(1), default=1, metavar="SEQ", help="From this record.")
+@click.option("--last", type=click.IntRange(1), metavar="SEQ", help="To this record.")
+@json_option
+def command(run: str, actor: str | None, first: int, last: int | None, as_json: bool) -> None:
+    """Show the journal of RUN, a line for each record. The run may be going on.
+
+    A line says when, what kind of record, of which actor, and what it did: the message that a turn
+    handled, what it sent, which fields it changed.
+    """
+    with view_of(run) as view:
+        if actor is not None:
+            view.find(actor)
+        start_ns, reader, found = view.run.time, Reader(view), 0
+        teller = Teller(reader, start_ns, max(len(each.address) for each in view.actors()))
+        for record in view.records(first, last):
+            if actor is not None and not reader.concerns(record, actor):
+                continue
+            found += 1
+            if as_json:
+                write_json(reader.form(record, start_ns))
+            else:
+                say(fitted(teller.line(record)))
+        if as_json:
+            write_answer({"run": name_of(view.directory), "records": found})
+
+
+class Teller:
+    """Tells records in lines."""
+
+    def __init__(self, reader: Reader, start_ns: int, columns: int) -> None:
+        self._reader = reader
+        self._start_ns = start_ns
+        self._columns = min(columns, 40)
+
+    def line(self, record: Record) -> str:
+        """The line of a record."""
+        body, kind = record.body, type(record.body).__name__.lower()
+        time = paint(clock(body.time - self._start_ns), dim=True)
+        who = f"{self._reader.actor_of(record):<{self._columns}}"
+        parts = [part for part in (*self._said(body), *self._sent(record)) if part]
+        label = paint(f"{kind:<7}", COLOURS.get(kind))
+        return f"{record.seq:>6}  {time}  {label} {who}  {'; '.join(parts)}".rstrip()
+
+    def _message(self, id: tuple[int, int]) -> str:
+        message = self._reader.message(*id)
+        return f"{MessageId(*id)} {called(message)}"
+
+    def _said(self, body: records.Body) -> Iterator[str]:
+        match body:
+            case records.Run():
+                yield f"{body.scenario}, seed {body.seed}"
+            case records.Open():
+                yield f"process {body.pid}, perdure {body.version}"
+            case records.Birth():
+                yield f"a {body.class_name} below {self._reader.address(body.parent) or 'nobody'}"
+            case records.Turn():
+                yield from self._turn(body)
+            case records.Crash():
+                yield f"attempt {body.attempt} at {self._message(body.message)}"
+                yield clipped(body.reason)
+                yield from self._lives(body)
+            case records.Intent():
+                yield f"about to {body.name} ({body.effect}) for {MessageId(*body.message)}"
+                yield f"{count(body.tokens, 'token')} reserved" if body.tokens else ""
+            case records.Result():
+                yield self._result(body)
+            case records.Ask():
+                yield f"asks while at {self._message(body.message)}"
+            case records.Post():
+                yield body.origin
+                yield f"again {self._message(body.requeued)}" if body.requeued else ""
+            case records.Timer():
+                yield f"{self._message(body.timer)} is due"
+            case records.Late():
+                yield f"{body.what} of incarnation {body.incarnation} changed nothing"
+            case records.Release():
+                yield f"artifacts/{body.path} is in place"
+            case records.Status():
+                yield f"{body.status} {body.reason}".strip()
+            case records.Stall():
+                yield clipped(body.reason)
+
+    def _turn(self, body: records.Turn) -> Iterator[str]:
+        yield f"{self._message(body.message)}"
+        if body.rejected is not None:
+            yield f"rejected: {clipped(body.rejected)}"
+        if body.delta:
+            yield "sets " + ", ".join(dict.fromkeys(entry[0] for entry in body.delta))
+        if body.answer is not None:
+            yield "answers" if body.answer[1] else "answers with an error"
+        if body.life is not None:
+            yield f"is {Life(body.life).name.lower()}"
+        for path, _, bytes_ in body.artifacts:
+            yield f"makes {path}, {size(bytes_)}"
+        if body.finish is not None:
+            yield "finishes the run"
+        yield from self._lives(body)
+        yield from (note for note in body.notes)
+
+    def _lives(self, body: records.Turn | records.Crash) -> Iterator[str]:
+        for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
+            which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
+            yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"
+        if len(body.lives) > SENDS_SHOWN_MAX:
+            yield f"and {len(body.lives) - SENDS_SHOWN_MAX:,} more"
+        if body.dead:
+            yield paint(count(len(body.dead), "dead letter"), "red")
+
+    def _result(self, body: records.Result) -> str:
+        took = f"{body.took / 1e6:.1f} ms"
+        spent = f", {count(body.tokens, 'token')}" if body.tokens else ""
+        if body.ok:
+            return f"{body.name} took {took}{spent}"
+        value: Any = self._reader.view.codec.decode(body.value)
+        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value))}"
+
+    def _sent(self, record: Record) -> Iterator[str]:
+        """What a record sends, equal kinds to one address together."""
+        sent: Counter[tuple[str, str]] = Counter()
+        for wire in record.body.sends:
+            send = Send(*wire)
+            name = type(self._reader.view.codec.decode(send.body)).__name__
+            to = f"{send.dead[0]}, dead" if send.dead else self._reader.address(send.to)
+            sent[name.removeprefix("perdure."), to or "the kernel"] += 1
+        for (name, to), number in list(sent.items())[:SENDS_SHOWN_MAX]:
+            times = f" ×{number:,}" if number > 1 else ""
+            yield f"{paint('→', dim=True)} {name}{times} to {to}"
+        if len(sent) > SENDS_SHOWN_MAX:
+            more = sum(list(sent.values())[SENDS_SHOWN_MAX:])
+            yield f"and {count(more, 'more message', 'more messages')}"

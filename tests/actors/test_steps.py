@@ -1,0 +1,368 @@
+"""Steps are journaled, never redone (G4), and asks are steps whose answer comes from inside."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from perdure import Actor, Child, Reject, field
+from perdure.errors import AskTimeout, Crashed
+from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
+from tests.kit import SECONDS, Disk, Gate, of, program, resumed, running, settle
+
+
+class Echo(Actor, name="tests.steps.echo"):
+    """Answers with what it got, and remembers it."""
+
+    got: list[Any] = field(default_factory=list)
+
+    async def on_receive(self, message: Any) -> Any:
+        if message == "got":
+            return list(self.got)
+        self.got.append(message)
+        if message == "crash":
+            raise ValueError("echo")
+        if message == "reject":
+            raise Reject("not that")
+        return message
+
+
+def asking(verdict: dict[str, Any], **options: Any) -> type[Actor]:
+    """An actor that asks `/r/echo` what it is told to ask, and says how it ended."""
+
+    class Asking(Actor, name="tests.steps.asking"):
+        async def on_receive(self, message: Any) -> Any:
+            to = options.get("to", "/r/echo")
+            try:
+                return await self.ask(to, message, timeout=options.get("timeout"))
+            except Exception as error:
+                verdict["error"] = error
+                return f"{type(error).__name__}: {error}"
+
+    return Asking
+
+
+# --- once
+
+
+def test_a_step_that_succeeded_is_not_done_again_by_a_retry() -> None:
+    calls: list[str] = []
+
+    class Reader(Actor, name="tests.steps.reader"):
+        async def on_receive(self, message: str) -> list[str]:
+            found = [await self.once(read, f"{message}{n}") for n in range(3)]
+            if self.attempt < 3:
+                raise ValueError(message)
+            return found
+
+    def read(path: str) -> str:
+        calls.append(path)
+        return path.upper()
+
+    with running(program(Child("a", Reader))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == ["X0", "X1", "X2"]
+    assert calls == ["x0", "x1", "x2"]
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_step_that_succeeded_is_not_done_again_after_the_process_died(kind: str) -> None:
+    calls: list[str] = []
+    gate, disk = Gate(), Disk()
+
+    def read(path: str) -> str:
+        calls.append(path)
+        return path.upper()
+
+    class Waits(Actor, name="tests.steps.waits"):
+        async def on_receive(self, message: str) -> str:
+            found = await self.once(read, message)
+            await gate.passed()
+            return found
+
+    class Blocks(Actor, name="tests.steps.blocks"):
+        def on_receive(self, message: str) -> str:
+            found = self.once(read, message).get()
+            self.ask("/r/echo", "x").get()  # waits until what came before is in the journal
+            gate.wait()
+            return found
+
+    tree = program(Child("a", Waits if kind == "async def" else Blocks), Child("echo", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        gate.reached()
+        run.ask("/r/echo", "later", timeout=SECONDS)  # durable, so all before it is
+        twin = disk.reopened()
+        gate.open()
+    with resumed(tree, twin) as run:
+        settle(run)
+    assert calls == ["x"]
+    assert of(twin, records.Turn)[-1].attempt == 1  # the death of the process was no attempt
+
+
+def test_a_step_that_failed_once_is_done_again_on_the_next_attempt() -> None:
+    calls: list[int] = []
+
+    def read() -> int:
+        calls.append(len(calls))
+        if len(calls) < 3:
+            raise OSError("not yet")
+        return len(calls)
+
+    class Reader(Actor, name="tests.steps.again"):
+        async def on_receive(self, message: str) -> int:
+            return await self.once(read)
+
+    store = MemoryStore()
+    with running(program(Child("a", Reader)), store) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == 3
+    assert [result.ok for result in of(store, records.Result)] == [False, False, True]
+
+
+def test_a_handler_gets_a_copy_of_a_steps_result_as_a_retry_would() -> None:
+    kept: list[int] = [1]
+
+    class Reader(Actor, name="tests.steps.copies"):
+        async def on_receive(self, message: str) -> bool:
+            found = await self.once(lambda: kept)
+            return found == kept and found is not kept
+
+    with running(program(Child("a", Reader))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) is True
+
+
+def test_a_result_that_cannot_be_stored_fails_the_step() -> None:
+    class Reader(Actor, name="tests.steps.unstorable"):
+        async def on_receive(self, message: str) -> Any:
+            return await self.once(threading.Lock)
+
+    with running(program(Child("a", Reader, attempts_max=1))) as run:
+        with pytest.raises(Crashed, match="NotEncodable"):
+            run.ask("/r/a", "x", timeout=SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["async def", "def", "nonblocking def"])
+def test_a_step_that_nobody_awaits_is_still_done_before_the_turn_closes(kind: str) -> None:
+    calls: list[str] = []
+
+    class Async(Actor, name="tests.steps.dropped1"):
+        async def on_receive(self, message: str) -> None:
+            self.once(calls.append, "step")
+
+    class Plain(Actor, name="tests.steps.dropped2"):
+        def on_receive(self, message: str) -> None:
+            self.once(calls.append, "step")
+
+    class Nonblocking(Actor, name="tests.steps.dropped3"):
+        def on_receive(self, message: str) -> None:
+            self.once(calls.append, "step")
+
+        on_receive.__nonblocking__ = True  # type: ignore[attr-defined]
+
+    cls = {"async def": Async, "def": Plain, "nonblocking def": Nonblocking}[kind]
+    store = MemoryStore()
+    with running(program(Child("a", cls)), store) as run:
+        run.ask("/r/a", "x", timeout=SECONDS)
+        assert calls == ["step"]
+    assert of(store, records.Late) == []
+    assert [result.ok for result in of(store, records.Result)] == [True]
+
+
+def test_another_question_under_a_recorded_key_parks_the_actor() -> None:
+    fickle = iter("abc")
+
+    class Fickle(Actor, name="tests.steps.fickle"):
+        async def on_receive(self, message: str) -> None:
+            await self.once(str.upper, next(fickle))
+            raise ValueError("again")
+
+    store = MemoryStore()
+    with running(program(Child("a", Fickle)), store) as run:
+        run.tell("/r/a", "x")
+        assert settle(run)  # somebody has to look at it
+    assert "other arguments" in of(store, records.Stall)[0].reason
+    assert len(of(store, records.Crash)) == 1
+
+
+def test_an_async_function_is_a_step_too_in_either_kind_of_handler() -> None:
+    async def fetch(page: str) -> str:
+        await asyncio.sleep(0)
+        return page.upper()
+
+    class Async(Actor, name="tests.steps.fetch1"):
+        async def on_receive(self, message: str) -> str:
+            return await self.once(fetch, message)
+
+    class Plain(Actor, name="tests.steps.fetch2"):
+        def on_receive(self, message: str) -> str:
+            return self.once(fetch, message).get()
+
+    with running(program(Child("a", Async), Child("b", Plain, attempts_max=1))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "X"
+        assert run.ask("/r/b", "y", timeout=SECONDS) == "Y"
+
+
+def test_three_blocking_steps_of_one_gather_overlap() -> None:
+    together = threading.Barrier(3)
+
+    def slow(n: int) -> int:
+        together.wait(SECONDS)  # passes only when all three are in here at once
+        return n
+
+    class Reader(Actor, name="tests.steps.overlap"):
+        async def on_receive(self, message: str) -> tuple[int, ...]:
+            return await self.gather(*(self.once(slow, n) for n in range(3)))
+
+    with running(program(Child("a", Reader, attempts_max=1))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == (0, 1, 2)
+
+
+# --- ask
+
+
+def test_an_ask_is_answered_with_what_the_handler_returns() -> None:
+    tree = program(Child("a", asking({})), Child("echo", Echo))
+    with running(tree) as run:
+        assert run.ask("/r/a", {"x": 1}, timeout=SECONDS) == {"x": 1}
+
+
+def test_an_asker_gets_crashed_when_its_message_is_a_dead_letter_and_not_before() -> None:
+    store, verdict = MemoryStore(), {}
+    tree = program(Child("a", asking(verdict)), Child("echo", Echo))
+    with running(tree, store) as run:
+        assert run.ask("/r/a", "crash", timeout=SECONDS).startswith("Crashed: ")
+    assert isinstance(verdict["error"], Crashed)
+    assert "ValueError: echo" in str(verdict["error"])
+    assert [crash.attempt for crash in of(store, records.Crash)] == [1, 2, 3]
+
+
+def test_an_asker_gets_reject_with_the_reason() -> None:
+    verdict: dict[str, Any] = {}
+    with running(program(Child("a", asking(verdict)), Child("echo", Echo))) as run:
+        run.ask("/r/a", "reject", timeout=SECONDS)
+    assert isinstance(verdict["error"], Reject)
+    assert str(verdict["error"]) == "not that"
+
+
+def test_who_asks_nobody_gets_crashed_at_once() -> None:
+    verdict: dict[str, Any] = {}
+    with running(program(Child("a", asking(verdict, to="/r/nobody")))) as run:
+        run.ask("/r/a", "x", timeout=SECONDS)
+    assert isinstance(verdict["error"], Crashed)
+    assert "no such actor" in str(verdict["error"])
+
+
+def test_an_ask_ends_after_its_timeout_and_a_late_answer_reaches_nobody() -> None:
+    gate, store, verdict = Gate(), MemoryStore(), {}
+
+    class Slow(Actor, name="tests.steps.slow"):
+        async def on_receive(self, message: Any) -> Any:
+            await self.sleep(60)
+            return message
+
+    tree = program(Child("a", asking(verdict, timeout=5.0)), Child("echo", Slow))
+    with running(tree, store) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS).startswith("AskTimeout")
+        settle(run)
+        assert run.ask("/r/a", "y", timeout=SECONDS).startswith("AskTimeout")
+    assert isinstance(verdict["error"], AskTimeout)
+    assert isinstance(verdict["error"], TimeoutError)
+    assert of(store, records.Crash) == []
+    gate.open()
+
+
+def test_an_ask_that_timed_out_stays_so_for_the_retry() -> None:
+    asked: list[str] = []
+
+    class Impatient(Actor, name="tests.steps.impatient"):
+        async def on_receive(self, message: Any) -> str:
+            try:
+                await self.ask("/r/slow", message, timeout=1.0)
+            except AskTimeout:
+                asked.append("timeout")
+            if self.attempt == 1:
+                raise ValueError("again")
+            return "done"
+
+    class Slow(Actor, name="tests.steps.slow2"):
+        async def on_receive(self, message: Any) -> str:
+            await self.sleep(1.5)  # between the timeout of the first attempt and of the second
+            return "late"
+
+    with running(program(Child("a", Impatient), Child("slow", Slow))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "done"
+    assert asked == ["timeout", "timeout"]
+
+
+def test_a_retry_meets_its_earlier_ask_and_sends_neither_it_nor_earlier_tells_again() -> None:
+    class Teller(Actor, name="tests.steps.teller"):
+        async def on_receive(self, message: Any) -> Any:
+            self.tell("/r/echo", "first")
+            self.tell("/r/other", "elsewhere")
+            self.tell("/r/echo", "second")
+            answer = await self.ask("/r/echo", "question")
+            self.tell("/r/echo", "last")
+            if self.attempt < 3:
+                raise ValueError("again")
+            return answer
+
+    store = MemoryStore()
+    tree = program(Child("a", Teller), Child("echo", Echo), Child("other", Echo))
+    with running(tree, store) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "question"
+        settle(run)
+        in_order = ["first", "second", "question", "last"]
+        assert run.ask("/r/echo", "got", timeout=SECONDS) == in_order
+        assert run.ask("/r/other", "got", timeout=SECONDS) == ["elsewhere"]
+    assert len(of(store, records.Ask)) == 1
+
+
+def test_a_process_that_died_while_an_actor_waited_takes_up_the_wait() -> None:
+    gate, disk = Gate(), Disk()
+
+    class Gated(Actor, name="tests.steps.gated"):
+        count: int = 0
+
+        async def on_receive(self, message: Any) -> int:
+            await gate.passed()
+            self.count += 1
+            return self.count
+
+    class Asker(Actor, name="tests.steps.asker"):
+        answers: list[int] = field(default_factory=list)
+
+        async def on_receive(self, message: Any) -> Any:
+            if message == "answers":
+                return list(self.answers)
+            self.answers.append(await self.ask("/r/echo", message))
+            return None
+
+    tree = program(Child("a", Asker), Child("echo", Gated), Child("other", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        gate.reached()
+        run.ask("/r/other", "later", timeout=SECONDS)
+        twin = disk.reopened()
+    gate.open()
+    with resumed(tree, twin) as run:
+        settle(run)
+        assert run.ask("/r/a", "answers", timeout=SECONDS) == [1]
+    assert len(of(twin, records.Ask)) == 1
+
+
+def test_an_ask_that_nobody_awaits_is_answered_before_the_turn_closes() -> None:
+    class Dropper(Actor, name="tests.steps.dropper"):
+        async def on_receive(self, message: Any) -> None:
+            self.ask("/r/echo", message)
+
+    store = MemoryStore()
+    with running(program(Child("a", Dropper), Child("echo", Echo)), store) as run:
+        run.ask("/r/a", "x", timeout=SECONDS)
+    closed = [turn for turn in of(store, records.Turn) if turn.answer or turn.actor]
+    ask = of(store, records.Ask)[0]
+    order = [turn.actor for turn in closed if turn.message[0] > 0]
+    assert order.index(order[-1]) > 0
+    assert order[-1] == ask.actor  # the asker closes after the one it asked
