@@ -1,4 +1,4 @@
-"""What tests of running actors share: runs in memory, their journal, gates, and time that they move.
+"""What tests of running actors share: runs in memory, their journal, gates, time to be moved.
 
 Nothing here sleeps: whatever a test waits for is an event, and `SECONDS` is only the bound after
 which it has failed.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -101,6 +102,13 @@ def on_kernel(run: Run, function: Any, *args: Any) -> Any:
     return run.kernel.ask_kernel(function, *args)
 
 
+def until(run: Run, condition: Callable[[], object]) -> None:
+    """Wait until `condition`, looked at on the kernel thread, is true."""
+    deadline = time.monotonic() + SECONDS
+    while not on_kernel(run, condition):
+        assert time.monotonic() < deadline, "it never came to that"
+
+
 def advance(run: Run, seconds: float) -> None:
     """Move the fake clock of a run, and have it notice."""
 
@@ -141,7 +149,7 @@ def budget(store: MemoryStore) -> BudgetRow:
 
 
 class Gate:
-    """A place where handlers wait until a test opens it: `await gate.passed()`, or `gate.wait()`."""
+    """Where handlers wait until a test opens it: `await gate.passed()`, or `gate.wait()`."""
 
     def __init__(self) -> None:
         self._arrived = threading.Semaphore(0)

@@ -22,6 +22,7 @@ from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+    from perdure.actors.lifecycle import CrashPlan
 
 Reply = tuple[ReplyTo, bool, bytes]
 """(where the answer goes, whether it is one or a failure, its bytes)."""
@@ -79,23 +80,13 @@ class Closing:
             wires, dead = self._address(turn, out)
         now = book.now_ns()
         index = turn.index
-        fields: tuple[Any, ...] = (
-            now,
-            wires,
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            delta,
-            hash_after,
-            life,
-            reply,
+        fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `took`
+            now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
+            delta, hash_after, life, reply,
             [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
-            turn.result,
-            rejected,
-            (env.cost, env.cost / index if index else 0.0, index),
-            now - turn.time_ns,
-        )
+            turn.result, rejected,
+            (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns,
+        )  # fmt: skip
         if is_rare and (turn.lives is not None or turn.notes is not None):
             fields += (turn.lives or (), dead, turn.notes or ())
         seq = book.append(Kind.TURN, fields)
@@ -118,9 +109,7 @@ class Closing:
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
-    def _address(
-        self, turn: Turn, out: list[Envelope]
-    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+    def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
         """What the record holds of the turn's messages, dead letters and their notices included."""
         kernel = self.kernel
         kernel.book.address_out(out)
@@ -184,7 +173,7 @@ class Closing:
         lives = kernel.lives.expand(plan.lives)
         dead = plan.dead + kernel.lives.doomed(lives)
         out = plan.out + kernel.news.notices_of(dead)
-        fields = (
+        fields: tuple[Any, ...] = (
             now,
             [each.wire(cell.id) for each in out],
             cell.id,
@@ -202,12 +191,7 @@ class Closing:
             fields += (lives,)
         seq = book.append(Kind.CRASH, fields)
         self.end(turn)
-        self.crashed += 1
-        cell.actor = None  # the next attempt gets one built from committed bytes
-        cell.crashes += 1
-        cell.life, cell.reason = Life.DOWN, str(reason)
-        cell.attempts, cell.not_before = plan.attempts, plan.not_before
-        cell.row_dirty = True
+        self._fall(cell, str(reason), plan)
         book.touch(cell)
         if plan.consumed:
             book.consume(cell, env)
@@ -218,6 +202,15 @@ class Closing:
         kernel.news.crashed(turn, str(reason), plan)
         book.deliver(seq, out)
         kernel.dispatch.consider(cell)
+
+    def _fall(self, cell: Cell, reason: str, plan: CrashPlan) -> None:
+        """The actor is down: the next attempt gets an object built from committed bytes."""
+        self.crashed += 1
+        cell.actor = None
+        cell.crashes += 1
+        cell.life, cell.reason = Life.DOWN, reason
+        cell.attempts, cell.not_before = plan.attempts, plan.not_before
+        cell.row_dirty = True
 
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""

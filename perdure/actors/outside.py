@@ -10,7 +10,7 @@ from perdure.actors.steps import failure_of
 from perdure.errors import TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind, Lane
+from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
 from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
 from perdure.mailbox.envelope import Envelope

@@ -13,7 +13,7 @@ from perdure.actors.waiting import Waiting
 from perdure.actors.work import Stalled, StepWork
 from perdure.caps.tool import Tool, tool_of
 from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, TurnClosed, UsageError
-from perdure.ledger.records import Kind, Lane
+from perdure.ledger.records import Kind
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Steps:
                     f"{tool.name} ({tool.effect}) is in doubt: record {step.seq} says it was about "
                     "to happen, and nothing says whether it did."
                 )
-        return StepWork(self, turn, tool, key, digest, args, kwargs, step is None).start()
+        # a failed step is begun anew: it has an intent of its own, and is paid for again
+        is_new = step is None or step.phase == "done"
+        return StepWork(self, turn, tool, key, digest, args, kwargs, is_new).start()
 
     def _digest(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         asked = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {name}")
@@ -193,9 +195,10 @@ class Steps:
     def intend(self, work: StepWork) -> int:
         """Record that a step is about to happen, its tokens reserved; kernel thread."""
         book, turn = self.kernel.book, work.turn
-        if work.tokens:
-            book.set_budget(book.budget.reserve(work.tokens))
+        reserved = book.budget.reserve(work.tokens)  # raises when it does not fit: no record then
         seq = book.append(Kind.INTENT, (*self._head(work), work.tool.effect, work.tokens))
+        if work.tokens:
+            book.set_budget(reserved)
         step = Step("intent", work.tool.name, work.digest, seq, work.tokens)
         book.keep_step(turn.cell, turn.envelope, work.key, step)
         return seq
@@ -209,10 +212,9 @@ class Steps:
             return False
         old = cell.steps.get(work.key) if cell.steps else None
         reserved = old.reserved if old is not None else 0
+        seq = book.append(Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took))
         if reserved:
             book.set_budget(book.budget.settle(reserved, reserved))
-            self.kernel.budget_freed()
-        seq = book.append(Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took))
         step = Step("done", work.tool.name, work.digest, seq)
         step.ok, step.value = ok, value
         book.keep_step(cell, env, work.key, step)
@@ -220,6 +222,8 @@ class Steps:
             cell.attempts = 0  # a newly journaled result is progress
             cell.row_dirty = True
             book.touch(cell)
+        if reserved:
+            self.kernel.budget_freed()  # last: who waits for room appends records of its own
         return True
 
     def _head(self, work: StepWork) -> tuple[Any, ...]:

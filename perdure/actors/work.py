@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -70,7 +71,7 @@ class StepWork:
         """Begin; the future is done when the outcome is journaled."""
         turn = self.turn
         if turn.on_loop:
-            self._admit(self._run_beside)
+            self._admit(self._run_beside, lambda error: self._settle(Future.failed(error)))
             if turn.pending is None:
                 turn.pending = []
             turn.pending.append(self.future)
@@ -82,15 +83,18 @@ class StepWork:
 
     # --- before it starts
 
-    def _admit(self, go: Callable[[], None]) -> None:
-        """Go when the budget has room and, for an effect, when the intent is durable (G3, G8)."""
+    def _admit(self, go: Callable[[], None], refuse: Callable[[PerdureError], None]) -> None:
+        """Go when the budget has room and, for an effect, when the intent is durable (G3, G8).
+
+        Refused now, it raises; refused after it waited for room, it calls `refuse`.
+        """
         kernel = self.steps.kernel
         if not self.is_new or not (self.tokens or self.tool.effect != "read"):
             go()
             return
         budget = kernel.book.budget
         if not budget.admits(self.tokens) and budget.could_admit(self.tokens):
-            kernel.budget_waiters.append(lambda: self._admit_later(go))
+            kernel.budget_waiters.append(lambda: self._admit_later(go, refuse))
             return
         seq = self.steps.intend(self)
         if self.tool.effect == "read":
@@ -98,32 +102,28 @@ class StepWork:
         else:
             kernel.barrier.when_durable(seq, go)
 
-    def _admit_later(self, go: Callable[[], None]) -> None:
+    def _admit_later(self, go: Callable[[], None], refuse: Callable[[PerdureError], None]) -> None:
         try:
             if self.turn.open:
-                self._admit(go)
+                self._admit(go, refuse)
+            else:
+                go()  # which notices
         except PerdureError as error:
-            self._settle(Future.failed(error))
+            refuse(error)
 
     def _admit_from_thread(self) -> None:
-        admitted: Future[None] = Waiting(self.steps.kernel.dispatch, self.turn)
+        admitted: Waiting[None] = Waiting(self.steps.kernel.dispatch, self.turn)
 
         def go() -> None:
             if self.turn.open:
                 admitted.resume(Future.done(None))
             else:
-                admitted.set_exception(TurnClosed(closed(self.turn)))
+                refuse(TurnClosed(closed(self.turn)))
 
-        def admit() -> None:
-            try:
-                if self.turn.open:
-                    self._admit(go)
-                else:
-                    go()
-            except PerdureError as error:
-                admitted.set_exception(error)
+        def refuse(error: PerdureError) -> None:
+            admitted.resume(Future.failed(error))
 
-        self.steps.kernel.on_kernel(admit)
+        self.steps.kernel.on_kernel(self._admit_later, go, refuse)
         admitted.get()
 
     # --- doing it
@@ -150,15 +150,18 @@ class StepWork:
         start = perf_counter_ns()
         try:
             result = self.tool.function(*self.args, **self.kwargs)
+            if inspect.iscoroutine(result):
+                loop = self.steps.kernel.loop
+                result = asyncio.run_coroutine_threadsafe(result, loop).result()
             return self._bytes(Future.done(result), start)
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is its outcome
+        except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
             return self._bytes(Future.failed(error), start)
 
     async def _await(self) -> None:
         start = perf_counter_ns()
         try:
             outcome = Future.done(await self.tool.function(*self.args, **self.kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever a step raises is its outcome
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
             outcome = Future.failed(error)
         self._conclude(*self._bytes(outcome, start), True)
 

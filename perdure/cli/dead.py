@@ -46,7 +46,8 @@ def _list(view: View, as_json: bool) -> None:
         write_answer({"run": name, "dead_letters": forms})
         return
     found = 0
-    for found, letter in enumerate(letters, 1):
+    for letter in letters:
+        found += 1
         message = called(letter.message)
         say(fitted(f"{paint(str(letter.id), bold=True)}  {letter.to}  {message}"))
         tries = count(letter.attempts, "attempt") if letter.attempts else "never tried"

@@ -16,7 +16,7 @@ from perdure.runtime.view import View
 @run_argument
 @json_option
 def command(run: str, as_json: bool) -> None:
-    """Show what RUN is: scenario, goal, seed, settings; and how it stands: status, tree, figures."""
+    """Show what RUN is: scenario, goal, seed, settings; and how it stands: tree, figures."""
     with view_of(run) as view:
         if as_json:
             write_answer({**_header(view), **summary_form(view, view.directory)})

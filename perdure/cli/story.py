@@ -27,7 +27,8 @@ class Story:
     """Turns events into lines; `start_ns` is the ledger time that counts as 00:00.00.
 
     >>> story = Story(0)
-    >>> story.tell(Event("restarted", 20_000_000, "/a/b", count=2))
+    >>> import click
+    >>> [click.unstyle(line) for line in story.tell(Event("restarted", 20_000_000, "/a/b", count=2))]
     ['00:00.02  /a/b  restarted (incarnation 2)']
     """
 

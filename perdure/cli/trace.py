@@ -15,7 +15,6 @@ from perdure.cli.words import called, clipped, clock, count, size
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
-from perdure.runtime.view import View
 
 COLOURS = {"crash": "red", "stall": "red", "late": "yellow", "status": "green", "birth": "cyan"}
 SENDS_SHOWN_MAX = 3

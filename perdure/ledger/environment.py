@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 import lmdb
 from lmdb.verify import VerifyError, verify
 
-from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse
+from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
 from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
 from perdure.ledger.pages import look, txns_agree
 from perdure.limits import (
@@ -110,6 +110,10 @@ class LedgerFile:
         self._map_bytes = min(2 * self._map_bytes, self._map_bytes_max)
         self._remap(self._map_bytes)
 
+    def let_go(self) -> None:
+        """Give back the memory of pages that were looked at: the system's page cache has them."""
+        self._remap(self._map_bytes)
+
     def close(self) -> None:
         """Close it, unless a parent process owns it; a second close does nothing."""
         if self._pid == os.getpid():
@@ -188,6 +192,13 @@ def create_ledger(path: Path, map_bytes: int) -> None:
         sync_directory(path)
     except (lmdb.Error, OSError) as error:
         raise trouble(path, error) from error
+
+
+def find_ledger(path: str | Path) -> Path:
+    """The run directory `path`; raises `NotALedger` when there is no ledger in it."""
+    if not (Path(path) / FOLDER / DATA).is_file():
+        raise NotALedger(f"{path} holds no ledger. `perdure runs` lists those there are.")
+    return Path(path)
 
 
 def make_directory(path: Path) -> None:

@@ -12,14 +12,7 @@ from pathlib import Path
 
 import lmdb
 
-from perdure.errors import (
-    Broken,
-    CommitFailed,
-    LedgerDamaged,
-    LedgerError,
-    LedgerExists,
-    NotALedger,
-)
+from perdure.errors import Broken, CommitFailed, LedgerDamaged, LedgerError, LedgerExists
 from perdure.ledger import group as rules
 from perdure.ledger.environment import (
     DATA,
@@ -27,6 +20,7 @@ from perdure.ledger.environment import (
     LedgerFile,
     Txn,
     create_ledger,
+    find_ledger,
     glance,
     make_directory,
     trouble,
@@ -35,7 +29,7 @@ from perdure.ledger.environment import (
 from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row, nothing
 from perdure.ledger.owner import Owner
-from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, READER_CHECK_GROUPS
+from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
 
 def open_store(
@@ -84,13 +78,6 @@ def open_store(
             owner.release()
         raise
     return store
-
-
-def find_ledger(path: str | Path) -> Path:
-    """The run directory `path`; raises `NotALedger` when there is no ledger in it."""
-    if not (Path(path) / FOLDER / DATA).is_file():
-        raise NotALedger(f"{path} holds no ledger. `perdure runs` lists those there are.")
-    return Path(path)
 
 
 class LmdbStore:
@@ -205,8 +192,9 @@ class LmdbStore:
             self._failed = f"{error} ({self._room()})"
             raise self._commit_failed(group) from error
         self._groups += 1
-        if self._groups % READER_CHECK_GROUPS == 0:
+        if self._groups % UPKEEP_GROUPS == 0:
             self._file.env.reader_check()
+            self._file.let_go()
         return self._meta.head
 
     def close(self) -> None:

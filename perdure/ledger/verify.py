@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 from perdure.errors import LedgerDamaged
-from perdure.ledger.environment import LedgerFile, walk
+from perdure.ledger.environment import LedgerFile, find_ledger, walk
 from perdure.ledger.group import Head, Store
 from perdure.ledger.owner import Owner
-from perdure.ledger.store import LmdbStore, find_ledger, open_store
+from perdure.ledger.store import LmdbStore, open_store
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 _SEQ_DIGITS = 20

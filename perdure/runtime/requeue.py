@@ -8,7 +8,6 @@ from perdure.actors.recovery import opened
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import dead_key
-from perdure.ledger.records import Lane
 from perdure.ledger.rows import DeadRow, unpack_row
 from perdure.mailbox.envelope import Envelope
 from perdure.runtime.run import Run, package_version

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -93,7 +94,7 @@ def test_a_message_waits_for_its_back_off_before_it_is_tried_again() -> None:
         run.tell("/r/a", "x")
         settle(run)
     times = [crash.time / 1e9 for crash in of(store, records.Crash)]
-    waits = [round(b - a, 3) for a, b in zip(times, times[1:], strict=False)]
+    waits = [round(b - a, 3) for a, b in pairwise(times)]
     assert waits == [2.0, 5.0, 5.0]
 
 
@@ -124,7 +125,7 @@ def test_a_newly_journaled_result_is_progress_and_gives_all_attempts_again() -> 
         async def on_receive(self, message: int) -> int:
             for n in range(message):
                 is_new: list[int] = []
-                await self.once(lambda n=n: is_new.append(n) or n)
+                await self.once(lambda n=n, is_new=is_new: is_new.append(n) or n)
                 if is_new:
                     raise ValueError(f"step {n}")
             return message
@@ -135,9 +136,7 @@ def test_a_newly_journaled_result_is_progress_and_gives_all_attempts_again() -> 
 
 def test_the_actor_that_wants_dead_letters_is_told_in_the_same_record() -> None:
     store = MemoryStore()
-    letters = program(
-        Child("a", failing(9)), Child("keeper", Keeper), dead_letters_to="/r/keeper"
-    )
+    letters = program(Child("a", failing(9)), Child("keeper", Keeper), dead_letters_to="/r/keeper")
     with running(letters, store) as run:
         id = run.tell("/r/a", "x").get(timeout=SECONDS)
         settle(run)
@@ -195,9 +194,11 @@ def test_an_undeclared_attribute_is_a_crash_that_names_the_way_out() -> None:
             self.total = 1
 
     store = MemoryStore()
-    with running(program(Child("a", Careless, attempts_max=1)), store) as run:
-        with pytest.raises(Crashed, match=UndeclaredState.__name__):
-            run.ask("/r/a", "x", timeout=SECONDS)
+    with (
+        running(program(Child("a", Careless, attempts_max=1)), store) as run,
+        pytest.raises(Crashed, match=UndeclaredState.__name__),
+    ):
+        run.ask("/r/a", "x", timeout=SECONDS)
     assert "total" in of(store, records.Crash)[0].reason
 
 
@@ -231,7 +232,9 @@ def test_a_message_of_a_class_the_code_lost_parks_the_actor_and_keeps_the_bytes(
         gate.open()
     lost = program(Child("a", Busy), Child("b", Busy))
     names = type(lost.names)()
-    with resumed(type(lost)(name="r", tree=lost.tree, classes=lost.classes, names=names), twin) as run:
+    with resumed(
+        type(lost)(name="r", tree=lost.tree, classes=lost.classes, names=names), twin
+    ) as run:
         assert settle(run)  # something waits: a repair
         assert run.ask("/r/b", 1, timeout=SECONDS) == "1"
         stalled = of(twin, records.Stall)
@@ -262,7 +265,9 @@ def test_all_that_was_decided_survives_a_death_after_any_commit() -> None:
     whole = [turn.message for turn in of(disk, records.Turn)]
     assert len(whole) == len(set(whole))
     for moment in disk.moments:
-        if not any(isinstance(body, records.Post) and body.origin == "outside" for body in journal(moment)):
+        if not any(
+            isinstance(body, records.Post) and body.origin == "outside" for body in journal(moment)
+        ):
             continue
         with resumed(tree, moment) as run:
             settle(run)

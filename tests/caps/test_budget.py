@@ -57,7 +57,9 @@ def test_without_a_limit_everything_is_admitted_and_nothing_is_left_to_count() -
     assert budget.could_admit(10**15)
 
 
-@given(st.integers(0, 1_000), st.lists(st.tuples(st.integers(0, 300), st.floats(0, 1)), max_size=40))
+@given(
+    st.integers(0, 1_000), st.lists(st.tuples(st.integers(0, 300), st.floats(0, 1)), max_size=40)
+)
 def test_spent_and_reserved_never_pass_the_limit(
     limit: int, steps: list[tuple[int, float]]
 ) -> None:

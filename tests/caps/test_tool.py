@@ -42,7 +42,11 @@ def test_an_unknown_effect_class_is_refused_with_the_list() -> None:
 
 def test_a_plain_function_reads_costs_nothing_and_has_its_own_name() -> None:
     found = tool_of(plain)
-    assert (found.name, found.effect, found.price(("text",), {})) == (f"{__name__}.plain", "read", 0)
+    assert (found.name, found.effect, found.price(("text",), {})) == (
+        f"{__name__}.plain",
+        "read",
+        0,
+    )
 
 
 def test_only_what_reads_or_is_idempotent_is_redone_when_in_doubt() -> None:

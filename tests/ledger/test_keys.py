@@ -90,4 +90,6 @@ def test_every_table_has_a_kind_byte_of_its_own() -> None:
 def test_the_longest_address_and_artifact_path_fit_into_a_key() -> None:
     assert len(keys.name_key("x" * ADDRESS_BYTES_MAX)) <= KEY_BYTES_MAX
     assert len(keys.artifact_key("x" * 256)) <= KEY_BYTES_MAX
-    assert len(keys.step_key(1, 1, 1, "ask " + "x" * ADDRESS_BYTES_MAX + "#100000")) <= KEY_BYTES_MAX
+    assert (
+        len(keys.step_key(1, 1, 1, "ask " + "x" * ADDRESS_BYTES_MAX + "#100000")) <= KEY_BYTES_MAX
+    )

@@ -26,7 +26,7 @@ def read(wire: tuple[Any, ...]) -> Envelope:
 
 ENVELOPES = {
     "ordinary": Envelope(9, b"body", "Read", AUTHOR),
-    "control": Envelope(9, b"body", "Read", AUTHOR, Lane.CONTROL),
+    "control": Envelope(9, b"body", "Read", AUTHOR, lane=Lane.CONTROL),
     "priced": Envelope(9, b"body", "Read", AUTHOR, cost=100.0, est=0.25),
     "an ask": Envelope(9, b"body", "Read", AUTHOR, reply=(7, 3, 0, "ask /a#1")),
     "a timer": Envelope(9, b"body", "Read", AUTHOR, due=1_700_000_000_000_000_000),
@@ -47,7 +47,7 @@ def test_a_plain_message_is_two_values_on_disk_and_the_same_when_read() -> None:
 
 
 def test_the_sender_is_written_only_when_it_is_not_the_author_of_the_record() -> None:
-    envelope = Envelope(9, b"body", "Read", AUTHOR, Lane.CONTROL)
+    envelope = Envelope(9, b"body", "Read", AUTHOR, lane=Lane.CONTROL)
     assert Send(*envelope.wire(AUTHOR)).sender is None
     assert Send(*envelope.wire(3)).sender == AUTHOR
 

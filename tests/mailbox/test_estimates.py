@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from perdure.mailbox.estimates import REPUBLISH, Estimates
@@ -51,7 +53,7 @@ def test_a_mean_that_creeps_is_published_in_steps_of_more_than_a_tenth() -> None
         estimates.observe(READ, 1.0 + n / 1_000)
         if estimates.seconds(READ) != published[-1]:
             published.append(estimates.seconds(READ))
-    steps = [b / a for a, b in zip(published, published[1:], strict=False)]
+    steps = [b / a for a, b in pairwise(published)]
     assert len(steps) > 5
     assert min(steps) == pytest.approx(1 + REPUBLISH, rel=0.01)
 

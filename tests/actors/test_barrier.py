@@ -1,0 +1,304 @@
+"""Nothing leaves the run before what it depends on is durable (G3), and no budget is overrun (G8)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perdure import Actor, Child, FakeClock, Run, field, tool
+from perdure.errors import BudgetExhausted, CommitFailed, Crashed
+from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
+from tests.kit import (
+    SECONDS,
+    Disk,
+    Gate,
+    budget,
+    journal,
+    of,
+    on_kernel,
+    program,
+    resumed,
+    running,
+    settle,
+    until,
+)
+
+
+class World:
+    """What tools do to the world outside; each call says how often it was made."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.failures = 0
+        self.before = lambda: None
+
+    def act(self, what: str) -> int:
+        self.before()
+        self.calls.append(what)
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the world says no")
+        return self.calls.count(what)
+
+
+def calling(world: World, kind: str = "async def", **options: Any) -> type[Actor]:
+    """An actor that does to the world what its message says; on "wait …" it stops at a gate."""
+
+    @tool("world.act", **options)
+    def act(what: str) -> int:
+        return world.act(what)
+
+    class Async(Actor, name="tests.barrier.async"):
+        done: list[str] = field(default_factory=list)
+
+        async def on_receive(self, message: str) -> Any:
+            if message == "done":
+                return list(self.done)
+            self.done.append(message)
+            times = await self.call(act, what=message)
+            if message.startswith("crash") and self.attempt == 1:
+                raise ValueError(message)
+            return times
+
+    class Plain(Actor, name="tests.barrier.plain"):
+        def on_receive(self, message: str) -> Any:
+            times = self.call(act, what=message).get()
+            if message.startswith("crash") and self.attempt == 1:
+                raise ValueError(message)
+            return times
+
+    return Async if kind == "async def" else Plain
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_an_effect_starts_only_when_its_intent_is_durable(kind: str) -> None:
+    world, disk, durable = World(), Disk(), []
+    world.before = lambda: durable.append([i.name for i in of(disk, records.Intent)])
+    with running(program(Child("a", calling(world, kind, effect="external"))), disk) as run:
+        assert run.ask("/r/a", "pay", timeout=SECONDS) == 1
+    assert durable == [["world.act"]]
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_an_effect_does_not_start_while_the_disk_is_slow_and_other_actors_go_on(kind: str) -> None:
+    world, disk, gate = World(), Disk(), Gate()
+
+    class Other(Actor, name="tests.barrier.other"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()
+
+    gate.open()
+    tree = program(
+        Child("a", calling(world, kind, effect="external")), Child("b", Other), concurrency=1
+    )
+    with running(tree, disk) as run:
+        settle(run)
+        disk.open.clear()
+        run.tell("/r/a", "pay")
+        assert disk.waited.wait(SECONDS)
+        run.tell("/r/b", "x")
+        gate.reached()  # the only slot is free: the actor that waits for the disk has lent it
+        assert world.calls == []
+        disk.open.set()
+        settle(run)
+    assert world.calls == ["pay"]
+
+
+def test_what_only_reads_waits_for_no_disk() -> None:
+    world, disk, called = World(), Disk(), threading.Event()
+    world.before = called.set
+    with running(program(Child("a", calling(world, effect="read"))), disk) as run:
+        settle(run)
+        disk.open.clear()
+        run.tell("/r/a", "look")
+        assert called.wait(SECONDS)
+        disk.open.set()
+    assert of(disk, records.Intent) == []
+
+
+def test_an_effect_that_succeeded_is_not_done_again_by_a_retry() -> None:
+    world = World()
+    with running(program(Child("a", calling(world, effect="financial")))) as run:
+        assert run.ask("/r/a", "crash", timeout=SECONDS) == 1
+    assert world.calls == ["crash"]
+
+
+def test_an_effect_that_failed_is_done_again_under_an_intent_of_its_own() -> None:
+    world, store = World(), MemoryStore()
+    world.failures = 1
+    tree = program(Child("a", calling(world, effect="financial", tokens=10)), tokens=100)
+    with running(tree, store) as run:
+        assert run.ask("/r/a", "pay", timeout=SECONDS) == 2
+    kinds = [type(b) for b in journal(store) if isinstance(b, records.Intent | records.Result)]
+    assert kinds == [records.Intent, records.Result] * 2
+    assert budget(store).spent == 20
+
+
+def doubtful(world: World, **options: Any) -> tuple[Any, MemoryStore]:
+    """A program, and what a process finds whose predecessor died inside an effect."""
+    disk, gate = Disk(), Gate()
+    tree = program(Child("a", calling(world, **options)), tokens=100)
+
+    def stop() -> None:
+        world.before = lambda: None
+        gate.wait()
+
+    world.before = stop
+    with running(tree, disk) as run:
+        run.tell("/r/a", "pay")
+        gate.reached()
+        twin = disk.reopened()
+        gate.open()
+    world.calls.clear()
+    return tree, twin
+
+
+def test_an_effect_in_doubt_waits_for_a_verdict_and_keeps_its_reservation() -> None:
+    world = World()
+    tree, twin = doubtful(world, effect="financial", tokens=30)
+    with resumed(tree, twin) as run:
+        assert settle(run)  # somebody has to look at it
+    assert world.calls == []
+    assert "in doubt" in of(twin, records.Stall)[0].reason
+    assert (budget(twin).spent, budget(twin).reserved) == (0, 30)
+    assert of(twin, records.Crash) == []
+
+
+def test_an_idempotent_effect_in_doubt_is_done_again_and_paid_once() -> None:
+    world = World()
+    tree, twin = doubtful(world, effect="financial", idempotent=True, tokens=30)
+    with resumed(tree, twin) as run:
+        assert not settle(run)
+        assert run.ask("/r/a", "done", timeout=SECONDS) == ["pay"]
+    assert world.calls == ["pay"]
+    assert len(of(twin, records.Intent)) == 1
+    assert (budget(twin).spent, budget(twin).reserved) == (30, 0)
+
+
+# --- answers, receipts, artifacts
+
+
+def test_a_receipt_and_an_answer_are_given_out_only_when_durable() -> None:
+    world, disk = World(), Disk()
+    with running(program(Child("a", calling(world, effect="read"))), disk) as run:
+        settle(run)
+        disk.open.clear()
+        receipt = run.tell("/r/a", "x")
+        answer = run.kernel.outside.ask("/r/a", "y")
+        assert disk.waited.wait(SECONDS)
+        until(run, lambda: run.kernel.closing.closed == 2)
+        assert not receipt.is_done
+        assert not answer.is_done
+        disk.open.set()
+        assert answer.get(timeout=SECONDS) == 1
+        assert receipt.is_done
+    assert any(turn.message == tuple(receipt.get()) for turn in of(disk, records.Turn))
+
+
+def test_an_artifacts_file_appears_only_when_its_turn_is_durable(tmp_path: Path) -> None:
+    disk = Disk()
+
+    class Writer(Actor, name="tests.barrier.writer"):
+        async def on_receive(self, message: str) -> None:
+            await self.artifact("out/report.txt", message)
+
+    with running(program(Child("a", Writer)), disk, ledger=tmp_path) as run:
+        settle(run)
+        disk.open.clear()
+        answer = run.kernel.outside.ask("/r/a", "text")
+        assert disk.waited.wait(SECONDS)
+        until(run, lambda: run.kernel.closing.closed == 1)
+        assert not answer.is_done
+        assert list(tmp_path.rglob("*.txt")) == []
+        disk.open.set()
+        settle(run)
+        assert (tmp_path / "artifacts/out/report.txt").read_text() == "text"
+
+
+def test_an_artifact_that_a_dead_process_owes_is_put_in_place_at_resume(tmp_path: Path) -> None:
+    disk = Disk()
+
+    class Writer(Actor, name="tests.barrier.writer2"):
+        async def on_receive(self, message: str) -> None:
+            await self.artifact("report.txt", message)
+
+    tree = program(Child("a", Writer))
+    with running(tree, disk) as run:
+        run.ask("/r/a", "text", timeout=SECONDS)
+        settle(run)
+    owed = next(m for m in disk.moments if any(t.artifacts for t in of(m, records.Turn)))
+    assert of(owed, records.Release) == []
+    with resumed(tree, owed, ledger=tmp_path) as run:
+        settle(run)
+    assert (tmp_path / "artifacts/report.txt").read_text() == "text"
+    assert len(of(owed, records.Release)) == 1
+
+
+def test_a_failed_commit_ends_the_run_releases_nothing_and_resume_goes_on(tmp_path: Path) -> None:
+    class Writer(Actor, name="tests.barrier.writer3"):
+        total: int = 0
+
+        async def on_receive(self, message: int) -> int:
+            self.total += message
+            await self.artifact(f"{message}.txt", "x")
+            return self.total
+
+    disk = Disk()
+    tree = program(Child("a", Writer))
+    with Run(tree, tmp_path, seed=1, store=disk, clock=FakeClock()) as run:
+        assert run.ask("/r/a", 1, timeout=SECONDS) == 1
+        settle(run)
+        disk.full = True
+        receipt = run.tell("/r/a", 2)
+        with pytest.raises(CommitFailed, match="No space left") as failed:
+            run.ask("/r/a", 3, timeout=SECONDS)
+        with pytest.raises(CommitFailed):
+            receipt.get(timeout=SECONDS)
+        with pytest.raises(CommitFailed):
+            run.wait(SECONDS)
+    assert failed.value.durable_seq == disk.reopened().head().seq
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["1.txt"]
+    with resumed(tree, disk.reopened()) as run:
+        assert run.ask("/r/a", 10, timeout=SECONDS) == 11
+
+
+# --- the budget
+
+
+def test_the_budget_is_never_overrun_and_what_does_not_fit_waits_for_room() -> None:
+    world, store, gate = World(), MemoryStore(), Gate()
+    world.before = gate.wait
+    actor = calling(world, effect="read", tokens=40)
+    tree = program(*(Child(f"a{n}", actor) for n in range(2)), tokens=80 + 39, concurrency=8)
+    with running(tree, store) as run:
+        answers = [run.kernel.outside.ask(f"/r/a{n}", "x") for n in range(2)]
+        gate.reached(2)
+        gate.open()
+        assert sorted(answer.get(timeout=SECONDS) for answer in answers) == [1, 2]
+        with pytest.raises(Crashed, match=BudgetExhausted.__name__):
+            run.ask("/r/a0", "y", timeout=SECONDS)
+    assert budget(store)[:] == (119, 80, 0)
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_step_waits_while_others_may_give_their_reservation_back(kind: str) -> None:
+    world, store, gate = World(), MemoryStore(), Gate()
+    world.before = gate.wait
+    actor = calling(world, kind, effect="read", tokens=60)
+    tree = program(Child("a", actor), Child("b", actor, attempts_max=1), tokens=100)
+    with running(tree, store) as run:
+        first = run.kernel.outside.ask("/r/a", "x")
+        gate.reached()
+        second = run.kernel.outside.ask("/r/b", "y")
+        settled = on_kernel(run, lambda: run.kernel.book.budget)
+        assert (settled.spent, settled.reserved) == (0, 60)
+        gate.open()
+        assert first.get(timeout=SECONDS) == 1
+        with pytest.raises(Crashed, match=BudgetExhausted.__name__):
+            second.get(timeout=SECONDS)  # 60 of 100 are spent now: it can never fit
+    assert world.calls == ["x"]
+    assert budget(store)[:] == (100, 60, 0)

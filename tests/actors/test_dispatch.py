@@ -1,0 +1,390 @@
+"""Who runs when: the limit L, lent slots, the order of the ready set, back-pressure."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from perdure import Actor, Child, field, tool
+from perdure.errors import Crashed, InboxFull
+from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
+from tests.kit import SECONDS, Gate, dead_letters, of, on_kernel, program, running, settle, until
+
+
+class Crowd:
+    """How many are inside at once, and how many ever were."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = self.most = self.total = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            self.total += 1
+            self.most = max(self.most, self.inside)
+
+    def __exit__(self, *raised: object) -> None:
+        with self.lock:
+            self.inside -= 1
+
+
+class Echo(Actor, name="tests.dispatch.echo"):
+    got: list[Any] = field(default_factory=list)
+
+    async def on_receive(self, message: Any) -> Any:
+        if message == "got":
+            return list(self.got)
+        self.got.append(message)
+        return message
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_more_turns_run_at_once_than_the_limit_says(kind: str, limit: int) -> None:
+    crowd, gate = Crowd(), Gate()
+
+    class Async(Actor, name="tests.dispatch.crowd1"):
+        async def on_receive(self, message: int) -> None:
+            for _ in range(3):
+                with crowd:
+                    if message < limit:
+                        await gate.passed()
+                    await asyncio.sleep(0)
+
+    class Plain(Actor, name="tests.dispatch.crowd2"):
+        def on_receive(self, message: int) -> None:
+            with crowd:
+                if message < limit:
+                    gate.wait()
+
+    cls = Async if kind == "async def" else Plain
+    tree = program(*(Child(f"a{n}", cls) for n in range(10)), concurrency=limit)
+    with running(tree) as run:
+        for n in range(10):
+            run.tell(f"/r/a{n}", n)
+        gate.reached(limit)
+        gate.open()
+        settle(run)
+    assert crowd.most == limit
+    assert crowd.total == (30 if kind == "async def" else 10)
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_turn_holds_a_slot_again_after_it_waited_for_an_ask_or_an_effect(kind: str) -> None:
+    crowd, gate = Crowd(), Gate()
+
+    @tool("tests.effect", effect="external")
+    def effect(n: int) -> int:
+        return n
+
+    class Async(Actor, name="tests.dispatch.again1"):
+        async def on_receive(self, message: int) -> None:
+            await self.call(effect, n=message)
+            with crowd:
+                await asyncio.sleep(0)
+            await self.ask("/r/echo", message)
+            with crowd:
+                await asyncio.sleep(0)
+
+    class Plain(Actor, name="tests.dispatch.again2"):
+        def on_receive(self, message: int) -> None:
+            self.call(effect, n=message).get()
+            with crowd:
+                gate.wait()
+            self.ask("/r/echo", message).get()
+            with crowd:
+                gate.wait()
+
+    cls = Async if kind == "async def" else Plain
+    children = [Child(f"a{n}", cls) for n in range(6)]
+    with running(program(*children, Child("echo", Echo), concurrency=2)) as run:
+        for n in range(6):
+            run.tell(f"/r/a{n}", n)
+        if kind == "def":
+            gate.reached(2)
+            assert on_kernel(run, lambda: run.kernel.dispatch.active) == 2
+        gate.open()
+        settle(run)
+        assert on_kernel(run, lambda: run.kernel.dispatch.active) == 0
+    assert crowd.total == 12
+    assert crowd.most <= 2
+
+
+def test_a_turn_whose_wait_was_cancelled_holds_its_slot_again() -> None:
+    gate, store = Gate(), MemoryStore()
+
+    class Impatient(Actor, name="tests.dispatch.impatient"):
+        async def on_receive(self, message: str) -> None:
+            asked = asyncio.ensure_future(self._ask())
+            while not gate._arrived._value:  # until the other one is at its gate
+                await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.wait([asked])
+            await gate.passed()
+
+        async def _ask(self) -> None:
+            await self.ask("/r/b", "x")
+
+    class Slow(Actor, name="tests.dispatch.slow"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()
+
+    tree = program(Child("a", Impatient), Child("b", Slow), concurrency=1)
+    with running(tree, store) as run:
+        run.tell("/r/a", "x")
+        gate.reached(2)
+        assert on_kernel(run, lambda: run.kernel.dispatch.active) == 2  # both are really running
+        gate.open()
+        settle(run)
+        assert on_kernel(run, lambda: run.kernel.dispatch.active) == 0
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_with_one_slot_a_chain_of_asks_does_not_deadlock(kind: str) -> None:
+    class Async(Actor, name="tests.dispatch.chain1"):
+        async def on_receive(self, message: int) -> int:
+            if self.address.endswith("9"):
+                return message
+            step = int(self.address[-1]) + 1
+            return await self.ask(f"../a{step}", message + 1)
+
+    class Plain(Actor, name="tests.dispatch.chain2"):
+        def on_receive(self, message: int) -> int:
+            if self.address.endswith("9"):
+                return message
+            step = int(self.address[-1]) + 1
+            return self.ask(f"../a{step}", message + 1).get()
+
+    cls = Async if kind == "async def" else Plain
+    tree = program(*(Child(f"a{n}", cls) for n in range(10)), concurrency=1)
+    with running(tree) as run:
+        assert run.ask("/r/a0", 0, timeout=SECONDS) == 9
+
+
+def test_with_one_slot_a_gather_of_asks_does_not_deadlock() -> None:
+    class Gatherer(Actor, name="tests.dispatch.gatherer"):
+        async def on_receive(self, message: int) -> Any:
+            asks = [self.ask(f"/r/echo{n}", message + n) for n in range(3)]
+            async with asyncio.TaskGroup() as group:
+                more = [group.create_task(_get(self.ask("/r/echo0", n))) for n in (7, 8)]
+            return [*(await self.gather(*asks)), *(task.result() for task in more)]
+
+    async def _get(future: Any) -> Any:
+        return await future
+
+    echoes = [Child(f"echo{n}", Echo) for n in range(3)]
+    with running(program(Child("a", Gatherer), *echoes, concurrency=1)) as run:
+        assert run.ask("/r/a", 10, timeout=SECONDS) == [10, 11, 12, 7, 8]
+
+
+def test_a_blocking_handler_holds_up_nobody_else() -> None:
+    gate = Gate()
+
+    class Blocking(Actor, name="tests.dispatch.blocking"):
+        def on_receive(self, message: str) -> None:
+            gate.wait()
+
+    tree = program(*(Child(f"b{n}", Blocking) for n in range(3)), Child("echo", Echo))
+    with running(tree) as run:
+        for n in range(3):
+            run.tell(f"/r/b{n}", "x")
+        gate.reached(3)
+        assert run.ask("/r/echo", "x", timeout=SECONDS) == "x"
+        gate.open()
+
+
+def test_timeouts_task_groups_and_gather_of_asyncio_work_in_a_handler() -> None:
+    class Modern(Actor, name="tests.dispatch.modern"):
+        async def on_receive(self, message: str) -> Any:
+            try:
+                async with asyncio.timeout(0.001):
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                late = True
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(asyncio.sleep(0, "task"))
+            failed = []
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(asyncio.Event().wait())
+                    group.create_task(_fail())
+            except* ValueError as error:
+                failed = [str(each) for each in error.exceptions]
+            return [late, task.result(), await asyncio.gather(*map(_value, "ab")), failed]
+
+    async def _value(value: str) -> str:
+        await asyncio.sleep(0)
+        return value
+
+    async def _fail() -> None:
+        raise ValueError("no")
+
+    with running(program(Child("a", Modern))) as run:
+        for _ in range(3):  # on the same runner
+            assert run.ask("/r/a", "x", timeout=SECONDS) == [True, "task", ["a", "b"], ["no"]]
+
+
+# --- order
+
+
+def order_of(sends: list[tuple[str, dict[str, Any]]]) -> list[str]:
+    """The order in which one slot serves messages that wait when it gets free."""
+    order: list[str] = []
+
+    class Noting(Actor, name="tests.dispatch.noting"):
+        async def on_receive(self, message: str) -> None:
+            order.append(message)
+
+    class Sender(Actor, name="tests.dispatch.sender"):
+        async def on_receive(self, message: str) -> None:
+            for n, (text, options) in enumerate(sends):
+                self.tell(f"../n{n}", text, **options)
+
+    notes = [Child(f"n{n}", Noting) for n in range(len(sends))]
+    with running(program(Child("a", Sender), *notes, concurrency=1)) as run:
+        run.tell("/r/a", "go")
+        settle(run)
+    return order
+
+
+def test_the_dearest_message_per_second_of_work_is_served_first() -> None:
+    sends = [
+        ("cheap", {"cost": 1.0, "est": 1.0}),
+        ("long", {"cost": 100.0, "est": 1_000.0}),
+        ("dear", {"cost": 50.0, "est": 1.0}),
+        ("short", {"cost": 3.0, "est": 0.001}),
+    ]
+    assert order_of(sends) == ["short", "dear", "cheap", "long"]
+
+
+def test_classes_of_service_are_served_in_their_order() -> None:
+    classes = ["background", "utility", "interactive", "initiated"]
+    sends = [(name, {"qos": name}) for name in classes]
+    assert order_of(sends) == ["interactive", "initiated", "utility", "background"]
+
+
+def test_equals_are_served_in_the_order_of_sending() -> None:
+    assert order_of([(str(n), {}) for n in range(6)]) == list("012345")
+
+
+def test_one_inbox_keeps_its_order_whatever_its_messages_cost() -> None:
+    class Sender(Actor, name="tests.dispatch.sender2"):
+        async def on_receive(self, message: str) -> None:
+            self.tell("../echo", "cheap", cost=0.1)
+            self.tell("../echo", "dear", cost=1_000.0)
+
+    with running(program(Child("a", Sender), Child("echo", Echo), concurrency=1)) as run:
+        run.tell("/r/a", "go")
+        settle(run)
+        assert run.ask("/r/echo", "got", timeout=SECONDS) == ["cheap", "dear"]
+
+
+# --- bounds
+
+
+@pytest.mark.parametrize("options", [{}, {"cost": 5.0}])
+def test_a_full_inbox_refuses_in_the_handler_that_sends(options: dict[str, Any]) -> None:
+    gate = Gate()
+
+    class Busy(Actor, name="tests.dispatch.busy"):
+        async def on_receive(self, message: Any) -> None:
+            await gate.passed()
+
+    class Sender(Actor, name="tests.dispatch.sender3"):
+        async def on_receive(self, message: str) -> str:
+            try:
+                self.tell("../busy", "one too many", **options)
+            except InboxFull as full:
+                return str(full)
+            return "sent"
+
+    with running(program(Child("a", Sender), Child("busy", Busy))) as run:
+        on_kernel(run, setattr, run.kernel.pressure, "hard_max", 3)
+        run.tell("/r/busy", 0).get(timeout=SECONDS)
+        gate.reached()
+        answers = [run.ask("/r/a", "x", timeout=SECONDS) for _ in range(3)]
+        gate.open()
+    assert answers[:2] == ["sent", "sent"]
+    assert "/r/busy" in answers[2]
+    assert "3 of 3" in answers[2]
+
+
+def test_an_ask_and_the_outside_are_refused_by_a_full_inbox_too() -> None:
+    gate, store = Gate(), MemoryStore()
+
+    class Busy(Actor, name="tests.dispatch.busy2"):
+        async def on_receive(self, message: Any) -> None:
+            await gate.passed()
+
+    class Asker(Actor, name="tests.dispatch.asker"):
+        async def on_receive(self, message: str) -> None:
+            await self.ask("../busy", "x")
+
+    tree = program(Child("a", Asker, attempts_max=1), Child("busy", Busy))
+    with running(tree, store) as run:
+        on_kernel(run, setattr, run.kernel.pressure, "hard_max", 1)
+        run.tell("/r/busy", 0).get(timeout=SECONDS)
+        gate.reached()
+        with pytest.raises(Crashed, match="InboxFull"):
+            run.ask("/r/a", "x", timeout=SECONDS)
+        with pytest.raises(InboxFull, match="/r/busy"):
+            run.tell("/r/busy", 1).get(timeout=SECONDS)
+        with pytest.raises(InboxFull, match="/r/busy"):
+            run.ask("/r/busy", 1, timeout=SECONDS)
+        gate.open()
+        settle(run)
+    assert [to for to, _ in dead_letters(store)] == ["/r/a"]
+
+
+def test_who_sends_past_the_soft_limit_waits_until_the_inbox_has_drained() -> None:
+    gate, order = Gate(), []
+
+    class Busy(Actor, name="tests.dispatch.busy3"):
+        async def on_receive(self, message: Any) -> None:
+            await gate.passed()
+            order.append(message)
+
+    class Sender(Actor, name="tests.dispatch.sender4"):
+        async def on_receive(self, message: int) -> None:
+            order.append(f"send {message}")
+            for n in range(message):
+                self.tell("../busy", n)
+
+    store = MemoryStore()
+    with running(program(Child("a", Sender), Child("busy", Busy)), store) as run:
+        run.kernel.book.soft_max = 4
+        run.tell("/r/a", 6)
+        run.tell("/r/a", 1)
+        gate.reached()
+        until(run, lambda: run.kernel.dispatch.held)
+        assert order == ["send 6"]
+        gate.open()
+        settle(run)
+    released = order.index("send 1")
+    assert order[released - 1] >= 2  # not before the inbox was half empty
+    assert [n for n in order if n != "send 6" and n != "send 1"] == [0, 1, 2, 3, 4, 5, 0]
+    assert len(of(store, records.Turn)) >= 9
+
+
+def test_if_everybody_is_held_the_oldest_goes_on() -> None:
+    class Ring(Actor, name="tests.dispatch.ring"):
+        got: int = 0
+
+        async def on_receive(self, message: int) -> int:
+            self.got += 1
+            if message:
+                for _ in range(3):
+                    self.tell(self.ref("../a" if self.address == "/r/b" else "../b"), message - 1)
+            return self.got
+
+    with running(program(Child("a", Ring), Child("b", Ring))) as run:
+        run.kernel.book.soft_max = 1
+        run.tell("/r/a", 5)
+        settle(run)
+        counts = [run.ask(f"/r/{x}", 0, timeout=SECONDS) for x in "ab"]
+    assert counts == [1 + 9 + 81 + 1, 3 + 27 + 243 + 1]
