@@ -1,16 +1,23 @@
-"""perdure: an Erlang-style supervision runtime for agents, durable to the last message."""
+"""perdure: an Erlang-style supervision runtime for agents, durable to the last message.
 
-from perdure.actors.actor import Actor, field, nonblocking, volatile
-from perdure.actors.futures import Future
-from perdure.caps.tool import tool
-from perdure.clock import FakeClock
-from perdure.errors import PerdureError, Reject
-from perdure.ids import MessageId, Ref
-from perdure.ledger.messages import message
-from perdure.mailbox.dead import DeadLetter
-from perdure.runtime.run import Report, Run
-from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
-from perdure.supervisors.supervisor import Supervisor
+Names are imported when they are first used: `perdure --help` needs none of them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor, field, nonblocking, volatile
+    from perdure.actors.futures import Future
+    from perdure.caps.tool import tool
+    from perdure.clock import FakeClock
+    from perdure.errors import PerdureError, Reject
+    from perdure.ids import MessageId, Ref
+    from perdure.ledger.messages import message
+    from perdure.mailbox.dead import DeadLetter
+    from perdure.runtime.run import Report, Run
+    from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+    from perdure.supervisors.supervisor import Supervisor
 
 __all__ = [
     "Actor",
@@ -33,3 +40,37 @@ __all__ = [
     "tool",
     "volatile",
 ]
+
+_HOMES = {
+    "Actor": "perdure.actors.actor",
+    "Backoff": "perdure.supervisors.spec",
+    "Child": "perdure.supervisors.spec",
+    "DeadLetter": "perdure.mailbox.dead",
+    "FakeClock": "perdure.clock",
+    "Future": "perdure.actors.futures",
+    "MessageId": "perdure.ids",
+    "PerdureError": "perdure.errors",
+    "Ref": "perdure.ids",
+    "Reject": "perdure.errors",
+    "Report": "perdure.runtime.run",
+    "Run": "perdure.runtime.run",
+    "Supervisor": "perdure.supervisors.supervisor",
+    "SupervisorSpec": "perdure.supervisors.spec",
+    "field": "perdure.actors.actor",
+    "message": "perdure.ledger.messages",
+    "nonblocking": "perdure.actors.actor",
+    "tool": "perdure.caps.tool",
+    "volatile": "perdure.actors.actor",
+}
+"""Where each name lives."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'perdure' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from perdure.cli.words import called, clipped
 from perdure.errors import LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import records
@@ -16,6 +17,19 @@ from perdure.runtime.view import View
 CACHED_MAX = 4_096
 ENCODED = {"init", "value", "finish", "result"}
 """Fields that hold an encoded value."""
+
+CONTROL = {
+    "start": "start",
+    "stop": "stop",
+    "kill": "kill",
+    "exit": "exit of",
+    "started": "started",
+    "start_failed": "failed start of",
+    "ignored": "declined start of",
+    "stopped": "stopped",
+    "try_again": "try again",
+}
+"""Messages of the control lane, in words."""
 
 
 class Reader:
@@ -34,6 +48,19 @@ class Reader:
             return self.view.message(MessageId(seq, index))
         except LedgerDamaged:
             return None
+
+    def said(self, seq: int, index: int) -> str:
+        """A message in short; of the control lane, in words."""
+        message = self.message(seq, index)
+        kind = type(message).__name__.removeprefix("perdure.")
+        if kind not in CONTROL:
+            return called(message)
+        child, reason = getattr(message, "child", None), getattr(message, "reason", None)
+        who = self.address(child) if isinstance(child, int) else child or ""
+        incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0
+        which = f"(incarnation {incarnation})" if incarnation else ""
+        words = " ".join(part for part in (CONTROL[kind], who, which) if part)
+        return f"{words}: {clipped(_reason(reason))}" if reason is not None else words
 
     def actor_of(self, record: Record) -> str:
         """The address of the actor that a record is of; '' for the run itself."""
@@ -111,6 +138,16 @@ class Reader:
 
     def _part(self, part: Any) -> Any:
         return self.view.codec.form(part) if isinstance(part, bytes) else part
+
+
+def _reason(reason: Any) -> str:
+    """Why an actor ended, from the stand-in of a `Reason`."""
+    text = reason.detail if reason.kind == "crash" and reason.detail else reason.kind
+    if reason.kind != "crash" and reason.detail:
+        text = f"{text}: {reason.detail}"
+    if reason.child is not None:
+        text = f"{text} {reason.child!r}"
+    return str(text) if reason.cause is None else f"{text}: {_reason(reason.cause)}"
 
 
 def _plain(value: Any) -> Any:

@@ -28,7 +28,8 @@ class Story:
 
     >>> story = Story(0)
     >>> import click
-    >>> [click.unstyle(line) for line in story.tell(Event("restarted", 20_000_000, "/a/b", count=2))]
+    >>> told = story.tell(Event("restarted", 20_000_000, "/a/b", count=2))
+    >>> [click.unstyle(line) for line in told]
     ['00:00.02  /a/b  restarted (incarnation 2)']
     """
 

@@ -11,7 +11,7 @@ import click
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, paint, say, write_answer, write_json
-from perdure.cli.words import called, clipped, clock, count, size
+from perdure.cli.words import clipped, clock, count, size
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
@@ -67,8 +67,7 @@ class Teller:
         return f"{record.seq:>6}  {time}  {label} {who}  {'; '.join(parts)}".rstrip()
 
     def _message(self, id: tuple[int, int]) -> str:
-        message = self._reader.message(*id)
-        return f"{MessageId(*id)} {called(message)}"
+        return f"{MessageId(*id)} {self._reader.said(*id)}"
 
     def _said(self, body: records.Body) -> Iterator[str]:
         match body:
