@@ -71,6 +71,11 @@ class Dispatch:
         if not self._relay_due:
             self.kick()
 
+    def withdraw(self, cell: Cell) -> None:
+        """An actor that was ready runs no more: its messages wait for its next life."""
+        self.ready.discard(cell)
+        self.held.pop(cell, None)
+
     def index(self, cell: Cell) -> float:
         """The index of the message at the head of an inbox."""
         env = cell.inbox[0]  # type: ignore[index]

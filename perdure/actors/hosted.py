@@ -85,7 +85,9 @@ class HostedActor(pykka.Actor):
         cls._host = host
 
     @classmethod
-    def start(cls, *args: Any, **kwargs: Any) -> pykka.ActorRef[Self]:
+    def start(  # pyright: ignore[reportIncompatibleMethodOverride] - refs are read, not written to
+        cls, *args: Any, **kwargs: Any
+    ) -> pykka.ActorRef[Self]:
         """Start an actor on the host of its class; the arguments go to `__init__`."""
         return cls._launch(cls._host or Host.default(), args, kwargs)
 
@@ -108,7 +110,7 @@ class HostedActor(pykka.Actor):
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         self.actor_urn = f"{_urn_prefix}{_urn_number():012x}"
-        self.actor_inbox = Inbox()
+        self.actor_inbox = Inbox()  # pyright: ignore[reportIncompatibleVariableOverride]
         self.actor_stopped = Latch()
         self._actor_ref = HostedRef(self)
         self.actor_inbox.actor = self  # a ref holds its actor weakly, and there is no thread to

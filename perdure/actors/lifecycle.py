@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.cell import Cell
+from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
 from perdure.actors.turn import NS, Turn
 from perdure.errors import Broken
@@ -25,6 +26,7 @@ from perdure.mailbox.control import (
     Stopped,
     read_reason,
 )
+from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Lifecycle:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        self._deadlines = Deadlines(kernel)
 
     # --- control messages
 
@@ -112,8 +115,10 @@ class Lifecycle:
             return None
         turns = self.kernel.turns
         cell.actor = None
-        actor = turns.load(cell)
-        if actor is None:
+        try:
+            actor = turns.build(cell)
+        except Exception as error:  # noqa: BLE001 - user code: its class, its init, its on_load
+            self._cannot_start(cell, env, error)
             return None
         hooks = actor.__declaration__.hooks
         kinds = [hooks[hook] for hook in ("on_restart", "on_start") if hook in hooks]
@@ -122,10 +127,20 @@ class Lifecycle:
         reason = None if message.reason is None else str(message.reason)
         return turns.run(turn, _starter(actor, mode), (reason,), mode)
 
+    def _cannot_start(self, cell: Cell, env: Envelope, error: Exception) -> None:
+        """Without its object: a failed start, unless it has state that only a repair can save."""
+        if cell.images:
+            self.kernel.stall(cell, env, f"it cannot be loaded: {reason_of(error)}")
+            return
+        self.kernel.closing.crash(self._bare(cell, env, "start"), error)
+
     def _stop(self, cell: Cell, env: Envelope, message: Stop) -> Running:
         turns = self.kernel.turns
         if message.incarnation != cell.incarnation:
             self._end_without_hook(cell, env, "stale")
+            return None
+        if self._deadlines.is_over(env):
+            self._end_without_hook(cell, env, "killed")
             return None
         mode = None if cell.cls is None else cell.cls.__declaration__.hooks.get("on_stop")
         if mode is None or not cell.is_running:
@@ -135,18 +150,23 @@ class Lifecycle:
         if actor is None:
             return None
         turn = turns.open(cell, env, "stop", mode != "def")
+        self._deadlines.begin(cell, env, message)
         return turns.run(turn, actor.on_stop, (), mode)
 
     def _end_without_hook(self, cell: Cell, env: Envelope, kind: str) -> None:
         """Consume a control message with no user code run: killed, stale, or nobody to ask."""
-        turn = Turn(self.kernel, cell, env, kind, True, self.kernel.book.now_ns())
-        cell.turn = turn
-        self.kernel.dispatch.began(turn)
+        turn = self._bare(cell, env, kind)
         if kind == "killed" and getattr(cell.cls, "__supervisor__", False):
             turn.lives = [
                 (child.id, child.incarnation, int(Life.DOWN)) for child in self._below(cell)
             ]
         self.kernel.closing.close_bare(turn)
+
+    def _bare(self, cell: Cell, env: Envelope, kind: str) -> Turn:
+        turn = Turn(self.kernel, cell, env, kind, True, self.kernel.book.now_ns())
+        cell.turn = turn
+        self.kernel.dispatch.began(turn)
+        return turn
 
     def _below(self, cell: Cell) -> list[Cell]:
         """All that lives below a killed supervisor: it dies with it, unsupervised (OTP X4, X9)."""
@@ -174,8 +194,8 @@ class Lifecycle:
             if isinstance(message, Stop):
                 if turn.waits:
                     self.fence(turn)
-                elif isinstance(message.shutdown, float | int):
-                    self.kernel.timers.after(message.shutdown, lambda: self.fence(turn))
+                else:
+                    self._deadlines.begin(cell, env, message)
                 return
 
     def fence(self, turn: Turn) -> None:
@@ -221,6 +241,7 @@ class Lifecycle:
     def _stopped(self, turn: Turn) -> int | None:
         """A stop is answered with what really ended the life, even if that was long before."""
         cell = turn.cell
+        self._deadlines.met(turn.envelope)
         if turn.envelope.type == "Kill":
             cell.reason = str(KILLED)
             self.to_parent(turn, Exit(cell.id, cell.incarnation, KILLED))
@@ -249,6 +270,7 @@ class Lifecycle:
         if turn.kind != "receive":
             if turn.kind == "control":
                 raise Broken(f"the supervisor {cell.address} failed: {reason}")
+            self._deadlines.met(env)
             failed = StartFailed if turn.kind == "start" else Stopped
             out = [self.control(cell.parent, id, failed(id, incarnation, reason))]
             return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, [])

@@ -71,6 +71,8 @@ class Lives:
             if life == Life.ENDED and book.find(cell.address) == cell.id:
                 book.names[cell.address] = 0
                 book.open.delete(name_key(cell.address))
+            if life != Life.RUNNING:
+                self.kernel.dispatch.withdraw(cell)
             self.kernel.dispatch.consider(cell)
 
     def _empty(self, cell: Cell, rows: dict[tuple[int, int], Dead]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.futures import Future
 from perdure.actors.steps import failure_of
-from perdure.errors import TurnClosed
+from perdure.errors import InboxFull, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind
@@ -56,12 +56,24 @@ class Outside:
         else:
             self.kernel.on_kernel(function, *args)
 
+    def _is_admitted(self, address: str, future: Future[Any]) -> bool:
+        try:
+            self.kernel.pressure.admit(address, self.kernel.book.find(address))
+        except InboxFull as full:
+            future.set_exception(full)
+            return False
+        return True
+
     def _tell(self, address: str, body: bytes, type: str, receipt: Future[MessageId]) -> None:
+        if not self._is_admitted(address, receipt):
+            return
         env = self._envelope(address, body, type, None)
         seq = self.post([env], "outside")
         self.kernel.barrier.when_durable(seq, lambda: receipt.set(env.id))
 
     def _ask(self, address: str, body: bytes, type: str, answer: Future[Any]) -> None:
+        if not self._is_admitted(address, answer):
+            return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
         self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")

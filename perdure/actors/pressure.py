@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell
 from perdure.limits import INBOX_HARD_MAX
-from perdure.mailbox.admission import holds_senders, releases_senders
+from perdure.mailbox.admission import admit, holds_senders, releases_senders
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -18,6 +18,12 @@ class Pressure:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.hard_max = INBOX_HARD_MAX
+
+    def admit(self, address: str, to: int) -> None:
+        """Raise `InboxFull` if the inbox of `to` takes no more; one not loaded is empty."""
+        target = self.kernel.book.cells.get(to)
+        if target is not None and target.inbox:
+            admit(address, len(target.inbox), self.hard_max)
 
     def sent(self, sender: int, target: Cell) -> None:
         """A message was put into an inbox: hold its sender if that is too long now."""

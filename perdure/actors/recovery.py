@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
 from perdure.caps.budget import Budget
-from perdure.errors import Broken, LedgerDamaged
+from perdure.errors import Broken, LedgerDamaged, NotALedger
 from perdure.ids import KERNEL_ID
 from perdure.ledger.journal import send_of, sender_of, unpack_payload
 from perdure.ledger.keys import (
@@ -42,7 +42,15 @@ OVER = ("finishing", "finished", "failed")
 
 
 def read_header(book: Book) -> Run:
-    """The first record of a run: what it is. Raises `LedgerDamaged` when it is not there."""
+    """The first record of a run: what it is.
+
+    Raises `NotALedger` when nothing was recorded yet, and `LedgerDamaged` for another record.
+    """
+    if not book.store.head().seq:
+        raise NotALedger(
+            "the ledger is empty: its process ended before it had recorded what it runs, so there "
+            "is nothing to resume. `perdure run SCENARIO --ledger DIR` takes the directory as new."
+        )
     raw = book.store.record(1)
     body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
     if not isinstance(body, Run):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.lives import IMPLICIT, LifeChange
+from perdure.actors.state import build
 from perdure.actors.turn import Turn
-from perdure.errors import UnknownActor, UsageError
+from perdure.errors import NameClash, UnknownActor, UsageError
 from perdure.ids import Ref, join
 from perdure.ledger.records import Life
 from perdure.mailbox.control import Start
@@ -39,18 +40,25 @@ class Spawning:
                 f"spawn({class_name}): the scenario's code has no actor class of that name. "
                 f"It has {', '.join(sorted(book.classes))}."
             )
+        if isinstance(actor, type) and actor is not cls:
+            raise NameClash(
+                f"spawn({class_name}): {actor.__module__} and {cls.__module__} both have an actor "
+                f"class of that name. Name one of them: class {actor.__name__}(Actor, name=…)."
+            )
         key = turn.key(f"{SPAWN}{name}")
         if cell.steps and key in cell.steps:
             return Ref(address)
         if book.find(address):
             raise UsageError(f"spawn({name}): there is an actor at {address} already.")
+        spec = cast("Any", book.classes[IMPLICIT]).spec_of(name, class_name, options)
         body = book.codec.encode(init, f"the init of {address}")
+        build(cls, book.codec.decode(body))  # refused here, in the handler that gave it
         digest = blake2b(body, digest_size=16).digest()
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
         child = self.kernel.lives.birth(
-            above, address, class_name, declaration.version, options, body, life
+            above, address, class_name, declaration.version, spec, body, life
         )
         step = Step("done", f"{SPAWN}{name}", digest, child.id)
         book.keep_step(cell, turn.envelope, key, step)

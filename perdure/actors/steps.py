@@ -88,6 +88,8 @@ class Steps:
         digest = blake2b(body, digest_size=16).digest()
         step = cell.steps.get(key) if cell.steps else None
         to = book.find(address)
+        if step is None:
+            self.kernel.pressure.admit(address, to)
         earlier = [sent for sent in turn.out if sent.to == to and to]
         turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
         if step is not None:
@@ -105,7 +107,9 @@ class Steps:
         reply = (cell.id, env.seq, env.index, key)
         turn.asks[reply] = self.waiting[reply] = future
         if timeout is not None:
-            self.kernel.timers.after(timeout, lambda: self._time_out(turn, key, address, timeout))
+            future.timer = self.kernel.timers.after(
+                timeout, lambda: self._time_out(turn, key, address, timeout)
+            )
         return future
 
     def _send_ask(
@@ -161,11 +165,15 @@ class Steps:
             waiting.resume(self._outcome(done))
 
     def _time_out(self, turn: Turn, key: str, address: str, timeout: float) -> None:
-        env = turn.envelope
-        reply = (turn.cell.id, env.seq, env.index, key)
-        if reply in self.waiting and turn.open:
-            text = f"{address} did not answer {turn.cell.address} within {timeout:g} s"
-            self.answered(reply, False, self.kernel.book.codec.encode(("AskTimeout", text)), 0)
+        book, cell, env = self.kernel.book, turn.cell, turn.envelope
+        reply = (cell.id, env.seq, env.index, key)
+        step = cell.steps.get(key) if cell.steps else None
+        if step is not None and reply in self.waiting and turn.open:
+            text = f"{address} did not answer {cell.address} within {timeout:g} s"
+            value = book.codec.encode(("AskTimeout", text))
+            who = (book.now_ns(), (), cell.id, turn.incarnation, turn.attempt, reply[1:3])
+            what = (key, step.name, step.digest, False, value, 0, 0, 0)
+            self.answered(reply, False, value, book.append(Kind.RESULT, (*who, *what)))
 
     def _outcome(self, step: Step) -> Future[Any]:
         value = self.kernel.book.codec.decode(step.value)
@@ -178,6 +186,8 @@ class Steps:
         for reply, future in (turn.asks or {}).items():
             if self.waiting.get(reply) is future:
                 del self.waiting[reply]
+                if future.timer is not None:
+                    future.timer.cancel()
                 future.set_exception(TurnClosed(closed(turn)))  # a thread may be blocked on it
 
     # --- sleep

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 NS = 1_000_000_000
+REBUILD_TIMERS_MIN = 1_024  # fewer than these are not worth a rebuild
 SLEEP_SECONDS_MAX = 3600.0  # a clock that is set forward is noticed within the hour
+
+
+class Timer:
+    """One callback to come. `cancel` it when it has become pointless, else a run waits for it."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self.function: Callable[[], None] | None = function
+
+    def cancel(self) -> None:
+        """Let it be; a second time, or after it was called, nothing happens."""
+        self.function = None
 
 
 class Timers:
@@ -19,31 +33,47 @@ class Timers:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._heap: list[tuple[int, int, Callable[[], None]]] = []
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._rebuilt = REBUILD_TIMERS_MIN
         self._count = 0
         self._handle: asyncio.TimerHandle | None = None
         self._armed_ns = 0
 
-    def at(self, due_ns: int, function: Callable[[], None]) -> None:
+    def at(self, due_ns: int, function: Callable[[], None]) -> Timer:
         """Call `function` once ledger time reaches `due_ns`."""
         self._count += 1
-        heappush(self._heap, (due_ns, self._count, function))
+        timer = Timer(function)
+        heappush(self._heap, (due_ns, self._count, timer))
+        if len(self._heap) > self._rebuilt:
+            self._rebuild()
         self._arm()
+        return timer
 
-    def after(self, seconds: float, function: Callable[[], None]) -> None:
+    def after(self, seconds: float, function: Callable[[], None]) -> Timer:
         """Call `function` in `seconds` of ledger time."""
-        self.at(self.kernel.book.now_ns() + int(seconds * NS), function)
+        return self.at(self.kernel.book.now_ns() + int(seconds * NS), function)
+
+    def _rebuild(self) -> None:
+        """Drop the cancelled, each time there are twice as many as the last rebuild left."""
+        self._heap = [entry for entry in self._heap if entry[2].function is not None]
+        heapify(self._heap)
+        self._rebuilt = max(REBUILD_TIMERS_MIN, 2 * len(self._heap))
 
     @property
     def next_ns(self) -> int | None:
         """When the next callback is due; None without one."""
+        while self._heap and self._heap[0][2].function is None:
+            heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def fire(self) -> None:
         """Call what is due."""
         self._handle = None
         while self._heap and self._heap[0][0] <= self.kernel.book.now_ns():
-            heappop(self._heap)[2]()
+            timer = heappop(self._heap)[2]
+            function, timer.function = timer.function, None
+            if function is not None:
+                function()
         self._arm()
 
     def _arm(self) -> None:

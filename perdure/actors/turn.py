@@ -112,10 +112,10 @@ class Turn:
         body = book.codec.encode(message)
         name = type(message).__name__
         id = book.names.get(address) or book.find(address)
+        target = book.cells.get(id)
+        if target is not None and target.inbox and delay is None:
+            admit(address, len(target.inbox), kernel.pressure.hard_max)
         if cost is None and qos is None and est is None and delay is None and id:
-            target = book.cells.get(id)
-            if target is not None and target.inbox is not None:
-                admit(address, len(target.inbox), kernel.pressure.hard_max)
             env = Envelope(id, body, name, self.cell.id, plain=True)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)

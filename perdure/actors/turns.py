@@ -12,7 +12,7 @@ from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.turn import Turn
 from perdure.actors.work import Stalled
-from perdure.errors import Reject, UnknownName
+from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
@@ -56,24 +56,28 @@ class Turns:
 
     def load(self, cell: Cell) -> Actor | None:
         """The live object of an actor, built from committed bytes; None when it stalled."""
+        try:
+            return self.build(cell)
+        except UnknownActor as error:
+            self.kernel.stall(cell, None, str(error))
+        except Exception as error:  # noqa: BLE001 - user code
+            self.kernel.stall(cell, None, f"it cannot be loaded: {reason_of(error)}")
+        return None
+
+    def build(self, cell: Cell) -> Actor:
+        """`load`, for who has another use for a failure: raises what the user's code raises."""
         book = self.kernel.book
         if cell.cls is None:
             text = f"there is no actor class {cell.class_name!r} in the scenario's code. "
-            text += "Put it back, or resume with the code that has it."
-            self.kernel.stall(cell, None, text)
-            return None
+            raise UnknownActor(text + "Put it back, or resume with the code that has it.")
         book.load_state(cell)
         decode = book.codec.decode
-        try:
-            if cell.images:
-                actor = restore(cell.cls, cell.images, decode, cell.version)
-            else:
-                actor = build(cell.cls, decode(cell.init))
-            if "on_load" in actor.__declaration__.hooks:
-                run_on_load(actor)
-        except Exception as error:  # noqa: BLE001 - user code
-            self.kernel.stall(cell, None, f"it cannot be loaded: {reason_of(error)}")
-            return None
+        if cell.images:
+            actor = restore(cell.cls, cell.images, decode, cell.version)
+        else:
+            actor = build(cell.cls, decode(cell.init))
+        if "on_load" in actor.__declaration__.hooks:
+            run_on_load(actor)
         cell.actor = actor
         return actor
 
@@ -120,13 +124,15 @@ class Turns:
                 await _settle(turn)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             if isinstance(error, asyncio.CancelledError) and not turn.open:
-                task.uncancel()  # type: ignore[union-attr]
                 return  # fenced: the runner that carried it goes on
             if turn.pending and turn.open:
                 await _wait_out(turn)
             self.failed(turn, error)
         else:
             self.kernel.closing.close(turn, answer)
+        finally:
+            if not turn.open and task.cancelling():  # type: ignore[union-attr]
+                task.uncancel()  # type: ignore[union-attr]
 
     def failed(self, turn: Turn, error: BaseException) -> None:
         """End a turn whose handler raised."""

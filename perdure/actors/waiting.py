@@ -9,6 +9,7 @@ from perdure.actors.futures import Future, Outcome
 
 if TYPE_CHECKING:
     from perdure.actors.dispatch import Dispatch
+    from perdure.actors.timers import Timer
     from perdure.actors.turn import Turn
 
 T = TypeVar("T")
@@ -21,6 +22,7 @@ class Waiting(Future[T]):
         super().__init__()
         self._dispatch = dispatch
         self._turn = turn
+        self.timer: Timer | None = None  # that ends the wait if nothing else does
 
     def _suspend(self) -> Generator[Any, None, Outcome]:
         self._dispatch.lend(self._turn)
@@ -39,6 +41,8 @@ class Waiting(Future[T]):
 
     def resume(self, outcome: Future[T]) -> None:
         """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
+        if self.timer is not None:
+            self.timer.cancel()
         self._dispatch.give_back(self._turn, lambda: self._settle_like(outcome))
 
     def _settle_like(self, outcome: Future[T]) -> None:

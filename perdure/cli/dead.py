@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from perdure.cli.options import json_option, name_of, run_argument, view_of
-from perdure.cli.say import fitted, note, paint, say, write_answer
+from perdure.cli.say import fitted, labelled, note, paint, say, write_answer
 from perdure.cli.words import called, clipped, clock, count
 from perdure.errors import UsageError
 from perdure.ids import MessageId
@@ -72,9 +72,12 @@ def _form(letter: Letter, start_ns: int) -> dict[str, Any]:
 
 def _requeue(run: str, id: MessageId, as_json: bool) -> None:
     directory = find_run(run)
+    with View(directory) as view:
+        letter = view.dead_letter(id)
     new = requeue(directory, id)
     name = name_of(directory)
     if as_json:
         write_answer({"run": name, "requeued": str(id), "message": str(new)})
     else:
-        say(f"message {id} is sent again, as {new}. `perdure resume {name}` handles it.")
+        say(f"{id} is sent again, as {new}: {called(letter.message)} to {letter.to}")
+        say(labelled("next", f"perdure resume {name}"))

@@ -51,7 +51,7 @@ def drive(
 def exit_code(view: View, strict: bool) -> int:
     """What a run that ended so exits with."""
     code = EXIT_CODES.get(view.status.status, EXIT_GOES_ON)
-    return 1 if strict and code == 0 and view.totals().dead_letters else code
+    return 1 if strict and code == 0 and view.dead_letter_count else code
 
 
 @contextmanager

@@ -58,6 +58,13 @@ class Verbs(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click itself would exit 1, which means a failed run
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is buffered
+            ctx.exit(EXIT_SIGPIPE)
+
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run, and end the process with the exit code of DESIGN section 12."""
         extra["standalone_mode"] = False
@@ -76,9 +83,6 @@ def _guarded(run: Any) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return EXIT_SIGINT
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains
-        return EXIT_SIGPIPE
     except Exception as error:  # noqa: BLE001 - nobody else is left to say what happened
         return _bug(error)
     return code if isinstance(code, int) else 0

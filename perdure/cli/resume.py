@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from perdure.actors.events import Observer
@@ -40,18 +42,16 @@ def command(
     if crash_at is not None and crash_before is not None:
         raise UsageError("--crash-at and --crash-before exclude each other. Give one of them.")
     directory = find_run(run)
+    name = name_of(directory)
     with View(directory) as view:
-        over = view.status.status in OVER and all(each.released for each in view.artifacts())
-        if over:
-            if as_json:
-                code = exit_code(view, strict)
-                write_answer({**summary_form(view, directory), "exit_code": code})
-                return code
-            say(labelled("resume", f"{name_of(directory)} is over; nothing is left to do"))
-            for line in summary_lines(view, directory):
-                say(line)
-            return exit_code(view, strict)
-        head, name = view.head, name_of(directory)
+        head = view.head
+        if not head.seq:
+            raise UsageError(
+                f"{name} is empty: its process ended before anything was durable. "
+                f"Start it again: `perdure run SCENARIO --ledger {shown(directory)}`."
+            )
+        if view.status.status in OVER and all(each.released for each in view.artifacts()):
+            return _show(view, directory, strict, as_json)
 
     def begin(observer: Observer) -> Run:
         resumed = Run.resume(
@@ -67,3 +67,15 @@ def command(
         return resumed
 
     return drive(begin, directory, stay=not no_wait, strict=strict, as_json=as_json)
+
+
+def _show(view: View, directory: Path, strict: bool, as_json: bool) -> int:
+    """Nothing is left to do: say how it ended."""
+    code = exit_code(view, strict)
+    if as_json:
+        write_answer({**summary_form(view, directory), "exit_code": code})
+        return code
+    say(labelled("resume", f"{name_of(directory)} is over; nothing is left to do"))
+    for line in summary_lines(view, directory):
+        say(line)
+    return code

@@ -12,7 +12,6 @@ from perdure.cli.say import columns, fitted, note, paint, say, write_answer
 from perdure.cli.summary import COLOURS
 from perdure.cli.words import clipped, count, moment
 from perdure.errors import LedgerError
-from perdure.ledger.keys import Table
 from perdure.runtime.document import shown
 from perdure.runtime.home import all_runs, home
 from perdure.runtime.view import View
@@ -45,7 +44,7 @@ def _form(directory: Path) -> dict[str, Any]:
                 "reason": status.reason,
                 "began": moment(view.run.time),
                 "records": head.seq,
-                "dead_letters": head.counts.get(Table.DEAD, 0),
+                "dead_letters": view.dead_letter_count,
                 "goal": view.run.goal,
             }
     except LedgerError as error:

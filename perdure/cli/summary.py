@@ -11,7 +11,8 @@ from perdure.cli.say import labelled, paint
 from perdure.cli.words import clipped, size, tokens, written
 from perdure.ledger.jsonform import to_json
 from perdure.runtime.document import shown
-from perdure.runtime.view import View
+from perdure.runtime.family import family
+from perdure.runtime.view import Totals, View
 
 ARTIFACTS_SHOWN_MAX = 10
 COLOURS = {"finished": "green", "failed": "red"}
@@ -27,15 +28,15 @@ def status_line(view: View) -> str:
 
 def summary_lines(view: View, directory: Path) -> list[str]:
     """The whole screen."""
-    now_ns, name = view.head.time_ns, name_of(directory)
-    lines = [status_line(view), "", *tree_lines(view.tree(), now_ns), "", _figures(view)]
+    now_ns, name, nodes = view.head.time_ns, name_of(directory), view.actors()
+    tree, totals = tree_lines(family(nodes), now_ns), view.totals(nodes)
+    lines = [status_line(view), "", *tree, "", _figures(totals)]
     lines += artifact_lines(view, directory)
     lines.append(labelled("next", " · ".join(_next(view, name)), 2))
     return lines
 
 
-def _figures(view: View) -> str:
-    totals = view.totals()
+def _figures(totals: Totals) -> str:
     parts = [
         f"turns {totals.turns:,}",
         _coloured(f"crashed {totals.crashed:,}", totals.crashed, "yellow"),
@@ -71,14 +72,15 @@ def _next(view: View, name: str) -> list[str]:
     verbs = []
     if view.status.status in ("waiting", "interrupted"):
         verbs.append("resume")
-    if view.totals().dead_letters:
+    if view.dead_letter_count:
         verbs.append("dead")
     return [f"perdure {verb} {name}" for verb in (*verbs, "trace", "verify")]
 
 
 def summary_form(view: View, directory: Path) -> dict[str, Any]:
     """The same for JSON; `artifacts` are paths of files."""
-    status, totals, head = view.status, view.totals(), view.head
+    nodes = view.actors()
+    status, totals, head = view.status, view.totals(nodes), view.head
     return {
         "run": name_of(directory),
         "ledger": str(directory),
@@ -88,5 +90,5 @@ def summary_form(view: View, directory: Path) -> dict[str, Any]:
         **totals._asdict(),
         "records": head.seq,
         "artifacts": [str(directory / "artifacts" / each.path) for each in view.artifacts()],
-        "tree": [node_form(root, head.time_ns) for root in view.tree()],
+        "tree": [node_form(root, head.time_ns) for root in family(nodes)],
     }

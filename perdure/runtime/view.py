@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from perdure.errors import LedgerDamaged, UnknownActor
+from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
 from perdure.ledger.group import Head, Store
@@ -139,17 +139,25 @@ class View:
         raw = self.store.get(keys.BUDGET_KEY)
         return rows.BudgetRow(None, 0, 0) if raw is None else unpack_row(rows.BudgetRow, raw)
 
-    def totals(self) -> Totals:
-        """Turns, crashes, restarts, dead letters and tokens of all actors there ever were."""
-        nodes = self.actors()
+    def totals(self, nodes: list[Node] | None = None) -> Totals:
+        """Turns, crashes, restarts, dead letters and tokens of all actors there ever were.
+
+        `nodes`, if given, are what `actors()` returned.
+        """
+        nodes = self.actors() if nodes is None else nodes
         return Totals(
             sum(node.turns for node in nodes),
             sum(node.crashes for node in nodes),
             sum(node.restarts for node in nodes),
-            self.head.counts.get(Table.DEAD, 0),
+            self.dead_letter_count,
             self.budget.spent,
             self.budget.limit,
         )
+
+    @property
+    def dead_letter_count(self) -> int:
+        """How many dead letters there are, without looking at them."""
+        return self.head.counts.get(Table.DEAD, 0)
 
     # --- actors
 
@@ -217,9 +225,18 @@ class View:
     def dead_letters(self) -> Iterator[Letter]:
         """The dead letters, in order of sending."""
         for key, raw in self._scan(Table.DEAD):
-            id = MessageId(*keys.dead_id(key))
-            row = unpack_row(rows.DeadRow, raw)
-            yield Letter(id, row.to, self.message(id), row.reason, row.attempts, row.time)
+            yield self._letter(MessageId(*keys.dead_id(key)), raw)
+
+    def dead_letter(self, id: MessageId) -> Letter:
+        """One dead letter. Raises `UsageError` for a message that is none."""
+        raw = self.store.get(keys.dead_key(*id))
+        if raw is None:
+            raise UsageError(f"message {id} is no dead letter. `perdure dead RUN` lists them.")
+        return self._letter(id, raw)
+
+    def _letter(self, id: MessageId, raw: bytes) -> Letter:
+        row = unpack_row(rows.DeadRow, raw)
+        return Letter(id, row.to, self.message(id), row.reason, row.attempts, row.time)
 
     def artifacts(self) -> list[Artifact]:
         """The artifacts, by path; each is `released` once its file is in place."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from perdure.actors.actor import Actor
 from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
 from perdure.mailbox import control
 from perdure.supervisors.restarts import add_restart
+from perdure.supervisors.spec import Backoff, Child
+from perdure.supervisors.supervisor import KERNEL_KEYS
 
 
 class Spawned(Actor, name="perdure.spawned"):
@@ -20,6 +23,15 @@ class Spawned(Actor, name="perdure.spawned"):
     __supervisor__: ClassVar[bool] = True
 
     restarts: list[tuple[int, int]] | None = None
+
+    @staticmethod
+    def spec_of(name: str, actor: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What the kernel keeps of a child's options, checked as those of `Child`."""
+        given = dict(options)
+        if isinstance(given.get("backoff"), Backoff):
+            given["backoff"] = given["backoff"].to_data()
+        data = Child.from_data({"id": name, "actor": actor, **given}).to_data()
+        return {key: data[key] for key in KERNEL_KEYS if key in given}
 
     def takes(self, message: object) -> bool:
         """Always: it never waits for a child."""

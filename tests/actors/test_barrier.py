@@ -1,4 +1,4 @@
-"""Nothing leaves the run before what it depends on is durable (G3), and no budget is overrun (G8)."""
+"""Nothing leaves the run before what it depends on is durable (G3); no budget is overrun (G8)."""
 
 from __future__ import annotations
 

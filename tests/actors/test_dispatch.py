@@ -121,7 +121,7 @@ def test_a_turn_whose_wait_was_cancelled_holds_its_slot_again() -> None:
     class Impatient(Actor, name="tests.dispatch.impatient"):
         async def on_receive(self, message: str) -> None:
             asked = asyncio.ensure_future(self._ask())
-            while not gate._arrived._value:  # until the other one is at its gate
+            while not gate._arrived._value:  # noqa: ASYNC110 - until the other one is at its gate
                 await asyncio.sleep(0)
             asked.cancel()
             await asyncio.wait([asked])
@@ -367,7 +367,7 @@ def test_who_sends_past_the_soft_limit_waits_until_the_inbox_has_drained() -> No
         settle(run)
     released = order.index("send 1")
     assert order[released - 1] >= 2  # not before the inbox was half empty
-    assert [n for n in order if n != "send 6" and n != "send 1"] == [0, 1, 2, 3, 4, 5, 0]
+    assert [n for n in order if n not in ("send 6", "send 1")] == [0, 1, 2, 3, 4, 5, 0]
     assert len(of(store, records.Turn)) >= 9
 
 

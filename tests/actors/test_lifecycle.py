@@ -1,0 +1,401 @@
+"""Lives: starts, stops, kills, fencing, and what becomes of inboxes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from perdure import Actor, Child, Supervisor, SupervisorSpec, field
+from perdure.errors import Crashed, TurnClosed
+from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
+from perdure.ledger.records import Life
+from tests.kit import (
+    SECONDS,
+    Gate,
+    advance,
+    dead_letters,
+    of,
+    on_kernel,
+    program,
+    running,
+    settle,
+    until,
+)
+
+LOG: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _empty_log() -> None:
+    LOG.clear()
+
+
+class Fuse(Actor, name="tests.lifecycle.fuse"):
+    """Crashes on "crash"; stops itself, orderly, on "stop"."""
+
+    got: list[str] = field(default_factory=list)
+
+    async def on_receive(self, message: Any) -> Any:
+        if message == "crash":
+            raise ValueError("fuse")
+        if message == "stop":
+            self.stop()
+        elif message == "got":
+            return list(self.got)
+        else:
+            self.got.append(message)
+        return None
+
+
+class Hooks(Actor, name="tests.lifecycle.hooks"):
+    """Logs its hooks."""
+
+    count: int = 0
+
+    async def on_start(self) -> None:
+        LOG.append(f"{self.address[3:]} start")
+
+    def on_restart(self, reason: str) -> None:
+        LOG.append(f"{self.address[3:]} restart after {reason}")
+
+    async def on_stop(self) -> None:
+        LOG.append(f"{self.address[3:]} stop")
+
+    async def on_receive(self, message: str) -> int:
+        self.count += 1
+        if message == "crash":
+            raise ValueError("hooks")
+        return self.count
+
+
+def life(run: Any, address: str) -> Life:
+    return Life(on_kernel(run, lambda: run.kernel.book.cell_at(address).life))
+
+
+def with_fuse(child: Child, **options: Any) -> Any:
+    """A tree in which "crash" to `/r/fuse` stops and restarts `child`."""
+    fuse = Child("fuse", Fuse, redelivery="none")
+    return program(fuse, child, strategy="one_for_all", **options)
+
+
+# --- hooks
+
+
+def test_hooks_run_once_in_an_incarnation_in_their_order() -> None:
+    with running(program(Child("a", Hooks, redelivery="none"))) as run:
+        run.tell("/r/a", "x")
+        run.tell("/r/a", "crash")
+        settle(run)
+        assert run.ask("/r/a", "x", timeout=SECONDS) == 2  # committed state outlives the crash
+    assert LOG == ["a start", "a restart after ValueError: hooks", "a start"]
+
+
+def test_children_stop_in_reverse_order_and_start_in_order() -> None:
+    children = [Child(name, Hooks) for name in "abc"]
+    fuse = Child("fuse", Fuse, redelivery="none")
+    with running(program(*children, fuse, strategy="one_for_all")) as run:
+        settle(run)
+        LOG.clear()
+        run.tell("/r/fuse", "crash")
+        settle(run)
+    assert [line for line in LOG if "restart" not in line] == [
+        *("c stop", "b stop", "a stop"),
+        *("a start", "b start", "c start"),
+    ]
+
+
+def test_a_failing_start_is_recorded_and_ends_the_run_when_the_tree_cannot_come_up() -> None:
+    class Broken(Actor, name="tests.lifecycle.broken"):
+        async def on_start(self) -> None:
+            raise OSError("no disk")
+
+    store = MemoryStore()
+    with running(program(Child("a", Hooks), Child("b", Broken)), store) as run:
+        report = run.wait(SECONDS)
+    assert report.status == "failed"
+    assert "failed to start child 'b': OSError: no disk" in report.reason
+    assert LOG == ["a start", "a stop"]
+    assert of(store, records.Crash)[0].reason == "OSError: no disk"
+
+
+def test_a_start_that_fails_on_a_restart_is_tried_again() -> None:
+    class Flaky(Actor, name="tests.lifecycle.flaky"):
+        async def on_start(self) -> None:
+            LOG.append("start")
+            if len(LOG) in (2, 3):
+                raise OSError("not yet")
+
+        async def on_receive(self, message: str) -> int:
+            if message == "crash":
+                raise ValueError(message)
+            return len(LOG)
+
+    with running(program(Child("a", Flaky, redelivery="none"))) as run:
+        run.tell("/r/a", "crash")
+        assert run.ask("/r/a", "x", timeout=SECONDS) == 4
+
+
+# --- stopping
+
+
+def test_an_actor_that_stops_itself_normally_and_is_transient_leaves_dead_letters() -> None:
+    store, gate = MemoryStore(), Gate()
+
+    class Last(Actor, name="tests.lifecycle.last"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()
+            self.stop()
+
+    with running(program(Child("a", Last, restart="transient")), store) as run:
+        run.tell("/r/a", "last")
+        gate.reached()
+        asked = run.kernel.outside.ask("/r/a", "too late")
+        run.tell("/r/a", "too late too").get(timeout=SECONDS)
+        gate.open()
+        with pytest.raises(Crashed, match="gone: normal"):
+            asked.get(timeout=SECONDS)
+        settle(run)
+        assert life(run, "/r/a") == Life.STOPPED
+        run.tell("/r/a", "much too late").get(timeout=SECONDS)
+    assert [to for to, _ in dead_letters(store)] == ["/r/a"] * 3
+    assert dead_letters(store)[2] == ("/r/a", "not running")
+
+
+def test_a_permanent_actor_that_stops_itself_is_started_again() -> None:
+    with running(program(Child("a", Fuse))) as run:
+        run.tell("/r/a", "x")
+        run.tell("/r/a", "stop")
+        assert run.ask("/r/a", "got", timeout=SECONDS) == ["x"]
+        assert run.figures()["restarts"] == 1
+
+
+def test_stopped_siblings_keep_their_inbox_and_lose_no_attempt() -> None:
+    store, gate = MemoryStore(), Gate()
+
+    class Waiting(Actor, name="tests.lifecycle.waiting"):
+        got: list[str] = field(default_factory=list)
+
+        async def on_receive(self, message: str) -> Any:
+            if message == "wait" and self.attempt == 1:
+                await gate.passed()
+            self.got.append(f"{message} {self.attempt}")
+            return list(self.got)
+
+    with running(with_fuse(Child("a", Waiting, shutdown=60.0)), store) as run:
+        run.tell("/r/a", "wait")
+        gate.reached()
+        answer = run.kernel.outside.ask("/r/a", "next")
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.book.cell_at("/r/a").control)
+        gate.open()
+        assert answer.get(timeout=SECONDS) == ["wait 1", "next 1"]
+    assert dead_letters(store) == [("/r/fuse", "ValueError: fuse")]
+
+
+def test_the_control_lane_is_taken_before_the_inbox() -> None:
+    gate = Gate()
+
+    class Slow(Actor, name="tests.lifecycle.slow"):
+        async def on_receive(self, message: int) -> None:
+            LOG.append(str(message))
+            await gate.passed()
+
+        async def on_stop(self) -> None:
+            LOG.append("stop")
+
+    with running(with_fuse(Child("a", Slow, shutdown=60.0), concurrency=2)) as run:
+        for n in range(3):
+            run.tell("/r/a", n)
+        gate.reached()
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.book.cell_at("/r/a").control)
+        gate.open()
+        settle(run)
+    assert LOG == ["0", "stop", "1", "2"]
+
+
+def test_a_handler_that_does_not_end_in_time_is_killed_and_its_message_is_kept() -> None:
+    store, gate = MemoryStore(), Gate()
+
+    class Deaf(Actor, name="tests.lifecycle.deaf"):
+        async def on_receive(self, message: str) -> int:
+            if self.incarnation_is_first():
+                await gate.passed()
+            return self.attempt
+
+        def incarnation_is_first(self) -> bool:
+            LOG.append("handler")
+            return len(LOG) == 1
+
+        async def on_stop(self) -> None:
+            LOG.append("stop")
+
+    with running(with_fuse(Child("a", Deaf, shutdown=5.0)), store) as run:
+        answer = run.kernel.outside.ask("/r/a", "x")
+        gate.reached()
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.book.cell_at("/r/a").control)
+        advance(run, 4.9)
+        assert life(run, "/r/a") == Life.RUNNING
+        advance(run, 0.2)
+        assert answer.get(timeout=SECONDS) == 1
+    assert LOG == ["handler", "handler"]  # a killed actor does not come by on_stop
+    notes = [note for turn in of(store, records.Turn) for note in turn.notes]
+    assert "shutdown_error: a: killed" in notes
+
+
+def test_an_on_stop_that_does_not_end_in_time_is_killed() -> None:
+    gate = Gate()
+
+    class Clinging(Actor, name="tests.lifecycle.clinging"):
+        async def on_receive(self, message: str) -> str:
+            return message
+
+        async def on_stop(self) -> None:
+            LOG.append("stop")
+            await gate.passed()
+
+    with running(with_fuse(Child("a", Clinging, shutdown=5.0))) as run:
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        gate.reached()
+        advance(run, 5.1)
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "x"
+        assert life(run, "/r/a") == Life.RUNNING
+        gate.open()
+    assert LOG[0] == "stop"
+    assert LOG.count("stop") == 1
+
+
+# --- fencing
+
+
+def stubborn(kind: str, gate: Gate, refused: list[str]) -> type[Actor]:
+    """An actor that goes on after its kill, and notes what its verbs say to that."""
+
+    class Stubborn(Actor, name="tests.lifecycle.stubborn"):
+        got: list[str] = field(default_factory=list)
+
+        async def on_receive(self, message: str) -> Any:
+            if message == "wait" and not LOG:
+                LOG.append("begun")
+                try:
+                    await gate.passed()
+                except asyncio.CancelledError:
+                    self._go_on()
+            self.got.append(message)
+            return list(self.got)
+
+        def _go_on(self) -> None:
+            for verb in (lambda: self.tell("../fuse", "late"), self.finish, self.stop):
+                try:
+                    verb()
+                except TurnClosed as error:
+                    refused.append(str(error))
+
+    class Blocking(Stubborn, name="tests.lifecycle.blocking"):
+        def on_receive(self, message: str) -> Any:  # type: ignore[override]
+            if message == "wait" and not LOG:
+                LOG.append("begun")
+                gate.wait()
+                self._go_on()
+            self.got.append(message)
+            return list(self.got)
+
+    return Stubborn if kind == "async def" else Blocking
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_what_a_killed_handler_does_afterwards_changes_nothing_and_is_recorded(kind: str) -> None:
+    store, gate, refused = MemoryStore(), Gate(), []
+    killed = Child("a", stubborn(kind, gate, refused), shutdown="brutal_kill")
+    with running(with_fuse(killed), store) as run:
+        answer = run.kernel.outside.ask("/r/a", "wait")
+        gate.reached()
+        run.tell("/r/fuse", "crash")
+        assert answer.get(timeout=SECONDS) == ["wait"]  # of the next incarnation
+        gate.open()
+        until(run, lambda: len(refused) == 3)
+        until(run, lambda: any(isinstance(r, records.Late) for r in of(store, records.Late)))
+        assert run.ask("/r/fuse", "got", timeout=SECONDS) == []
+    assert all("is over" in text for text in refused)
+    late = of(store, records.Late)
+    assert [(each.incarnation, each.current) for each in late] == [(1, 2)]
+
+
+def test_a_task_whose_turn_swallowed_its_kill_is_not_cancelled_for_later_turns() -> None:
+    killed, gate = Gate(), Gate()
+
+    class Swallowing(Actor, name="tests.lifecycle.swallowing"):
+        async def on_receive(self, message: str) -> str:
+            try:
+                await killed.passed()
+            except asyncio.CancelledError:
+                return "swallowed"
+            return "missed"
+
+    class Counting(Actor, name="tests.lifecycle.counting"):
+        async def on_receive(self, message: str) -> int:
+            await gate.passed()
+            task = asyncio.current_task()
+            assert task is not None
+            return task.cancelling()
+
+    counting = [Child(f"c{n}", Counting) for n in range(3)]
+    fuse = Child("fuse", Fuse, redelivery="none")
+    mortal = Child("a", Swallowing, shutdown="brutal_kill", restart="temporary")
+    tree = program(*counting, fuse, mortal, strategy="rest_for_one", concurrency=3)
+    with running(tree) as run:
+        run.tell("/r/a", "wait")
+        killed.reached()
+        run.tell("/r/fuse", "crash")
+        settle(run)
+        answers = [run.kernel.outside.ask(f"/r/c{n}", "x") for n in range(3)]
+        gate.reached(3)  # on every task that there is
+        gate.open()
+        assert [answer.get(timeout=SECONDS) for answer in answers] == [0, 0, 0]
+
+
+def test_no_message_is_handled_between_the_death_of_a_supervisor_and_its_restart() -> None:
+    gate = Gate()
+
+    class Worker(Actor, name="tests.lifecycle.worker"):
+        async def on_receive(self, message: str) -> str:
+            LOG.append(message)
+            return message
+
+    class Slow(Actor, name="tests.lifecycle.slow_to_stop"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()
+
+    worker = SupervisorSpec(children=[Child("w", Worker)])
+    below = Child("sup", supervisor=worker, shutdown="brutal_kill")
+    fuse = Child("fuse", Fuse, redelivery="none")
+    slow = Child("slow", Slow, shutdown=60.0)
+    with running(program(fuse, slow, below, strategy="rest_for_one", concurrency=2)) as run:
+        run.tell("/r/slow", "x")
+        gate.reached()
+
+        def post() -> list[Any]:
+            run.tell("/r/fuse", "crash")
+            return [run.kernel.outside.ask("/r/sup/w", str(n)) for n in range(3)]
+
+        asked = on_kernel(run, post)  # all at once: they are ready when the supervisor dies
+        until(run, lambda: run.kernel.book.cell_at("/r/slow").control)
+        assert life(run, "/r/sup/w") == Life.DOWN
+        assert LOG == []
+        gate.open()
+        assert [answer.get(timeout=SECONDS) for answer in asked] == ["0", "1", "2"]
+
+
+def test_supervisors_are_named_by_class_too() -> None:
+    class Pool(Supervisor, name="tests.lifecycle.pool"):
+        size: int = 2
+
+        def children(self) -> list[Child]:
+            return [Child(f"w{n}", Hooks) for n in range(self.size)]
+
+    with running(program(Child("pool", Pool, init={"size": 3}))) as run:
+        assert run.ask("/r/pool/w2", "x", timeout=SECONDS) == 1

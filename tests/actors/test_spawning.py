@@ -1,0 +1,225 @@
+"""`self.spawn`: children below their parent, met again by retries, gone with their parent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from perdure import Actor, Backoff, Child, Ref, field
+from perdure.errors import Crashed
+from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
+from tests.kit import SECONDS, Disk, dead_letters, of, program, resumed, running, settle
+
+LOG: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _empty_log() -> None:
+    LOG.clear()
+
+
+class Kid(Actor, name="tests.spawning.kid"):
+    """Counts; crashes on "crash"."""
+
+    start_at: int = 0
+    got: list[Any] = field(default_factory=list)
+
+    async def on_receive(self, message: Any) -> Any:
+        if message == "crash":
+            raise ValueError("kid")
+        if message == "stop":
+            self.stop()
+            return None
+        self.got.append(message)
+        return [self.address, self.start_at, len(self.got)]
+
+
+class Starting(Kid, name="tests.spawning.starting"):
+    """Logs its starts."""
+
+    async def on_start(self) -> None:
+        LOG.append(f"{self.address} start")
+
+    async def on_stop(self) -> None:
+        LOG.append(f"{self.address} stop")
+
+
+class Parent(Actor, name="tests.spawning.parent"):
+    """Spawns what its message says: (name, class, init, options)."""
+
+    crash: int = 0
+
+    async def on_receive(self, message: Any) -> Any:
+        if message == "stop":
+            self.stop()
+            return None
+        if message == "crash":
+            raise ValueError("parent")
+        name, cls, init, options = message
+        kid = self.spawn(cls, name, init=init, **options)
+        answer = await self.ask(kid, "hello")
+        if self.attempt <= self.crash:
+            raise ValueError("parent")
+        return [kid, answer]
+
+
+def spawn(name: str, cls: str = "tests.spawning.kid", init: Any = None, **options: Any) -> Any:
+    return (name, cls, init or {}, options)
+
+
+def test_a_child_lives_below_its_parent_and_gets_its_init() -> None:
+    with running(program(Child("a", Parent))) as run:
+        answer = run.ask("/r/a", spawn("kid", init={"start_at": 7}), timeout=SECONDS)
+        assert answer == [Ref("/r/a/kid"), ["/r/a/kid", 7, 1]]
+        assert run.ask("/r/a/kid", "again", timeout=SECONDS) == ["/r/a/kid", 7, 2]
+
+
+def test_a_retry_meets_the_same_child() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent, init={"crash": 2})), store) as run:
+        answer = run.ask("/r/a", spawn("kid", "tests.spawning.starting"), timeout=SECONDS)
+        assert answer == [Ref("/r/a/kid"), ["/r/a/kid", 0, 1]]
+    assert LOG == ["/r/a/kid start"]
+    assert [birth.address for birth in of(store, records.Birth)].count("/r/a/kid") == 1
+
+
+def test_children_of_a_message_that_became_a_dead_letter_are_gone() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent, init={"crash": 9})), store) as run:
+        with pytest.raises(Crashed, match="ValueError: parent"):
+            run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        with pytest.raises(Crashed, match="no such actor"):
+            run.ask("/r/a/kid", "x", timeout=SECONDS)
+
+
+def test_children_outlive_the_crash_of_their_parent() -> None:
+    with running(program(Child("a", Parent, redelivery="none"))) as run:
+        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        run.tell("/r/a", "crash")
+        settle(run)
+        assert run.ask("/r/a/kid", "x", timeout=SECONDS)[2] == 2
+
+
+def test_children_end_with_their_parent_and_their_children_too() -> None:
+    class Proud(Parent, name="tests.spawning.proud"):
+        pass
+
+    store = MemoryStore()
+    with running(program(Child("a", Parent, restart="temporary")), store) as run:
+        run.ask("/r/a", spawn("b", "tests.spawning.proud"), timeout=SECONDS) if False else None
+        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        run.tell("/r/a", "stop")
+        settle(run)
+        with pytest.raises(Crashed, match=r"no such actor|not running"):
+            run.ask("/r/a/kid", "x", timeout=SECONDS)
+
+
+def test_a_crashed_child_is_restarted_with_its_state() -> None:
+    with running(program(Child("a", Parent))) as run:
+        made = spawn("kid", "tests.spawning.starting", redelivery="none")
+        run.ask("/r/a", made, timeout=SECONDS)
+        run.tell("/r/a/kid", "crash")
+        settle(run)
+        assert run.ask("/r/a/kid", "x", timeout=SECONDS)[2] == 2
+    assert LOG == ["/r/a/kid start", "/r/a/kid start"]
+
+
+def test_a_child_that_ends_normally_is_gone_and_its_name_is_free() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent)), store) as run:
+        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        run.tell("/r/a/kid", "stop")
+        settle(run)
+        answer = run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        assert answer == [Ref("/r/a/kid"), ["/r/a/kid", 0, 1]]  # another actor, with nothing got
+    births = [birth.address for birth in of(store, records.Birth)]
+    assert births.count("/r/a/kid") == 2
+    assert dead_letters(store) == []
+
+
+def test_a_child_that_crashes_too_often_takes_its_parent_down() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent, restart="temporary")), store) as run:
+        run.ask("/r/a", spawn("kid", redelivery="none"), timeout=SECONDS)
+        for _ in range(4):
+            run.tell("/r/a/kid", "crash")
+        settle(run)
+        with pytest.raises(Crashed):
+            run.ask("/r/a", spawn("other"), timeout=SECONDS)
+    notes = [note for turn in of(store, records.Turn) for note in turn.notes]
+    assert "shutdown: /r/a/kid: ValueError: kid" in notes
+
+
+def test_the_options_of_a_child_are_those_of_its_spec() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent))) as run_store:
+        assert run_store
+    with running(program(Child("a", Parent)), store) as run:
+        made = spawn("kid", attempts_max=2, backoff={"first": 3.0, "factor": 1.0, "max": 3.0})
+        run.ask("/r/a", made, timeout=SECONDS)
+        run.tell("/r/a/kid", "crash")
+        settle(run)
+    crashes = of(store, records.Crash)
+    assert [crash.attempt for crash in crashes] == [1, 2]
+    assert crashes[1].time - crashes[0].time == 3_000_000_000
+
+
+def test_a_back_off_may_be_given_as_one() -> None:
+    class Careful(Actor, name="tests.spawning.careful"):
+        async def on_receive(self, message: str) -> Ref:
+            return self.spawn(Kid, message, backoff=Backoff(first=1.0))
+
+    with running(program(Child("a", Careful))) as run:
+        assert run.ask("/r/a", "kid", timeout=SECONDS) == Ref("/r/a/kid")
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (spawn("kid", "Nobody"), "no actor class of that name"),
+        (spawn("a/b"), "cannot name an actor"),
+        (spawn("kid", init={"start_at": 1, "stray": 2}), "stray"),
+        (spawn("kid", restart="sometimes"), "sometimes"),
+        (spawn("kid", attempts_max=0), "attempts_max"),
+        (spawn("kid", color="red"), "color"),
+    ],
+)
+def test_what_cannot_be_spawned_is_refused_in_the_handler(made: Any, text: str) -> None:
+    store = MemoryStore()
+    with (
+        running(program(Child("a", Parent, attempts_max=1)), store) as run,
+        pytest.raises(Crashed, match=text),
+    ):
+        run.ask("/r/a", made, timeout=SECONDS)
+    assert [birth.address for birth in of(store, records.Birth)] == ["/r", "/r/a"]
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    with running(program(Child("a", Parent, attempts_max=1))) as run:
+        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        with pytest.raises(Crashed, match="already"):
+            run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        assert run.ask("/r/a/kid", "x", timeout=SECONDS)[2] == 2
+
+
+def test_children_are_taken_up_after_the_process_died() -> None:
+    disk = Disk()
+    tree = program(Child("a", Parent))
+    with running(tree, disk) as run:
+        run.ask("/r/a", spawn("kid", "tests.spawning.starting"), timeout=SECONDS)
+        settle(run)
+        twin = disk.reopened()
+    with resumed(tree, twin) as run:
+        assert run.ask("/r/a/kid", "x", timeout=SECONDS) == ["/r/a/kid", 0, 2]
+    assert LOG == ["/r/a/kid start"]
+
+
+def test_a_blocking_handler_spawns_as_well() -> None:
+    class Plain(Actor, name="tests.spawning.plain"):
+        def on_receive(self, message: str) -> Any:
+            return self.ask(self.spawn(Kid, message), "hello").get()
+
+    with running(program(Child("a", Plain))) as run:
+        assert run.ask("/r/a", "kid", timeout=SECONDS) == ["/r/a/kid", 0, 1]
