@@ -53,8 +53,8 @@ class Watch:
     def start(self, figures: Figures) -> None:
         """Begin to write."""
         if is_terminal() and not self._as_json:
-            self._live = self._display(figures)
-            self._live.start()
+            live = self._live = self._display(figures)
+            live.start()
         self._thread.start()
 
     def end(self) -> None:

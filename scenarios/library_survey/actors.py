@@ -31,8 +31,8 @@ class Scan:
 class Read:
     """To a reader: this file, please. `path` is relative to `folder`."""
 
-    folder: str
     path: str
+    folder: str
 
 
 @message
@@ -64,7 +64,7 @@ class Catalogue(Actor):
         folder = library(self.folder)
         sources: Sources = await self.once(list_sources, folder)
         for i, path in enumerate(sources.files):
-            self.tell(f"/survey/readers/{i % self.readers + 1}", Read(folder, path))
+            self.tell(f"/survey/readers/{i % self.readers + 1}", Read(path, folder))
         self.tell(INDEX, Catalogued(len(sources.files), sources.skipped))
 
 
