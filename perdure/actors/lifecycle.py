@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perdure.actors.attempts import attempts_max, backoff_ns
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
-from perdure.actors.turn import NS, Turn
+from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
-from perdure.limits import ATTEMPTS_MAX, BACKOFF_FACTOR, BACKOFF_FIRST_SECONDS, BACKOFF_SECONDS_MAX
 from perdure.mailbox.control import (
     KILLED,
     SHUTDOWN,
@@ -48,26 +48,6 @@ class CrashPlan(NamedTuple):
     attempts: int
     consumed: bool
     lives: list[LifeChange]
-
-
-def backoff_ns(spec: dict[str, Any], attempt: int) -> int:
-    """How long a message waits after its `attempt`-th failed try, in ns."""
-    plan = spec.get("backoff") or {}
-    first = plan.get("first", BACKOFF_FIRST_SECONDS)
-    factor = plan.get("factor", BACKOFF_FACTOR)
-    most = plan.get("max", BACKOFF_SECONDS_MAX)
-    try:
-        seconds = min(most, first * factor ** (attempt - 1))
-    except OverflowError:
-        seconds = most
-    return int(seconds * NS)
-
-
-def attempts_max(spec: dict[str, Any]) -> int:
-    """How many tries a message of this actor gets."""
-    if spec.get("redelivery") == "none":
-        return 1
-    return int(spec.get("attempts_max") or ATTEMPTS_MAX)
 
 
 class Lifecycle:

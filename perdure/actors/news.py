@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.actors.attempts import attempts_max
 from perdure.actors.cell import Cell
 from perdure.actors.events import Event, Observer, shown
-from perdure.actors.lifecycle import CrashPlan, attempts_max
+from perdure.actors.lifecycle import CrashPlan
 from perdure.actors.turn import Turn
 from perdure.errors import UnknownName
 from perdure.ledger.records import Dead
