@@ -227,19 +227,24 @@ class Book:
         group = self.open
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
-        if cell.steps and env.lane:
-            for key, step in cell.steps.items():
+        if env.steps:
+            for key, step in env.steps.items():
                 if step.stored:
                     group.deletes.append(step_key(cell.id, env.seq, env.index, key))
-            cell.steps = None
+            env.steps = None
+
+    def pending(self, cell: Cell, seq: int, index: int) -> Envelope | None:
+        """A message that an actor is handling, or will handle next; None for any other."""
+        heads = [*(cell.control or ()), *list(cell.inbox or ())[:1]]
+        return next((env for env in heads if env.seq == seq and env.index == index), None)
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
-        """Remember a step of the head message, in memory and at the next seal in the table."""
-        if cell.steps is None:
-            cell.steps = {}
-        old = cell.steps.get(key)
+        """Remember a step of a message, in memory and at the next seal in the table."""
+        if env.steps is None:
+            env.steps = {}
+        old = env.steps.get(key)
         step.stored = old is not None and old.stored
-        cell.steps[key] = step
+        env.steps[key] = step
         self.open.steps.append((cell, env, key, step))
         self.touch(cell)
 

@@ -62,7 +62,6 @@ class Cell:
         "spec",
         "stalled",
         "state_hash",
-        "steps",
         "touched",
         "turn",
         "turns",
@@ -92,7 +91,6 @@ class Cell:
         self.seq = 0  # of the last record that changed a row of this actor
         self.inbox: deque[Envelope] | None = None
         self.control: deque[Envelope] | None = None
-        self.steps: dict[str, Step] | None = None
         self.turn: Turn | None = None
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
@@ -141,7 +139,7 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that only memory knows."""
-        return not (self.turn or self.inbox or self.control or self.steps or self.stalled) and (
+        return not (self.turn or self.inbox or self.control or self.stalled) and (
             not self.holds and not self.held
         )
 

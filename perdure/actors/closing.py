@@ -6,7 +6,10 @@ appended, then memory follows it: nothing of a turn is in memory that its record
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import traceback
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
@@ -181,7 +184,7 @@ class Closing:
             turn.attempt,
             (env.seq, env.index),
             str(reason),
-            _traceback(error),
+            _traceback(error) + self._tell_hook(turn, error),
             plan.counted,
             plan.not_before,
             dead,
@@ -212,6 +215,19 @@ class Closing:
         cell.attempts, cell.not_before = plan.attempts, plan.not_before
         cell.row_dirty = True
 
+    def _tell_hook(self, turn: Turn, error: BaseException) -> str:
+        """Call `on_failure`; what it fails with itself goes into the record of the crash."""
+        actor = turn.cell.actor
+        if actor is None or "on_failure" not in actor.__declaration__.hooks:
+            return ""
+        try:
+            result = actor.on_failure(type(error), error, error.__traceback__)
+            if inspect.isawaitable(result):
+                self.kernel.keep_task(self.kernel.loop.create_task(_finish(result)))
+        except Exception as failure:  # noqa: BLE001 - user code; the crash itself goes on
+            return f"\non_failure failed too: {reason_of(failure)}"
+        return ""
+
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
         self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
@@ -228,6 +244,12 @@ class Closing:
         if turn.asks:
             self.kernel.steps.forget(turn)
         self.kernel.dispatch.ended(turn)
+
+
+async def _finish(hook: Awaitable[Any]) -> None:
+    """Let an async `on_failure` run to its end; what it raises changes nothing any more."""
+    with contextlib.suppress(Exception):
+        await hook
 
 
 def _traceback(error: BaseException) -> str:

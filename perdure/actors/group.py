@@ -72,8 +72,7 @@ class OpenGroup:
 
     def _seal_steps(self, puts: list[tuple[bytes, bytes]]) -> None:
         for cell, env, key, step in self.steps:
-            steps = cell.steps
-            if env.consumed or steps is None or steps.get(key) is not step:
+            if env.consumed or env.steps is None or env.steps.get(key) is not step:
                 continue
             row = StepRow(
                 step.phase, step.name, step.digest, step.ok, step.value, step.reserved, step.seq

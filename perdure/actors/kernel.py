@@ -123,11 +123,13 @@ class Kernel:
     async def _live(self) -> None:
         host = Host.on(self.loop)
         self.scheduler = Scheduler.start_on(host, self)
-        self.barrier.start()
-        self._begin()
-        self.dispatch.kick()
-        await self._left
-        await host.aclose()
+        try:
+            self.barrier.start()
+            self._begin()
+            self.dispatch.kick()
+            await self._left
+        finally:
+            await host.aclose()
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:

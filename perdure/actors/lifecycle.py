@@ -253,13 +253,14 @@ class Lifecycle:
             self._deadlines.met(env)
             failed = StartFailed if turn.kind == "start" else Stopped
             out = [self.control(cell.parent, id, failed(id, incarnation, reason))]
-            return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, [])
+            lives = self.kernel.spawning.orphans(env)
+            return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, lives)
         counted = turn.attempt == 1
         out = [self.control(cell.parent, id, Exit(id, incarnation, reason, counted))]
         tries = cell.attempts + 1  # since the last progress: a journaled result starts anew
         if tries >= attempts_max(cell.spec):
             dead = [Dead(env.seq, env.index, cell.address, str(reason), turn.attempt)]
-            lives = self.kernel.spawning.orphans(cell)
+            lives = self.kernel.spawning.orphans(env)
             return CrashPlan(out, dead, counted, 0, 0, True, lives)
         not_before = now + backoff_ns(cell.spec, tries)
         return CrashPlan(out, [], counted, not_before, tries, False, [])

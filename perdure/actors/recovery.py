@@ -156,15 +156,15 @@ def _load_steps(book: Book) -> None:
     for key, raw in book.store.scan(bytes([Table.STEP])):
         actor, seq, index, name = step_id(key)
         cell = book.cell(actor)
-        head = cell.inbox[0] if cell.inbox else None
-        if head is None or (head.seq, head.index) != (seq, index):
-            raise Broken(f"step {name} belongs to message {seq}.{index}, not the head of {actor}")
+        env = book.pending(cell, seq, index)
+        if env is None:
+            raise Broken(f"step {name} is of message {seq}.{index}, which {actor} does not have")
         row = unpack_row(StepRow, raw)
         step = Step(row.phase, row.name, row.digest, row.seq, row.reserved)
         step.ok, step.value, step.stored = row.ok, row.value, True
-        if cell.steps is None:
-            cell.steps = {}
-        cell.steps[name] = step
+        if env.steps is None:
+            env.steps = {}
+        env.steps[name] = step
 
 
 def _load_timers(kernel: Kernel) -> None:

@@ -26,6 +26,7 @@ class Releases:
         self.kernel = kernel
         self.directory = directory
         self._due = 0
+        self._newest: dict[str, int] = {}  # path -> record of its newest artifact, while due
 
     @property
     def is_busy(self) -> bool:
@@ -35,6 +36,7 @@ class Releases:
     def add(self, seq: int, artifact: Artifact, data: bytes) -> None:
         """Release an artifact once the record that holds it is durable."""
         self._due += 1
+        self._newest[artifact.path] = seq
         self.kernel.barrier.when_durable(seq, lambda: self._release(seq, artifact, data))
 
     def resume(self) -> None:
@@ -49,6 +51,9 @@ class Releases:
 
     def _release(self, seq: int, artifact: Artifact, data: bytes) -> None:
         self._due -= 1
+        if self._newest.get(artifact.path) != seq:
+            return  # a later turn has published that path again
+        del self._newest[artifact.path]
         book = self.kernel.book
         if self.directory is not None:
             try:

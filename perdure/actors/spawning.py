@@ -13,6 +13,7 @@ from perdure.errors import NameClash, UnknownActor, UsageError
 from perdure.ids import Ref, join
 from perdure.ledger.records import Life
 from perdure.mailbox.control import Start
+from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -46,10 +47,11 @@ class Spawning:
                 f"class of that name. Name one of them: class {actor.__name__}(Actor, name=…)."
             )
         key = turn.key(f"{SPAWN}{name}")
-        if cell.steps and key in cell.steps:
+        if turn.envelope.steps and key in turn.envelope.steps:
             return Ref(address)
-        if book.find(address):
-            raise UsageError(f"spawn({name}): there is an actor at {address} already.")
+        there = book.find(address)
+        if there:
+            return self._found(book.cell(there), class_name)
         spec = cast("Any", book.classes[IMPLICIT]).spec_of(name, class_name, options)
         body = book.codec.encode(init, f"the init of {address}")
         build(cls, book.codec.decode(body))  # refused here, in the handler that gave it
@@ -66,9 +68,19 @@ class Spawning:
             self._start(above, child)
         return Ref(address)
 
-    def orphans(self, cell: Cell) -> list[LifeChange]:
-        """The ends of children spawned by the message at the head, now a dead letter."""
-        born = [step.seq for step in (cell.steps or {}).values() if step.name.startswith(SPAWN)]
+    def _found(self, child: Cell, class_name: str) -> Ref:
+        """A child that an earlier life spawned lives on; anybody else at its address is in the way."""
+        is_spawned = self.kernel.book.cell(child.parent).class_name == IMPLICIT
+        if not is_spawned or child.class_name != class_name:
+            raise UsageError(
+                f"spawn: there is a {child.class_name} at {child.address} already. "
+                "Choose another name."
+            )
+        return Ref(child.address)
+
+    def orphans(self, env: Envelope) -> list[LifeChange]:
+        """The ends of children that attempts at a message spawned, when it is given up."""
+        born = [step.seq for step in (env.steps or {}).values() if step.name.startswith(SPAWN)]
         children = [self.kernel.book.cell(id) for id in born]
         return [(child.id, child.incarnation, int(Life.ENDED)) for child in children]
 

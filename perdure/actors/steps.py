@@ -59,7 +59,7 @@ class Steps:
     ) -> Future[Any]:
         key = turn.key(tool.name)
         digest = self._digest(tool.name, args, kwargs)
-        step = turn.cell.steps.get(key) if turn.cell.steps else None
+        step = turn.envelope.steps.get(key) if turn.envelope.steps else None
         if step is not None:
             check_digest(turn, key, step, digest)
             if step.phase == "done" and step.ok:
@@ -86,7 +86,7 @@ class Steps:
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
-        step = cell.steps.get(key) if cell.steps else None
+        step = env.steps.get(key) if env.steps else None
         to = book.find(address)
         if step is None:
             self.kernel.pressure.admit(address, to)
@@ -98,7 +98,7 @@ class Steps:
                 return self._outcome(step)
         else:
             self._send_ask(turn, key, digest, to, address, body, type, earlier)
-            step = cell.steps[key] if cell.steps else None
+            step = env.steps[key] if env.steps else None
             if step is not None and step.phase == "done":
                 return self._outcome(step)
         future: Waiting[Any] = Waiting(self.kernel.dispatch, turn)
@@ -151,10 +151,10 @@ class Steps:
             return
         book = self.kernel.book
         cell = book.cell(asker)
-        head = cell.inbox[0] if cell.inbox else None
-        if head is None or (head.seq, head.index) != (message_seq, message_index):
+        head = book.pending(cell, message_seq, message_index)
+        if head is None:
             return  # the asker has gone on: a late answer reaches nobody
-        step = cell.steps.get(key) if cell.steps else None
+        step = head.steps.get(key) if head.steps else None
         if step is None or step.phase == "done":
             return
         done = Step("done", step.name, step.digest, seq)
@@ -167,7 +167,7 @@ class Steps:
     def _time_out(self, turn: Turn, key: str, address: str, timeout: float) -> None:
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
         reply = (cell.id, env.seq, env.index, key)
-        step = cell.steps.get(key) if cell.steps else None
+        step = env.steps.get(key) if env.steps else None
         if step is not None and reply in self.waiting and turn.open:
             text = f"{address} did not answer {cell.address} within {timeout:g} s"
             value = book.codec.encode(("AskTimeout", text))
@@ -220,7 +220,7 @@ class Steps:
         if not turn.open or cell.turn is not turn:
             book.late(cell, env, turn.incarnation, f"result of {work.tool.name}")
             return False
-        old = cell.steps.get(work.key) if cell.steps else None
+        old = env.steps.get(work.key) if env.steps else None
         reserved = old.reserved if old is not None else 0
         seq = book.append(Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took))
         if reserved:

@@ -12,7 +12,7 @@ from perdure.actors.futures import Future
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.caps.tool import Tool
-from perdure.errors import PerdureError, TurnClosed
+from perdure.errors import PerdureError, StepFailed, TurnClosed
 
 if TYPE_CHECKING:
     from perdure.actors.steps import Steps
@@ -173,7 +173,10 @@ class StepWork:
                 return outcome, codec.encode(outcome.get(), f"the result of {self.tool.name}"), took
             except PerdureError as refused:
                 outcome, error = Future.failed(refused), refused
-        return outcome, codec.encode((type(error).__name__, str(error))), took
+        kind, text = type(error).__name__, str(error)
+        if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
+            outcome = Future.failed(StepFailed(kind, text))
+        return outcome, codec.encode((kind, text)), took
 
     # --- after it
 

@@ -10,6 +10,9 @@ from perdure.errors import DeclarationError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CODE_PREFIX = "_perdure_code_"
+"""What the module names of scenarios' code begin with."""
+
 Effect = Literal["read", "reversible", "irreversible", "financial", "external", "code", "admin"]
 
 
@@ -72,5 +75,8 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     found: Tool | None = getattr(function, "__perdure_tool__", None)
     if found is not None:
         return found
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', function)}"
+    module = getattr(function, "__module__", None) or ""
+    if module.startswith(CODE_PREFIX):
+        module = "scenario"  # its own module is named anew each time it is loaded
+    name = f"{module}.{getattr(function, '__qualname__', function)}"
     return Tool(name, "read", 0, True, function)

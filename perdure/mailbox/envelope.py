@@ -30,6 +30,7 @@ class Envelope:
     reply: ReplyTo | None = None
     due: int | None = None  # a timer: ledger time in ns
     dead: tuple[str, str] | None = None  # (address, reason): a dead letter from the start
+    steps: dict[str, Any] | None = None  # journaled by attempts at it so far, by step key
 
     def __init__(self, to: int, body: bytes, type: str, sender: int = 0, **rare: Any) -> None:
         # most messages are plain: what they share is kept once, on the class

@@ -18,6 +18,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from perdure.actors.actor import Actor
+from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import NameClash, ScenarioError
 from perdure.runtime.document import shown
 
@@ -54,7 +55,7 @@ def load_code(path: str | Path) -> Code:
         file = shown(Path(error.filename or path))
         raise ScenarioError(f"{file} cannot be read: {reason}.") from None
     _forget()
-    name = f"_perdure_code_{next(_numbers)}"
+    name = f"{CODE_PREFIX}{next(_numbers)}"
     spec = spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
     if spec is None or spec.loader is None:
         raise ScenarioError(f"{shown(path)} is no Python file.")

@@ -24,6 +24,7 @@ from tests.kit import (
     rows,
     running,
     settle,
+    until,
 )
 
 LOG: list[str] = []
@@ -93,7 +94,8 @@ def test_a_run_is_taken_up_from_every_commit_and_comes_to_the_same_end() -> None
                     raise ValueError(message)
             return self.total
 
-    spec = SupervisorSpec(strategy="one_for_all", intensity=10, children=[Child("a", Counter), Child("b", Counter)])
+    both = [Child("a", Counter), Child("b", Counter)]
+    spec = SupervisorSpec(strategy="one_for_all", intensity=10, children=both)
     tree = program(Child("s", supervisor=spec), concurrency=1)
     disk = Disk()
     with running(tree, disk) as run:
@@ -128,7 +130,7 @@ def test_attempts_survive_the_death_of_the_process() -> None:
     class Failing(Actor, name="tests.recovery.failing"):
         async def on_receive(self, message: str) -> None:
             if self.attempt == 2:
-                gate.wait() if False else await gate.passed()
+                await gate.passed()
             raise ValueError(message)
 
     tree = program(Child("a", Failing))
@@ -179,7 +181,9 @@ def test_a_timer_survives_the_process_and_a_late_one_fires_at_resume(later: floa
     clock = still()
     clock.advance(later)
     with resumed(tree, twin, clock=clock) as run:
-        assert run.ask("/r/k", "got", timeout=SECONDS) == ([] if later == 0.0 else ["ring"])
+        if later:
+            until(run, lambda: run.kernel.timers.next_ns is None)
+        assert run.ask("/r/k", "got", timeout=SECONDS) == (["ring"] if later else [])
         advance(run, 61.0)
         assert run.ask("/r/k", "got", timeout=SECONDS) == ["ring"]
     with resumed(tree, twin.reopened(), clock=clock) as run:

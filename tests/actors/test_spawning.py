@@ -103,17 +103,22 @@ def test_children_outlive_the_crash_of_their_parent() -> None:
 
 
 def test_children_end_with_their_parent_and_their_children_too() -> None:
-    class Proud(Parent, name="tests.spawning.proud"):
-        pass
+    class Founder(Actor, name="tests.spawning.founder"):
+        async def on_receive(self, message: str) -> None:
+            if message == "end":
+                self.stop()
+            elif message:
+                child = self.spawn(Founder, message[0])
+                await self.ask(child, message[1:])
 
-    store = MemoryStore()
-    with running(program(Child("a", Parent, restart="temporary")), store) as run:
-        run.ask("/r/a", spawn("b", "tests.spawning.proud"), timeout=SECONDS) if False else None
-        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
-        run.tell("/r/a", "stop")
+    with running(program(Child("a", Founder, restart="temporary"))) as run:
+        run.ask("/r/a", "xyz", timeout=SECONDS)
+        run.ask("/r/a/x/y/z", "", timeout=SECONDS)
+        run.tell("/r/a", "end")
         settle(run)
-        with pytest.raises(Crashed, match=r"no such actor|not running"):
-            run.ask("/r/a/kid", "x", timeout=SECONDS)
+        for address in ("/r/a/x", "/r/a/x/y", "/r/a/x/y/z"):
+            with pytest.raises(Crashed, match="no such actor"):
+                run.ask(address, "", timeout=SECONDS)
 
 
 def test_a_crashed_child_is_restarted_with_its_state() -> None:
@@ -154,8 +159,6 @@ def test_a_child_that_crashes_too_often_takes_its_parent_down() -> None:
 
 def test_the_options_of_a_child_are_those_of_its_spec() -> None:
     store = MemoryStore()
-    with running(program(Child("a", Parent))) as run_store:
-        assert run_store
     with running(program(Child("a", Parent)), store) as run:
         made = spawn("kid", attempts_max=2, backoff={"first": 3.0, "factor": 1.0, "max": 3.0})
         run.ask("/r/a", made, timeout=SECONDS)
