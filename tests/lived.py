@@ -2,7 +2,7 @@
 
 `/r/mixer` handled `Mix`: it told `/r/bad`, which crashed and waits for its second attempt; told
 `/r/nobody`, a dead letter; set a timer; spawned a child; took tokens; made an artifact. The next
-`Mix` crashed after its first step, because the child was there, and waits for its second attempt.
+`Mix` crashed after its first step, on a word seen before, and waits for its second attempt.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Mixer(Actor):
     async def on_receive(self, message: Mix) -> None:
         for word in message.words:
             self.weights[word] = await self.call(weigh, text=word)
+            if word in self.seen:
+                raise ValueError(f"{word} is in already")
             self.seen.add(word)
         self.last = Poison(message.words[0])
         self.tell("../bad", self.last)

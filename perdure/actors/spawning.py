@@ -69,7 +69,7 @@ class Spawning:
         return Ref(address)
 
     def _found(self, child: Cell, class_name: str) -> Ref:
-        """A child that an earlier life spawned lives on; anybody else at its address is in the way."""
+        """A child that an earlier life spawned lives on; anybody else there is in the way."""
         is_spawned = self.kernel.book.cell(child.parent).class_name == IMPLICIT
         if not is_spawned or child.class_name != class_name:
             raise UsageError(

@@ -62,6 +62,7 @@ class Turn:
         self.attempt = cell.attempts + 1
         self.on_loop = on_loop
         self.time_ns = time_ns
+        self.began_with = kernel.book.budget
         self.out: list[Envelope] = []
 
     # --- what it knows
@@ -72,12 +73,14 @@ class Turn:
 
     @property
     def sender(self) -> Ref | None:
-        address = self.kernel.book.address(self.envelope.sender)
+        id, book = self.envelope.sender, self.kernel.book
+        # a sender that was unloaded is loaded again, which only the kernel thread may do
+        address = book.address(id) if self.on_loop else self.kernel.ask_kernel(book.address, id)
         return Ref(address) if address else None
 
     @property
     def budget(self) -> int | None:
-        return self.kernel.book.budget.left
+        return self.began_with.left
 
     @property
     def random(self) -> random.Random:

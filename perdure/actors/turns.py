@@ -139,13 +139,23 @@ class Turns:
         closing = self.kernel.closing
         if not turn.open:
             closing.late(turn, f"crash: {reason_of(error)}")
-        elif isinstance(error, Stalled):
+        elif (stalled := _stalled(error)) is not None:
             closing.end(turn)
-            self.kernel.stall(turn.cell, turn.envelope, str(error))
+            self.kernel.stall(turn.cell, turn.envelope, str(stalled))
         elif isinstance(error, Reject):
             closing.reject(turn, error)
         else:
             closing.crash(turn, error)
+
+
+def _stalled(error: BaseException) -> BaseException | None:
+    """The need for a repair in what a handler raised: a TaskGroup wraps it in a group."""
+    while isinstance(error, BaseExceptionGroup):
+        found = error.subgroup(Stalled)
+        if found is None:
+            return None
+        error = found.exceptions[0]
+    return error if isinstance(error, Stalled) else None
 
 
 async def _settle(turn: Turn) -> None:

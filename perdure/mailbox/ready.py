@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+STALE_MIN = 64  # fewer stale entries than these are not worth the work
 
 
 class ReadySet(Generic[T]):
@@ -24,19 +26,22 @@ class ReadySet(Generic[T]):
     'dear'
     """
 
-    __slots__ = ("_arrival", "_entries", "_indices", "_queues")
+    __slots__ = ("_arrival", "_entries", "_indices", "_queues", "_stale")
 
     def __init__(self) -> None:
         self._arrival = 0
         self._entries: dict[T, tuple[float, int]] = {}  # unit -> (index, arrival)
         self._queues: dict[float, deque[tuple[int, T]]] = {}
         self._indices: list[float] = []  # negated: a heap of the indices that have a queue
+        self._stale = 0  # queued entries that no longer count
 
     def push(self, unit: T, index: float) -> None:
         """Add a unit, or give it a new index; with the one that it has it keeps its place."""
         entry = self._entries.get(unit)
-        if entry is not None and entry[0] == index:
-            return
+        if entry is not None:
+            if entry[0] == index:
+                return
+            self._forget()
         self._arrival = arrival = self._arrival + 1
         self._entries[unit] = (index, arrival)
         queue = self._queues.get(index)
@@ -57,13 +62,27 @@ class ReadySet(Generic[T]):
                 if entry is not None and entry[1] == arrival:
                     del entries[unit]
                     return unit
+                self._stale -= 1
             heappop(indices)
             del self._queues[index]
         return None
 
     def discard(self, unit: T) -> None:
         """Remove a unit if it is there."""
-        self._entries.pop(unit, None)
+        if self._entries.pop(unit, None) is not None:
+            self._forget()
+
+    def _forget(self) -> None:
+        """One more queued entry is stale; when most of them are, the queues are made anew."""
+        self._stale += 1
+        if self._stale <= STALE_MIN or self._stale <= len(self._entries):
+            return
+        self._stale = 0
+        self._queues = {}
+        for unit, (index, arrival) in sorted(self._entries.items(), key=lambda item: item[1][1]):
+            self._queues.setdefault(index, deque()).append((arrival, unit))
+        self._indices = [-index for index in self._queues]
+        heapify(self._indices)
 
     def index(self, unit: T) -> float:
         """The index that a unit in the set has; raises `KeyError` for any other."""

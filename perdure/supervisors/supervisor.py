@@ -52,6 +52,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     def takes(self, message: object) -> bool:
         """Whether the supervisor takes a control message in its phase."""
+        if isinstance(message, control.Start):
+            return True
         event = self._event(message)
         return event is None or takes(self._supervision(), event)
 
@@ -96,8 +98,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         """What a control message means to `decide`; None for one of an actor no longer known."""
         match message:
             case control.Start():
-                self._known = None
-                return events.Begin(self._specification())
+                spec = self._specification()
+                self._known = {child.id: child for child in spec.children}
+                return events.Begin(spec)
             case control.Stop(reason=reason):
                 return events.Halt(reason)
             case control.TryAgain(child=child):

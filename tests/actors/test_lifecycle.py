@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, Supervisor, SupervisorSpec, field
-from perdure.errors import Crashed, TurnClosed
+from perdure import Actor, Child, Supervisor, field
+from perdure.errors import TurnClosed
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Life
 from tests.kit import (
     SECONDS,
     Gate,
-    advance,
-    dead_letters,
     of,
     on_kernel,
     program,
@@ -141,58 +139,12 @@ def test_a_start_that_fails_on_a_restart_is_tried_again() -> None:
 # --- stopping
 
 
-def test_an_actor_that_stops_itself_normally_and_is_transient_leaves_dead_letters() -> None:
-    store, gate = MemoryStore(), Gate()
-
-    class Last(Actor, name="tests.lifecycle.last"):
-        async def on_receive(self, message: str) -> None:
-            await gate.passed()
-            self.stop()
-
-    with running(program(Child("a", Last, restart="transient")), store) as run:
-        run.tell("/r/a", "last")
-        gate.reached()
-        asked = run.kernel.outside.ask("/r/a", "too late")
-        run.tell("/r/a", "too late too").get(timeout=SECONDS)
-        gate.open()
-        with pytest.raises(Crashed, match="gone: normal"):
-            asked.get(timeout=SECONDS)
-        settle(run)
-        assert life(run, "/r/a") == Life.STOPPED
-        run.tell("/r/a", "much too late").get(timeout=SECONDS)
-    assert [to for to, _ in dead_letters(store)] == ["/r/a"] * 3
-    assert dead_letters(store)[2] == ("/r/a", "not running")
-
-
 def test_a_permanent_actor_that_stops_itself_is_started_again() -> None:
     with running(program(Child("a", Fuse))) as run:
         run.tell("/r/a", "x")
         run.tell("/r/a", "stop")
         assert run.ask("/r/a", "got", timeout=SECONDS) == ["x"]
         assert run.figures()["restarts"] == 1
-
-
-def test_stopped_siblings_keep_their_inbox_and_lose_no_attempt() -> None:
-    store, gate = MemoryStore(), Gate()
-
-    class Waiting(Actor, name="tests.lifecycle.waiting"):
-        got: list[str] = field(default_factory=list)
-
-        async def on_receive(self, message: str) -> Any:
-            if message == "wait" and self.attempt == 1:
-                await gate.passed()
-            self.got.append(f"{message} {self.attempt}")
-            return list(self.got)
-
-    with running(with_fuse(Child("a", Waiting, shutdown=60.0)), store) as run:
-        run.tell("/r/a", "wait")
-        gate.reached()
-        answer = run.kernel.outside.ask("/r/a", "next")
-        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
-        until(run, lambda: run.kernel.book.cell_at("/r/a").control)
-        gate.open()
-        assert answer.get(timeout=SECONDS) == ["wait 1", "next 1"]
-    assert dead_letters(store) == [("/r/fuse", "ValueError: fuse")]
 
 
 def test_the_control_lane_is_taken_before_the_inbox() -> None:
@@ -215,58 +167,6 @@ def test_the_control_lane_is_taken_before_the_inbox() -> None:
         gate.open()
         settle(run)
     assert LOG == ["0", "stop", "1", "2"]
-
-
-def test_a_handler_that_does_not_end_in_time_is_killed_and_its_message_is_kept() -> None:
-    store, gate = MemoryStore(), Gate()
-
-    class Deaf(Actor, name="tests.lifecycle.deaf"):
-        async def on_receive(self, message: str) -> int:
-            if self.incarnation_is_first():
-                await gate.passed()
-            return self.attempt
-
-        def incarnation_is_first(self) -> bool:
-            LOG.append("handler")
-            return len(LOG) == 1
-
-        async def on_stop(self) -> None:
-            LOG.append("stop")
-
-    with running(with_fuse(Child("a", Deaf, shutdown=5.0)), store) as run:
-        answer = run.kernel.outside.ask("/r/a", "x")
-        gate.reached()
-        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
-        until(run, lambda: run.kernel.book.cell_at("/r/a").control)
-        advance(run, 4.9)
-        assert life(run, "/r/a") == Life.RUNNING
-        advance(run, 0.2)
-        assert answer.get(timeout=SECONDS) == 1
-    assert LOG == ["handler", "handler"]  # a killed actor does not come by on_stop
-    notes = [note for turn in of(store, records.Turn) for note in turn.notes]
-    assert "shutdown_error: a: killed" in notes
-
-
-def test_an_on_stop_that_does_not_end_in_time_is_killed() -> None:
-    gate = Gate()
-
-    class Clinging(Actor, name="tests.lifecycle.clinging"):
-        async def on_receive(self, message: str) -> str:
-            return message
-
-        async def on_stop(self) -> None:
-            LOG.append("stop")
-            await gate.passed()
-
-    with running(with_fuse(Child("a", Clinging, shutdown=5.0))) as run:
-        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
-        gate.reached()
-        advance(run, 5.1)
-        assert run.ask("/r/a", "x", timeout=SECONDS) == "x"
-        assert life(run, "/r/a") == Life.RUNNING
-        gate.open()
-    assert LOG[0] == "stop"
-    assert LOG.count("stop") == 1
 
 
 # --- fencing
@@ -356,38 +256,6 @@ def test_a_task_whose_turn_swallowed_its_kill_is_not_cancelled_for_later_turns()
         gate.reached(3)  # on every task that there is
         gate.open()
         assert [answer.get(timeout=SECONDS) for answer in answers] == [0, 0, 0]
-
-
-def test_no_message_is_handled_between_the_death_of_a_supervisor_and_its_restart() -> None:
-    gate = Gate()
-
-    class Worker(Actor, name="tests.lifecycle.worker"):
-        async def on_receive(self, message: str) -> str:
-            LOG.append(message)
-            return message
-
-    class Slow(Actor, name="tests.lifecycle.slow_to_stop"):
-        async def on_receive(self, message: str) -> None:
-            await gate.passed()
-
-    worker = SupervisorSpec(children=[Child("w", Worker)])
-    below = Child("sup", supervisor=worker, shutdown="brutal_kill")
-    fuse = Child("fuse", Fuse, redelivery="none")
-    slow = Child("slow", Slow, shutdown=60.0)
-    with running(program(fuse, slow, below, strategy="rest_for_one", concurrency=2)) as run:
-        run.tell("/r/slow", "x")
-        gate.reached()
-
-        def post() -> list[Any]:
-            run.tell("/r/fuse", "crash")
-            return [run.kernel.outside.ask("/r/sup/w", str(n)) for n in range(3)]
-
-        asked = on_kernel(run, post)  # all at once: they are ready when the supervisor dies
-        until(run, lambda: run.kernel.book.cell_at("/r/slow").control)
-        assert life(run, "/r/sup/w") == Life.DOWN
-        assert LOG == []
-        gate.open()
-        assert [answer.get(timeout=SECONDS) for answer in asked] == ["0", "1", "2"]
 
 
 def test_supervisors_are_named_by_class_too() -> None:

@@ -92,9 +92,11 @@ def test_what_cannot_be_encoded_is_refused_before_it_is_sent() -> None:
 
 def test_who_asks_nobody_gets_crashed_and_the_message_is_a_dead_letter() -> None:
     store = MemoryStore()
-    with running(program(Child("a", Echo)), store) as run:
-        with pytest.raises(Crashed, match="no such actor"):
-            run.ask("/r/nobody", "x", timeout=SECONDS)
+    with (
+        running(program(Child("a", Echo)), store) as run,
+        pytest.raises(Crashed, match="no such actor"),
+    ):
+        run.ask("/r/nobody", "x", timeout=SECONDS)
     assert dead_letters(store) == [("/r/nobody", "no such actor")]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, FakeClock, field
+from perdure import Actor, Child, FakeClock, Ref, field
 from perdure.errors import Crashed
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
@@ -102,9 +102,11 @@ def test_a_blocking_step_that_exits_is_a_failed_step() -> None:
     def _exit() -> None:
         raise SystemExit(3)
 
-    with running(program(Child("a", Reader, attempts_max=1))) as run:
-        with pytest.raises(Crashed, match="SystemExit"):
-            run.ask("/r/a", "x", timeout=SECONDS)
+    with (
+        running(program(Child("a", Reader, attempts_max=1))) as run,
+        pytest.raises(Crashed, match="SystemExit"),
+    ):
+        run.ask("/r/a", "x", timeout=SECONDS)
 
 
 def test_the_thread_of_a_killed_turn_is_replaced_and_its_end_is_recorded() -> None:
@@ -166,3 +168,23 @@ def test_a_killed_thread_that_waits_for_an_answer_is_told_that_its_turn_is_over(
         until(run, lambda: run.kernel.steps.waiting)
         run.tell("/r/fuse", "x")
         assert ended.wait(SECONDS)
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_handler_knows_its_sender_in_either_kind_of_thread(kind: str) -> None:
+    class Sender(Actor, name="tests.pool.sender"):
+        async def on_receive(self, message: str) -> Any:
+            return await self.ask("/r/b", message)
+
+    class Async(Actor, name="tests.pool.knows1"):
+        async def on_receive(self, message: str) -> Any:
+            return self.sender
+
+    class Blocking(Actor, name="tests.pool.knows2"):
+        def on_receive(self, message: str) -> Any:
+            return self.sender
+
+    cls = Async if kind == "async def" else Blocking
+    with running(program(Child("a", Sender), Child("b", cls))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == Ref("/r/a")
+        assert run.ask("/r/b", "x", timeout=SECONDS) is None

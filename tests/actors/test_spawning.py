@@ -199,11 +199,18 @@ def test_what_cannot_be_spawned_is_refused_in_the_handler(made: Any, text: str) 
     assert [birth.address for birth in of(store, records.Birth)] == ["/r", "/r/a"]
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
+def test_a_child_that_is_there_already_is_found_as_it_is() -> None:
+    with running(program(Child("a", Parent, attempts_max=1))) as run:
+        run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        _, (address, _, heard) = run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        assert (address, heard) == ("/r/a/kid", 2)
+
+
+def test_a_name_that_a_child_of_another_class_has_is_refused() -> None:
     with running(program(Child("a", Parent, attempts_max=1))) as run:
         run.ask("/r/a", spawn("kid"), timeout=SECONDS)
         with pytest.raises(Crashed, match="already"):
-            run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+            run.ask("/r/a", spawn("kid", "tests.spawning.starting"), timeout=SECONDS)
         assert run.ask("/r/a/kid", "x", timeout=SECONDS)[2] == 2
 
 

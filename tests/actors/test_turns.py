@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Backoff, Child, DeadLetter, Reject, field, message, nonblocking
+from perdure import Actor, Backoff, Child, Reject, field, message, nonblocking
 from perdure.errors import Crashed, UndeclaredState
 from perdure.ledger import records
 from perdure.ledger.keys import Table
@@ -132,38 +132,6 @@ def test_a_newly_journaled_result_is_progress_and_gives_all_attempts_again() -> 
 
     with running(program(Child("a", Slow))) as run:
         assert run.ask("/r/a", 7, timeout=SECONDS) == 7
-
-
-def test_the_actor_that_wants_dead_letters_is_told_in_the_same_record() -> None:
-    store = MemoryStore()
-    letters = program(Child("a", failing(9)), Child("keeper", Keeper), dead_letters_to="/r/keeper")
-    with running(letters, store) as run:
-        id = run.tell("/r/a", "x").get(timeout=SECONDS)
-        settle(run)
-        found = run.ask("/r/keeper", "got", timeout=SECONDS)
-    assert found == [DeadLetter(str(id), "/r/a", "x", "ValueError: x", 3)]
-    last = of(store, records.Crash)[-1]
-    assert len(last.dead) == 1
-    assert len(last.sends) == 2  # the exit, and the letter
-
-
-def test_a_message_to_nobody_is_a_dead_letter_from_the_start() -> None:
-    class Sender(Actor, name="tests.turns.sender"):
-        async def on_receive(self, message: str) -> None:
-            self.tell(message, "hello")
-
-    store = MemoryStore()
-    tree = program(Child("a", Sender), Child("keeper", Keeper), dead_letters_to="/r/keeper")
-    with running(tree, store) as run:
-        run.tell("/r/a", "/r/nobody")
-        run.tell("/r/none", "hi")
-        settle(run)
-        told = run.ask("/r/keeper", "got", timeout=SECONDS)
-    assert dead_letters(store) == [("/r/none", "no such actor"), ("/r/nobody", "no such actor")]
-    assert [(letter.to, letter.message, letter.attempts) for letter in told] == [
-        ("/r/none", "hi", 0),
-        ("/r/nobody", "hello", 0),
-    ]
 
 
 def test_reject_consumes_the_message_drops_state_and_sends_and_restarts_nothing() -> None:

@@ -58,5 +58,5 @@ def test_a_mean_that_creeps_is_published_in_steps_of_more_than_a_tenth() -> None
     assert min(steps) == pytest.approx(1 + REPUBLISH, rel=0.01)
 
 
-def test_turns_that_took_no_time_at_all_are_learned_too() -> None:
-    assert observed(0.0, 0.0).seconds(READ) == 0.0
+def test_turns_shorter_than_the_prior_count_as_long_as_it() -> None:
+    assert observed(0.0, 0.0).seconds(READ) == SERVICE_SECONDS_PRIOR

@@ -13,7 +13,7 @@ from perdure.mailbox.index import (
 )
 
 costs = st.floats(0.001, 1e6)
-seconds = st.floats(1e-5, 1e4)
+seconds = st.floats(SERVICE_SECONDS_MIN, 1e4)
 
 
 @given(costs, costs, seconds)

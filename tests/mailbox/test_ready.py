@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from perdure.mailbox.ready import ReadySet
+from perdure.mailbox.ready import STALE_MIN, ReadySet
 
 
 def ready_set(**units: float) -> ReadySet[str]:
@@ -78,10 +78,17 @@ def test_units_that_cannot_be_compared_share_an_index_in_peace() -> None:
 
 
 def test_what_is_pushed_over_and_over_takes_no_more_room() -> None:
-    ready = ready_set(a=1.0)
+    ready = ready_set(a=1.0, b=3.0)
     for n in range(10_000):
-        ready.push("a", float(n))
-    assert len(ready._heap) <= 65
+        ready.push("a", float(n % 7))
+    assert sum(len(queue) for queue in ready._queues.values()) <= STALE_MIN + 2
+    assert drained(ready) == ["b", "a"]
+
+
+def test_a_unit_pushed_again_with_the_index_that_it_has_keeps_its_place() -> None:
+    ready = ready_set(a=1.0, b=1.0)
+    ready.push("a", 1.0)
+    assert drained(ready) == ["a", "b"]
 
 
 class ReadyMachine(RuleBasedStateMachine):
@@ -95,7 +102,8 @@ class ReadyMachine(RuleBasedStateMachine):
     @rule(unit=st.integers(0, 40), index=st.sampled_from([0.5, 1.0, 2.0, float("inf")]))
     def push(self, unit: int, index: float) -> None:
         self.ready.push(unit, index)
-        self.model = [entry for entry in self.model if entry[0] != unit] + [(unit, index)]
+        if (unit, index) not in self.model:
+            self.model = [entry for entry in self.model if entry[0] != unit] + [(unit, index)]
 
     @rule(unit=st.integers(0, 40))
     def discard(self, unit: int) -> None:
