@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ class Account:
         self.puts: dict[str, list[int]] = {}  # table -> [rows, bytes of their values]
         self.deletes: dict[str, int] = {}
 
-    def commit(self, group: Group) -> Head:
+    def commit(self, group: Group, written: Callable[[], None]) -> Head:
         self.groups += 1
         self.records += len(group.records)
         rows, _ = chain(GENESIS, group.first_seq, group.records)
@@ -89,7 +90,7 @@ class Account:
         for key in group.deletes:
             table = Table(key[0]).name
             self.deletes[table] = self.deletes.get(table, 0) + 1
-        return self._commit(group)
+        return self._commit(group, written)
 
     def report(self) -> dict[str, Any]:
         return {

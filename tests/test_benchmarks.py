@@ -46,7 +46,7 @@ def test_every_part_has_a_rate_in_every_pair(outcome: dict[str, Any]) -> None:
     pairs = outcome["results"]["pairs"]
     assert len(pairs) == bench.QUICK.pairs
     for rates in pairs:
-        assert set(rates) == {"ring", "ceiling", "ceiling_inside", "ceiling_net", "pykka"}
+        assert set(rates) == {"ring", "ceiling", "ceiling_in_batches", "ceiling_net", "pykka"}
         assert all(rate > 0 for rate in rates.values())
 
 

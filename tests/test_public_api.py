@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+import ast
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -12,16 +14,26 @@ from tests.sources import none_of
 NAMES_MAX = 25
 
 
-def shown() -> list[str]:
-    """The public names of the package; submodules are importable, and no part of it."""
-    names = (n for n in dir(perdure) if not n.startswith("_"))
-    return sorted(
-        n for n in names if not isinstance(getattr(perdure, n), ModuleType) and n != "annotations"
-    )
+def imported() -> set[str]:
+    """The names that type checkers see in the package's door."""
+    tree = ast.parse(Path(perdure.__file__).read_text())
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in found if (node.module or "").startswith("perdure.")]
+    return {alias.name for node in ours for alias in node.names}
 
 
 def test_the_public_api_is_exactly_its_list() -> None:
-    assert shown() == sorted(perdure.__all__)
+    assert imported() == set(perdure.__all__) == set(perdure._HOMES)
+
+
+@pytest.mark.parametrize("name", perdure.__all__)
+def test_a_public_name_is_there_and_lives_where_the_door_says(name: str) -> None:
+    assert getattr(perdure, name) is getattr(import_module(perdure._HOMES[name]), name)
+
+
+def test_another_name_is_not_there() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Agent'"):
+        perdure.Agent  # noqa: B018
 
 
 def test_the_list_is_sorted_and_fits_on_a_screen() -> None:

@@ -30,6 +30,7 @@ from perdure.actors.supervising import Supervising
 from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.watchdog import Watchdog
+from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
@@ -81,6 +82,7 @@ class Kernel:
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asked: set[Future[Any]] = set()
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
         self._watchdog = Watchdog(self, directory)
@@ -119,6 +121,9 @@ class Kernel:
             self.loop.close()
             self.ended.set()
             self.outside.abandon()
+            for answer in list(self._asked):
+                if not answer.is_done:
+                    answer.set_exception(TurnClosed("the run is over: its actors answer no more."))
 
     async def _live(self) -> None:
         host = Host.on(self.loop)
@@ -146,12 +151,13 @@ class Kernel:
         if not self._left.done():
             self._left.set_result(None)
 
-    def on_kernel(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run `function(*args)` on the kernel thread soon. From any thread."""
+    def on_kernel(self, function: Callable[..., Any], *args: Any) -> bool:
+        """Run `function(*args)` on the kernel thread soon, from any thread; False after its end."""
         try:
             self.loop.call_soon_threadsafe(function, *args)
         except RuntimeError:  # the loop is closed: the run is over
-            return
+            return False
+        return True
 
     def ask_kernel(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run `function(*args)` on the kernel thread and give back what it returns."""
@@ -163,7 +169,11 @@ class Kernel:
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
                 answer.set_exception(error)
 
-        self.on_kernel(run)
+        if self.on_kernel(run):
+            self._asked.add(answer)
+            answer.add_done_callback(self._asked.discard)
+        if self.ended.is_set() and not answer.is_done:
+            answer.set_exception(TurnClosed("the run is over: its actors answer no more."))
         return answer.get()
 
     def keep_task(self, task: asyncio.Task[Any]) -> None:

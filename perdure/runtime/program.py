@@ -78,6 +78,8 @@ class Program:
     def _of_tree(cls, tree: Child) -> Program:
         classes = dict(BUILT_IN)
         for known in _subclasses(Actor):
+            if "__declaration__" not in vars(known):
+                continue  # its definition was refused
             if not known.__declaration__.name.startswith("perdure."):
                 classes.setdefault(known.__declaration__.name, known)
         for known in _named(tree):

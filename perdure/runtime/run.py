@@ -67,15 +67,12 @@ class Run:
         crash_before: int | None = None,
     ) -> None:
         program = Program.of(scenario, settings)
-        program.posts(
-            Codec(program.names)
-        )  # a wrong first message is found before there is a ledger
+        program.posts(Codec(program.names))  # a wrong first message fails before there is a ledger
         self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
+        header, root = program.header(self.seed), program.root()
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, None if ledger is None else Path(ledger), clock, observer)
-        header = program.header(self.seed)
-        root = program.root()
         self._begin = lambda: begin_new(self.kernel, header, root, package_version())
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
