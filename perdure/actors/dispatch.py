@@ -123,6 +123,8 @@ class Dispatch:
             turn.lent = True
             self.active -= 1
             self.kick()
+        if turn.cell.control:
+            self.kernel.lifecycle.interrupt(turn.cell)  # a stop came while it was busy
 
     def share(self, turn: Turn) -> None:
         """A turn runs in the slot of its batch, and gives up its own."""
@@ -132,20 +134,23 @@ class Dispatch:
     def wait_over(self, turn: Turn) -> None:
         """One wait of a turn is over; if nobody gave its slot back, it takes one by itself."""
         turn.waits -= 1
-        if turn.lent and turn.open and not turn.waits and not turn.ended:
-            turn.lent = False  # it was cancelled, or its answer was quicker than its wait
+        if turn.open and not turn.waits and not turn.ended and self._lacks_slot(turn):
+            turn.lent = False  # the wait was cancelled: it goes on at once
             self.active += 1
+
+    def _lacks_slot(self, turn: Turn) -> bool:
+        return turn.lent and not self.kernel.pool.has_slot(turn)
 
     def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again."""
-        if turn.lent:
+        if self._lacks_slot(turn):
             self.resumes.append((turn, settle))
             self.kick()
         else:
             settle()
 
     def _resume(self, turn: Turn, settle: Callable[[], None]) -> None:
-        if turn.lent:
+        if self._lacks_slot(turn):
             turn.lent = False
             if turn.open:
                 self.active += 1

@@ -162,6 +162,11 @@ class Pool:
             self._batches.pop(turn, None)
             self.kernel.turns.undo(turn)
 
+    def has_slot(self, turn: Turn) -> bool:
+        """Whether a turn runs in the slot of its batch."""
+        batch = self._batches.get(turn)
+        return batch is not None and batch.has_slot
+
     def lend(self, turn: Turn) -> bool:
         """A batched turn waits for the kernel: its batch ends with it, and lends the slot."""
         batch = self._batches.get(turn)

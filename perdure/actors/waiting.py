@@ -23,6 +23,7 @@ class Waiting(Future[T]):
         self._dispatch = dispatch
         self._turn = turn
         self.timer: Timer | None = None  # that ends the wait if nothing else does
+        self._is_lent = False  # a thread waits for it
 
     def _suspend(self) -> Generator[Any, None, Outcome]:
         self._dispatch.lend(self._turn)
@@ -32,12 +33,23 @@ class Waiting(Future[T]):
             self._dispatch.wait_over(self._turn)
 
     def _wait(self, timeout: float | None) -> Outcome:
-        dispatch, turn = self._dispatch, self._turn
-        dispatch.on_kernel(dispatch.lend, turn)
+        self._dispatch.on_kernel(self._lend)
         try:
             return super()._wait(timeout)
-        finally:
-            dispatch.on_kernel(dispatch.wait_over, turn)
+        except BaseException:  # it waits no longer, and nothing has come
+            self._dispatch.on_kernel(self._take_back)
+            raise
+
+    def _lend(self) -> None:
+        """For a thread, on the kernel thread; the outcome may have been quicker."""
+        if self._outcome is None:
+            self._is_lent = True
+            self._dispatch.lend(self._turn)
+
+    def _take_back(self) -> None:
+        if self._is_lent:
+            self._is_lent = False
+            self._dispatch.wait_over(self._turn)
 
     def resume(self, outcome: Future[T]) -> None:
         """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
@@ -46,5 +58,6 @@ class Waiting(Future[T]):
         self._dispatch.give_back(self._turn, lambda: self._settle_like(outcome))
 
     def _settle_like(self, outcome: Future[T]) -> None:
+        self._take_back()
         if self._outcome is None and outcome._outcome is not None:
             self._settle(outcome._outcome)

@@ -212,7 +212,7 @@ def test_a_timer_to_an_actor_that_is_gone_is_a_dead_letter_and_the_run_comes_to_
     store = MemoryStore()
     tree = program(Child("a", Alarm), Child("m", Mortal, restart="temporary"))
     with running(tree, store) as run:
-        run.tell("/r/a", (60.0, "/r/m", "too late"))
+        run.ask("/r/a", (60.0, "/r/m", "too late"), timeout=SECONDS)
         run.tell("/r/m", "stop")
         assert run.wait(SECONDS).status == "finished"
     assert dead_letters(store) == [("/r/m", "not running")]

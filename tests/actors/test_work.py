@@ -113,6 +113,7 @@ def doubtful(world: World, **options: Any) -> tuple[Any, MemoryStore]:
         gate.reached()
         twin = disk.reopened()
         gate.open()
+        until(run, lambda: world.calls)
     world.calls.clear()
     return tree, twin
 
@@ -150,6 +151,7 @@ def test_an_effect_in_doubt_is_no_crash_in_a_task_group_either() -> None:
         gate.reached()
         twin = disk.reopened()
         gate.open()
+        until(run, lambda: world.calls)
     world.calls.clear()
     with resumed(tree, twin) as run:
         assert settle(run)
