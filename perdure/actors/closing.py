@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, apply, collect, compact, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.errors import Reject
@@ -38,6 +39,7 @@ class Closing:
         self.kernel = kernel
         self.closed = 0  # turns of user messages, in this process
         self.crashed = 0
+        self._plain = Plain(kernel)
 
     # --- closed
 
@@ -54,7 +56,8 @@ class Closing:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.crash(turn, error)
             return
-        self._commit(turn, delta, reply, None)
+        if reply is not None or not self._plain.close(turn, delta):
+            self._commit(turn, delta, reply, None)
 
     def close_bare(self, turn: Turn) -> None:
         """End a turn that ran no handler: its message is consumed, state stays as committed."""

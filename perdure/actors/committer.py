@@ -20,8 +20,8 @@ class Committer:
     def __init__(
         self,
         store: Store,
-        on_durable: Callable[[int], None],
-        on_failure: Callable[[LedgerError], None],
+        on_durable: Callable[[int], object],
+        on_failure: Callable[[LedgerError], object],
     ) -> None:
         self._store = store
         self._on_durable = on_durable

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONTROL_FIRST = float("inf")
 TURNS_BETWEEN_BREATHS = 64  # turns in a row before other callbacks of the loop get a chance
+RUNNING = int(Life.RUNNING)
 CHEAP_SECONDS = 0.002  # `def` turns expected to be shorter share one thread hop
 
 
@@ -55,17 +56,15 @@ class Dispatch:
             return
         if cell.control:
             self.ready.push(cell, CONTROL_FIRST)
-        elif cell.inbox and cell.life == Life.RUNNING and not cell.stalled:
+        elif cell.inbox and cell.life == RUNNING and not cell.stalled:
             if cell.held:
                 self.held[cell] = None
             elif cell.not_before and cell.not_before > self.kernel.book.now_ns():
                 self.kernel.timers.at(cell.not_before, lambda: self.consider(cell))
                 return
-            elif cell not in self.ready:
+            else:
                 cell.index = index = self.index(cell)
                 self.ready.push(cell, index)
-            else:
-                return
         else:
             return
         if not self._relay_due:

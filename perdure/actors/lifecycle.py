@@ -183,7 +183,7 @@ class Lifecycle:
         if not turn.open:
             return
         cell = turn.cell
-        turn.open = False
+        turn.open, turn.is_fenced = False, True
         cell.turn = None
         cell.actor = None
         self.kernel.steps.forget(turn)

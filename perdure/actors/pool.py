@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
     from perdure.actors.turn import Turn
 
+GONE = object()
 Job = Callable[[], object]
-"""What a thread runs; true when the thread is no longer one of the pool."""
+"""What a thread runs; `GONE` when the thread is no longer one of the pool."""
 Work = tuple["Turn", Callable[..., Any], tuple[Any, ...]]
 
 
@@ -67,7 +68,7 @@ class Pool:
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
-            if job():
+            if job() is GONE:
                 return  # its turn was fenced, and it has been replaced
             with self._lock:
                 self._load -= 1
@@ -109,7 +110,7 @@ class Pool:
             self.kernel.loop.call_later(BATCH_STALL_SECONDS, self._look, batch, None)
         self.call(lambda: self._work(batch))
 
-    def _work(self, batch: Batch) -> bool:
+    def _work(self, batch: Batch) -> object:
         while True:
             try:
                 turn, handler, args = batch.todo.popleft()
@@ -125,9 +126,9 @@ class Pool:
                 error = raised
             self.kernel.on_kernel(self._done, turn, answer, error)
             if batch.is_abandoned:
-                return True
+                return GONE
         self.kernel.on_kernel(self._release, batch)
-        return False
+        return None
 
     def _done(self, turn: Turn, answer: object, error: BaseException | None) -> None:
         self._batches.pop(turn, None)

@@ -33,27 +33,16 @@ class Turn:
     every verb raises `TurnClosed`.
     """
 
-    open = True
-    ended = False  # its slot is free
-    lent = False  # its slot serves others while it waits
-    waits = 0  # kernel waits that it is in now
-    index = 0.0  # at dispatch
-    task: Any = None  # of the runner that awaits its handler
-    pending: list[Future[Any]] | None = None  # steps begun
-    asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
-    counts: dict[str, int] | None = None  # of steps, by name
-    artifacts: list[tuple[Artifact, bytes]] | None = None
-    result: bytes | None = None
-    stop_reason: str | None = None
-    life: int | None = None  # what a supervisor's own life becomes
-    lives: list[tuple[int, int, int]] | None = None
-    notes: list[str] | None = None
-    _random: random.Random | None = None
+    __slots__ = (
+        "_random", "artifacts", "asks", "attempt", "began_with", "cell", "counts", "ended",
+        "envelope", "incarnation", "index", "is_fenced", "is_rare", "kernel", "kind", "lent",
+        "life", "lives", "notes", "on_loop", "open", "out", "pending", "result", "stop_reason",
+        "task", "time_ns", "waits",
+    )  # fmt: skip
 
     def __init__(
         self, kernel: Kernel, cell: Cell, envelope: Envelope, kind: str, on_loop: bool, time_ns: int
     ) -> None:
-        # most turns only change state and tell: what they share is kept once, on the class
         self.kernel = kernel
         self.cell = cell
         self.envelope = envelope
@@ -64,6 +53,24 @@ class Turn:
         self.time_ns = time_ns
         self.began_with = kernel.book.budget
         self.out: list[Envelope] = []
+        self.open = True
+        self.is_fenced = False
+        self.ended = False  # its slot is free
+        self.lent = False  # its slot serves others while it waits
+        self.waits = 0  # kernel waits that it is in now
+        self.index = 0.0  # at dispatch
+        self.is_rare = kind != "receive"  # it does more than change state and tell
+        self.task: Any = None  # of the runner that awaits its handler
+        self.pending: list[Future[Any]] | None = None  # steps begun
+        self.asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
+        self.counts: dict[str, int] | None = None  # of steps, by name
+        self.artifacts: list[tuple[Artifact, bytes]] | None = None
+        self.result: bytes | None = None
+        self.stop_reason: str | None = None
+        self.life: int | None = None  # what a supervisor's own life becomes
+        self.lives: list[tuple[int, int, int]] | None = None
+        self.notes: list[str] | None = None
+        self._random: random.Random | None = None
 
     # --- what it knows
 
@@ -180,6 +187,7 @@ class Turn:
         raw = data.encode() if isinstance(data, str) else bytes(data)
         check_artifact(path)
         digest = blake2b(raw, digest_size=32).digest()
+        self.is_rare = True
         if self.artifacts is None:
             self.artifacts = []
         self.artifacts.append((Artifact(path, digest, len(raw)), raw))
@@ -192,10 +200,12 @@ class Turn:
 
     def stop(self, reason: str = "normal") -> None:
         self._check()
+        self.is_rare = True
         self.stop_reason = reason
 
     def finish(self, result: object = None) -> None:
         self._check()
+        self.is_rare = True
         self.result = self.kernel.book.codec.encode(result, "the result of finish()")
 
     # --- how

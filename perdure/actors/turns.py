@@ -52,6 +52,8 @@ class Turns:
             handler, mode = proxied(actor, message)
         turn = self.open(cell, env, "receive", mode != "def")
         turn.index = cell.index
+        if mode == "async":
+            return self._run_async(turn, handler(message))
         return self.run(turn, handler, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
@@ -131,7 +133,7 @@ class Turns:
         else:
             self.kernel.closing.close(turn, answer)
         finally:
-            if not turn.open and task.cancelling():  # type: ignore[union-attr]
+            if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
                 task.uncancel()  # type: ignore[union-attr]
 
     def failed(self, turn: Turn, error: BaseException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.ids import MessageId
-from perdure.ledger.records import Lane, Send
+from perdure.ledger.records import Send
 from perdure.mailbox.index import COST_DEFAULT
 
 ReplyTo = tuple[int, int, int, str]
@@ -19,27 +19,42 @@ class Envelope:
     commit group that holds it: consumed within that same group, the message touches no table.
     """
 
-    seq = 0
-    index = 0
-    group = 0
-    consumed = False
-    plain = False  # nothing but recipient and body needs writing down
-    lane: int = Lane.USER.value
-    cost: float = COST_DEFAULT
-    est: float | None = None
-    reply: ReplyTo | None = None
-    due: int | None = None  # a timer: ledger time in ns
-    dead: tuple[str, str] | None = None  # (address, reason): a dead letter from the start
-    steps: dict[str, Any] | None = None  # journaled by attempts at it so far, by step key
+    __slots__ = (
+        "body", "consumed", "cost", "dead", "due", "est", "group", "index", "lane", "plain",
+        "reply", "sender", "seq", "steps", "to", "type",
+    )  # fmt: skip
 
-    def __init__(self, to: int, body: bytes, type: str, sender: int = 0, **rare: Any) -> None:
-        # most messages are plain: what they share is kept once, on the class
+    def __init__(
+        self,
+        to: int,
+        body: bytes,
+        type: str,
+        sender: int = 0,
+        *,
+        lane: int = 1,
+        cost: float = COST_DEFAULT,
+        est: float | None = None,
+        reply: ReplyTo | None = None,
+        due: int | None = None,
+        dead: tuple[str, str] | None = None,
+        plain: bool = False,
+    ) -> None:
         self.to = to
         self.body = body
         self.type = type
         self.sender = sender
-        if rare:
-            self.__dict__.update(rare)
+        self.lane = lane
+        self.cost = cost
+        self.est = est
+        self.reply = reply
+        self.due = due  # a timer: ledger time in ns
+        self.dead = dead  # (address, reason): a dead letter from the start
+        self.plain = plain  # nothing but recipient and body needs writing down
+        self.seq = 0
+        self.index = 0
+        self.group = 0
+        self.consumed = False
+        self.steps: dict[str, Any] | None = None  # journaled by attempts at it, by step key
 
     def wire(self, author: int) -> tuple[Any, ...]:
         """The message as the record of `author` holds it; see `records.Send`."""

@@ -134,7 +134,7 @@ def test_the_thread_of_a_killed_turn_is_replaced_and_its_end_is_recorded() -> No
         gate.reached()
         run.tell("/r/fuse", "x").get(timeout=SECONDS)
         assert run.ask("/r/a", "next", timeout=SECONDS) == ["block", "next"]
-        assert on_kernel(run, lambda: run.kernel.dispatch.active) == 0
+        until(run, lambda: run.kernel.dispatch.active == 0)
         gate.open()
         until(run, lambda: of(store, records.Late))
         assert run.ask("/r/a", "last", timeout=SECONDS) == ["block", "next", "last"]

@@ -211,9 +211,11 @@ def test_a_timer_to_an_actor_that_is_gone_is_a_dead_letter_and_the_run_comes_to_
 
     store = MemoryStore()
     tree = program(Child("a", Alarm), Child("m", Mortal, restart="temporary"))
-    with running(tree, store) as run:
+    with running(tree, store, clock=still()) as run:
         run.ask("/r/a", (60.0, "/r/m", "too late"), timeout=SECONDS)
-        run.tell("/r/m", "stop")
+        run.ask("/r/m", "stop", timeout=SECONDS)
+        settle(run)
+        advance(run, 61.0)
         assert run.wait(SECONDS).status == "finished"
     assert dead_letters(store) == [("/r/m", "not running")]
 

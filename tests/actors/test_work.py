@@ -31,6 +31,7 @@ from tests.kit import (
     resumed,
     running,
     settle,
+    until,
 )
 
 
