@@ -289,8 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         results = measure(QUICK if args.quick else FULL, scratch)
     finally:
         shutil.rmtree(scratch)
-    figures = table(results)
-    print(figures)
+    print(figures := table(results))
     if target := args.results or (None if args.quick else RESULTS):
         target.write_text(json.dumps(results, indent=1) + "\n")
     if page := args.page or (None if args.quick else PAGE):

@@ -27,7 +27,7 @@ class Hue(Enum):
     RED = 1
 
 
-@message
+@message("standins.box")
 class Box(BaseModel):
     model_config = {"extra": "allow"}
     side: int
@@ -72,7 +72,7 @@ def test_any_value_in_a_message_has_the_same_form(value: object, line: int) -> N
 
 def test_a_model_shows_its_extra_fields_too() -> None:
     assert NOT_KNOWING.form(KNOWING.encode(Box(side=1, lid="oak"))) == {
-        "$": "Box",
+        "$": "standins.box",
         "side": 1,
         "lid": "oak",
     }
