@@ -52,7 +52,7 @@ mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must noti
 	$(PY) tests/mutants/run.py
 
 pykka-suite: $(INSTALLED_DEV) ## Pykka's own test suite on HostedActor
-	$(PY) tests/pykka_suite.py
+	$(PY) -P tests/pykka_suite.py
 
 clean: ## remove what tools made; runs and the virtual environment stay
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
