@@ -45,7 +45,9 @@ def journal() -> tuple[list[tuple[int, bytes]], dict[bytes, bytes]]:
     children = [
         Child(name, Passer, init={"next": f"/r/{names[n - 2]}"}) for n, name in enumerate(names)
     ]
-    with running(program(Child("s", Starter), *children), store, clock=FakeClock(jumps=False)) as run:
+    with running(
+        program(Child("s", Starter), *children), store, clock=FakeClock(jumps=False)
+    ) as run:
         run.tell("/r/s", ROUNDS)
         run.wait(SECONDS)
     twin = store.reopened()
