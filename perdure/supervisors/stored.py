@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -71,6 +72,23 @@ def from_data(data: Mapping[str, Any]) -> Supervision:
         )
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise LedgerDamaged(f"the state of a supervisor cannot be read: {error!r}.") from error
+
+
+def entry_text(entry: Entry) -> str:
+    """A child's entry as text.
+
+    >>> entry_of("a", entry_text(Entry("a", "permanent", 5.0, False, False))).restart
+    'permanent'
+    """
+    return json.dumps(_row(entry), separators=(",", ":"))
+
+
+def entry_of(id: str, text: str) -> Entry:
+    """The entry that `entry_text` wrote; raises `LedgerDamaged` for anything else."""
+    try:
+        return Entry(id, *json.loads(text))
+    except (TypeError, ValueError) as error:
+        raise LedgerDamaged(f"the entry of child {id!r} cannot be read: {error!r}.") from error
 
 
 def _row(entry: Entry) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from perdure.actors.actor import Actor, field
@@ -13,7 +14,7 @@ from perdure.supervisors import actions, events
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Supervision
-from perdure.supervisors.stored import from_data, to_data
+from perdure.supervisors.stored import entry_of, entry_text, from_data, to_data
 
 
 class Supervisor(Actor, name=SUPERVISOR_ACTOR):
@@ -38,10 +39,12 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     auto_shutdown = "never"
 
     spec: dict[str, Any] | None = None
-    supervision: str = ""
+    supervision: str = ""  # all but the children, which are in `entries`: an event changes few
+    entries: dict[str, str] = field(default_factory=dict)
     actors: dict[str, int] = field(default_factory=dict)
 
     _state: Supervision | None = None
+    _ids: dict[int, str] | None = None  # `actors`, the other way round
     _known: dict[str, Child] | None = None  # this incarnation's specs, by id
 
     def children(self) -> list[Child]:
@@ -72,16 +75,32 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         state, acts = decide(before, event, now_ns)
         for action in acts:
             self._do(action)
-        self._state = state
-        self.supervision = json.dumps(to_data(state), separators=(",", ":"))
+        self._keep(before, state)
         if isinstance(state.phase, Idle):
             self._lay_to_rest(state)
 
     def _supervision(self) -> Supervision:
         if self._state is None:
             stored = self.supervision
-            self._state = from_data(json.loads(stored)) if stored else Supervision()
+            state = from_data(json.loads(stored)) if stored else Supervision()
+            children = {id: entry_of(id, text) for id, text in self.entries.items()}
+            self._state = replace(state, children=children)
         return self._state
+
+    def _keep(self, before: Supervision, state: Supervision) -> None:
+        """Make a state the durable one, writing only what the event changed."""
+        self._state = state
+        rest = to_data(replace(state, children={}))
+        self.supervision = json.dumps(rest, separators=(",", ":"))
+        if before.children is state.children:
+            return
+        for id in [id for id in self.entries if id not in state.children]:
+            del self.entries[id]
+        for id, entry in state.children.items():
+            if before.children.get(id) is not entry:
+                self.entries[id] = entry_text(entry)
+        if list(self.entries) != list(state.children):  # the start order is another one
+            self.entries = {id: entry_text(entry) for id, entry in state.children.items()}
 
     def _specification(self) -> SupervisorSpec:
         if self.spec is not None:
@@ -127,10 +146,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 raise Broken(f"a supervisor got {message!r}")
 
     def _child(self, id: int) -> str | None:
-        for name, actor in self.actors.items():
-            if actor == id:
-                return name
-        return None
+        if self._ids is None:
+            self._ids = {actor: name for name, actor in self.actors.items()}
+        return self._ids.get(id)
 
     # --- doing
 
@@ -145,6 +163,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             case actions.Forget(child=child):
                 if child in self.actors:
                     supervising.end_child(turn, self.actors.pop(child))
+                    self._ids = None
             case actions.TryAgain(child=child):
                 supervising.to_self(turn, control.TryAgain(child))
             case actions.Report(context=context, child=child, reason=reason):
@@ -172,6 +191,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:
             self.actors[id] = actor
+            self._ids = None
 
     def _lay_to_rest(self, state: Supervision) -> None:
         """Children that are down for good take no more messages: what they have is dead letters."""
