@@ -154,7 +154,7 @@ class Book:
         """Drop cells that are idle and whose rows are durable."""
         for cell in cells:
             del self.cells[cell.id]
-            if self.names.get(cell.address) == cell.id:
+            if self.names.get(cell.address) in (cell.id, 0):  # 0: given up, and durably so
                 del self.names[cell.address]
 
     # --- messages

@@ -16,6 +16,7 @@ from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.host import Host
+from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
 from perdure.actors.news import News
@@ -110,6 +111,7 @@ class Kernel:
         self.thread_id = threading.get_ident()
         forbid_blocking()
         self.loop.set_exception_handler(self._on_loop_error)
+        self.loop.set_task_factory(Leftovers(self).make_task)  # type: ignore[arg-type]
         try:
             self.loop.run_until_complete(self._live())
         except BaseException as error:  # noqa: BLE001 - whoever waits for the run gets it

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perdure.actors import leftovers
 from perdure.actors.attempts import attempts_max, backoff_ns
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
@@ -189,6 +190,7 @@ class Lifecycle:
         self.kernel.steps.forget(turn)
         if turn.task is not None:
             turn.task.cancel()
+        leftovers.cancel(turn)
         self.kernel.pool.abandon(turn)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.consider(cell)

@@ -37,7 +37,7 @@ class Turn:
         "_random", "artifacts", "asks", "attempt", "began_with", "cell", "counts", "ended",
         "envelope", "incarnation", "index", "is_fenced", "is_rare", "kernel", "kind", "lent",
         "life", "lives", "notes", "on_loop", "open", "out", "pending", "result", "stop_reason",
-        "task", "time_ns", "waits",
+        "task", "tasks", "time_ns", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +61,7 @@ class Turn:
         self.index = 0.0  # at dispatch
         self.is_rare = kind != "receive"  # it does more than change state and tell
         self.task: Any = None  # of the runner that awaits its handler
+        self.tasks: set[Any] | None = None  # that its handler started
         self.pending: list[Future[Any]] | None = None  # steps begun
         self.asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
         self.counts: dict[str, int] | None = None  # of steps, by name

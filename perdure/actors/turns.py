@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors import leftovers
 from perdure.actors.cell import Cell
 from perdure.actors.futures import Future
 from perdure.actors.refs import proxied
@@ -124,9 +125,13 @@ class Turns:
             answer = await handler
             if turn.pending or turn.asks:
                 await _settle(turn)
+            if turn.tasks:
+                await leftovers.end(turn)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             if isinstance(error, asyncio.CancelledError) and not turn.open:
                 return  # fenced: the runner that carried it goes on
+            if turn.open and turn.tasks:
+                await leftovers.end(turn)
             if turn.pending and turn.open:
                 await _wait_out(turn)
             self.failed(turn, error)

@@ -141,7 +141,8 @@ class StepWork:
         if not self.turn.open:
             return
         if inspect.iscoroutinefunction(self.tool.function):
-            kernel.keep_task(kernel.loop.create_task(self._await()))
+            # not of the loop's making: an effect under way is not cancelled with its turn
+            kernel.keep_task(asyncio.Task(self._await(), loop=kernel.loop))
         else:
             kernel.pool.call(lambda: kernel.on_kernel(self._conclude, *self._try(), True))
 

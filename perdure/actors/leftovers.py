@@ -1,0 +1,60 @@
+"""Tasks that handlers start: each belongs to the turn it was started in, and ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+    from perdure.actors.turn import Turn
+
+
+class Leftovers:
+    """The loop's task factory: it knows whose a task is, so that none outlives its turn.
+
+    A task that went on would use the verbs of whatever turn its actor is in by then.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._turns: dict[asyncio.Task[Any], Turn] = {}
+
+    def make_task(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make a task; one that a handler starts is noted with its turn."""
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        starter = asyncio.current_task(loop)
+        turn = None if starter is None else self._turn_of(starter)
+        if turn is not None:
+            self._turns[task] = turn
+            task.add_done_callback(self._turns.pop)
+            if turn.tasks is None:
+                turn.tasks = set()
+            turn.tasks.add(task)
+            task.add_done_callback(turn.tasks.discard)
+        return task
+
+    def _turn_of(self, starter: asyncio.Task[Any]) -> Turn | None:
+        turn = self._turns.get(starter)
+        if turn is None:
+            running = self.kernel.dispatch.running
+            turn = next((turn for turn in running if turn.task is starter), None)
+        return turn if turn is not None and turn.open else None
+
+
+async def end(turn: Turn) -> None:
+    """Cancel the tasks that a handler left behind, and wait until they have ended."""
+    while turn.tasks:
+        left = list(turn.tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
+
+
+def cancel(turn: Turn) -> None:
+    """Cancel the tasks of a turn that is over at once; nobody waits for them."""
+    for task in list(turn.tasks or ()):
+        task.cancel()
