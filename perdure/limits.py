@@ -45,6 +45,7 @@ GROUP_RECORDS_BEHIND = 8_192  # of the open group while the disk is busy; past i
 ACTORS_LOADED_MAX = 4_096  # idle actors kept in memory before the oldest are unloaded
 
 # --- process
+DRAIN_TURNS_SECONDS_MAX = 4.0  # for turns in flight when a run ends
 DRAIN_SECONDS_MAX = 5.0  # SIGTERM to exit, whatever the handlers do
 WATCHDOG_SECONDS = 1.0  # between two looks at the kernel
 KERNEL_STALL_SECONDS_MAX = 30.0  # a handler that holds the kernel thread longer ends the process

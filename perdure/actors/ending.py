@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from perdure.ledger.keys import STATUS_KEY
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
-from perdure.limits import DRAIN_SECONDS_MAX
+from perdure.limits import DRAIN_TURNS_SECONDS_MAX
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Ending:
     """Stops dispatching, waits for turns in flight, records the status, leaves when it is durable.
 
-    Turns that are still running after `DRAIN_SECONDS_MAX`, and those that only wait, are fenced:
-    their messages stay where they are, and no attempt is counted.
+    Turns still running after `DRAIN_TURNS_SECONDS_MAX`, and those that only wait, are fenced: their
+    messages stay where they are, and no attempt is counted.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -26,15 +26,17 @@ class Ending:
         self.status = StatusRow("running", "", None)
         self.error: BaseException | None = None
         self._is_recorded = False
+        self._was_starting = False
 
     def begin(self, status: str, reason: str, result: bytes | None = None) -> None:
         """End the run with a status. Only the first call counts."""
         if self.has_begun:
             return
         self.has_begun = True
+        self._was_starting = self.status.status == "starting"
         self.kernel.dispatch.is_stopping = True
         self.status = StatusRow(status, reason, result)
-        self.kernel.loop.call_later(DRAIN_SECONDS_MAX, self._record)
+        self.kernel.loop.call_later(DRAIN_TURNS_SECONDS_MAX, self._record)
         self.turn_ended()
 
     def turn_ended(self) -> None:
@@ -50,7 +52,10 @@ class Ending:
         for turn in list(kernel.dispatch.running):
             kernel.lifecycle.fence(turn)
         book.append(Kind.STATUS, (book.now_ns(), (), *self.status))
-        book.open.puts[STATUS_KEY] = pack_row(self.status)
+        row = self.status
+        if self._was_starting and row.status not in ("failed", "finished"):
+            row = StatusRow("starting", row.reason, None)  # its first messages are still to be sent
+        book.open.puts[STATUS_KEY] = pack_row(row)
         self._leave_when_clean()
 
     def _leave_when_clean(self) -> None:

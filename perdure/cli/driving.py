@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,12 @@ from perdure.actors.events import Observer
 from perdure.cli.say import say, write_answer
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.watching import Watch
+from perdure.limits import DRAIN_SECONDS_MAX
 from perdure.runtime.run import Run
 from perdure.runtime.view import View
 
 EXIT_CODES = {"finished": 0, "failed": 1}
 EXIT_GOES_ON = 4
-EXIT_AT_ONCE = 130
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
 
@@ -54,6 +55,13 @@ def exit_code(view: View, strict: bool) -> int:
     return 1 if strict and code == 0 and view.dead_letter_count else code
 
 
+def _cut() -> None:
+    """End a process whose handlers will not: one holds the kernel, or swallows its cancellation."""
+    text = f"perdure: a handler did not end within {DRAIN_SECONDS_MAX:g} s: stopped without it. "
+    os.write(2, f"{text}`perdure resume` goes on.\n".encode())
+    os._exit(EXIT_GOES_ON)
+
+
 @contextmanager
 def _signals(run: Run, watch: Watch) -> Iterator[None]:
     """SIGTERM and SIGINT drain the run; the second one ends the process at once."""
@@ -64,7 +72,11 @@ def _signals(run: Run, watch: Watch) -> Iterator[None]:
         if len(seen) > 1:
             if sys.stdout.isatty():
                 os.write(1, _SHOW_CURSOR)
-            os._exit(EXIT_AT_ONCE)
+            os.write(2, b"perdure: stopped at once. `perdure resume` goes on.\n")
+            os._exit(EXIT_GOES_ON)
+        deadline = threading.Timer(DRAIN_SECONDS_MAX, _cut)
+        deadline.daemon = True
+        deadline.start()
         watch.remark("draining: turns in flight may end. Once more stops at once.")
         run.drain()
 

@@ -16,6 +16,7 @@ from perdure.errors import PerdureError
 
 EXIT_BUG = 70  # sysexits.h: internal software error
 EXIT_SIGINT = 130
+EXIT_USAGE = 2
 EXIT_SIGPIPE = 141
 
 VERBS = {
@@ -83,6 +84,9 @@ def _guarded(run: Any) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return EXIT_SIGINT
+    except OSError as error:
+        complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}.")
+        return EXIT_USAGE
     except Exception as error:  # noqa: BLE001 - nobody else is left to say what happened
         return _bug(error)
     return code if isinstance(code, int) else 0

@@ -64,6 +64,13 @@ class Watch:
             self._thread.join()
 
     def _write(self) -> None:
+        try:
+            self._write_all()
+        except OSError:  # nobody reads any more; whoever writes next on the main thread says so
+            while self._queue.get() is not None:
+                pass
+
+    def _write_all(self) -> None:
         start_ns = self._start_ns()
         story = Story(start_ns)
         while (item := self._queue.get()) is not None:

@@ -221,6 +221,8 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
         return f"there is no row {key!r}"
     status = unpack_row(rows.StatusRow, value).status
     last = fold.status.status if fold.status else status  # a process is at it, and may say more
+    if not fold.has_begun and last in ("interrupted", "waiting"):
+        last = "starting"  # the scenario's first messages are still to be sent
     return _differs("the run", ("status", status, last))
 
 

@@ -226,6 +226,7 @@ def walk(path: Path) -> None:
 
     The walk is pure Python over plain reads: no file can make it crash.
     """
+    look(path / FOLDER / DATA)  # another program's file is no damaged ledger
     try:
         problems = verify(str(path / FOLDER), subdir=True)  # type: ignore[no-untyped-call]
     except OSError as error:

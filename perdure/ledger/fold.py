@@ -75,8 +75,7 @@ class Fold:
     """
 
     def __init__(self) -> None:
-        self.seq = 0
-        self.time = 0
+        self.seq = self.time = 0
         self.violations: list[Violation] = []
         self.waiting: dict[Id, Waiting] = {}
         self.lanes: dict[tuple[int, int], dict[Id, int]] = {}  # (actor, lane) -> id -> sender
@@ -86,8 +85,8 @@ class Fold:
         self.names: dict[str, int] = {}
         self.artifacts: dict[str, tuple[bytes, int, int, bool]] = {}
         self.limit: int | None = None
-        self.spent = 0
-        self.reserved = 0
+        self.spent = self.reserved = 0
+        self.has_begun = False  # the scenario's first messages were sent
         self.status: records.Status | None = None  # None once a process took the ledger again
 
     def add(self, record: Record) -> None:
@@ -271,6 +270,7 @@ class Fold:
         return agent
 
     def _post(self, seq: int, body: records.Post) -> None:
+        self.has_begun |= body.origin == "scenario"
         if body.requeued is not None and self.dead.pop(body.requeued, None) is None:
             self._wrong(seq, f"{_name(body.requeued)} is requeued, and is no dead letter")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from perdure.errors import LedgerDamaged
+from perdure.errors import LedgerDamaged, NotALedger
 from perdure.ledger.group import META_KEY, unpack_meta
 from perdure.limits import MAP_BYTES_MAX
 
@@ -21,6 +21,7 @@ _PAGE = Struct("=QHHHH")  # page number, pad, flags, lower, upper
 _META = Struct("=II QQ 48s 48s QQ")  # magic, version, address, map size, two roots, last page, txn
 _TREE = Struct("=IHHQQQQQ")  # pad, flags, depth, branch, leaf, overflow pages, entries, root
 _MAGIC = 0xBEEFC0DE
+_MAGIC_BYTES = _MAGIC.to_bytes(4, sys.byteorder)
 _VERSION = 1  # of LMDB 0.9's files
 _NODE = Struct("=HHHH")  # size or page: low, high; flags or page: highest; key size
 _P_BRANCH = 0x01
@@ -52,6 +53,10 @@ class _MetaPage(NamedTuple):
 def look(data: Path) -> DataFile:
     """What the data file says of itself; raises `LedgerDamaged` when it cannot be right."""
     with data.open("rb") as file:
+        begin = file.read(_PAGE_BYTES_MAX + _META_BYTES)
+        if len(begin) >= _META_BYTES and any(begin) and _MAGIC_BYTES not in begin:
+            raise NotALedger(f"{data} is no LMDB file, so {data.parent.parent} holds no ledger.")
+        file.seek(0)
         first, second = _meta_pages(data, file)
         size = file.seek(0, 2)
     newest = max(first, second, key=lambda page: page.txn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import itertools
 import linecache
@@ -54,6 +55,7 @@ def load_code(path: str | Path) -> Code:
         reason = error.strerror or str(error)
         file = shown(Path(error.filename or path))
         raise ScenarioError(f"{file} cannot be read: {reason}.") from None
+    _check_twice(path)
     _forget()
     name = f"{CODE_PREFIX}{next(_numbers)}"
     spec = spec_from_file_location(name, path, loader=_Fresh(name, str(path)))
@@ -89,6 +91,29 @@ def actor_classes(code: Code) -> dict[str, type[Actor]]:
                     "Rename one of them."
                 )
     return found
+
+
+def _check_twice(path: Path) -> None:
+    """Raise `NameClash` for two message classes of one name in the file: the later would win."""
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, ValueError, RecursionError):
+        return  # loading it says what is wrong
+    seen: dict[str, int] = {}
+    for node in body:
+        if isinstance(node, ast.ClassDef) and "message" in map(_called, node.decorator_list):
+            first = seen.setdefault(node.name, node.lineno)
+            if first != node.lineno:
+                raise NameClash(
+                    f"two message classes are named {node.name!r}: {shown(path)}:{first} and "
+                    f"{shown(path)}:{node.lineno}. Rename one of them."
+                )
+
+
+def _called(decorator: ast.expr) -> str | None:
+    """The name of a decorator, used bare or called."""
+    function = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return function.id if isinstance(function, ast.Name) else getattr(function, "attr", None)
 
 
 class _Fresh(SourceFileLoader):

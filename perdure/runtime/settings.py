@@ -98,9 +98,16 @@ def _read(name: str, text: str, default: Setting) -> Setting:
         raise ScenarioError(text) from None
 
 
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(text)
+    return value
+
+
 _READERS: dict[type, tuple[str, Callable[[str], Setting]]] = {
     bool: ("true or false", {"true": True, "false": False}.__getitem__),
-    int: ("an integer", int),
+    int: ("an integer of at most 64 bits", _integer),
     float: ("a number", float),
 }
 

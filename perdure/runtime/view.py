@@ -124,7 +124,7 @@ class View:
             rows.StatusRow("starting", "", None) if raw is None else unpack_row(rows.StatusRow, raw)
         )
         if row.status not in OVER and self.directory is not None and not is_owned(self.directory):
-            return rows.StatusRow("interrupted", "its process died", row.result)
+            return rows.StatusRow("interrupted", row.reason or "its process died", row.result)
         return row
 
     @property

@@ -46,5 +46,5 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     assert "draining" in child.stderr.readline()
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=SECONDS)
-    assert child.returncode == 130
+    assert child.returncode == 4
     assert answer("show", "last")["status"] == "interrupted"

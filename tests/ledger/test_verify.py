@@ -9,7 +9,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from perdure.errors import LedgerDamaged, LedgerTooNew
+from perdure.errors import LedgerDamaged, LedgerTooNew, NotALedger
 from perdure.ledger import group as rules
 from perdure.ledger.environment import DATA, DATABASES, FOLDER, LedgerFile, Txn
 from perdure.ledger.records import FORMAT_VERSION
@@ -255,6 +255,14 @@ def test_a_flipped_bit_anywhere_is_damage_or_changes_nothing(run: Path) -> None:
     damaged, harmless = map(int, out.split())
     assert damaged + harmless == 200
     assert damaged > 40
+
+
+def test_a_file_that_never_was_lmdbs_is_no_ledger(run: Path) -> None:
+    filled(run)
+    (run / FOLDER / DATA).write_bytes(b"a letter to my aunt, " * 1_000)
+    for take in (open_store, verify_store):
+        with pytest.raises(NotALedger, match="is no LMDB file"):
+            take(run)
 
 
 def test_a_file_cut_short_is_damage_wherever_it_ends(run: Path) -> None:

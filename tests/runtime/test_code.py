@@ -229,3 +229,13 @@ def test_messages_of_the_code_are_known_by_name_and_a_clash_names_both_files(
         Names.of(load_code(path).namespace)
     again = [Names.of(load_code(folder(tmp_path, actors=text)).namespace) for _ in range(2)]
     assert [list(names) for names in again] == [["Read"], ["Read"]]
+
+
+def test_two_messages_of_one_name_in_one_file_are_refused_with_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "actors.py"
+    path.write_text(
+        "from perdure import message\n\n@message\nclass M:\n    n: int\n\n"
+        '@message("other")\nclass M:\n    k: int\n'
+    )
+    with pytest.raises(NameClash, match=r"named 'M': .*actors.py:4 and .*actors.py:8"):
+        load_code(path)

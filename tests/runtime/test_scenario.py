@@ -55,8 +55,12 @@ def test_set_changes_settings_each_read_as_the_type_of_its_default(folder: Path)
     [
         ("reader=3", "there is no setting 'reader'. Did you mean 'readers'? The settings are: "),
         ("x=3", "The settings are: folder = sample, readers = 2, faults = 0.0, loud = false."),
-        ("readers=many", "--set readers=many: readers must be an integer, like 2."),
-        ("readers=2.5", "--set readers=2.5: readers must be an integer, like 2."),
+        ("readers=many", "readers=many: readers must be an integer of at most 64 bits, like 2."),
+        (f"readers={2**63}", "readers must be an integer of at most 64 bits, like 2."),
+        (
+            "readers=2.5",
+            "--set readers=2.5: readers must be an integer of at most 64 bits, like 2.",
+        ),
         ("loud=yes", "--set loud=yes: loud must be true or false, like false."),
         ("faults=", "--set faults=: faults must be a number, like 0.0."),
         ("readers", "--set 'readers' has no '='. Write --set name=value."),
