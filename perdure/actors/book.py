@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from perdure.ledger.group import Store
     from perdure.ledger.values import Codec
 
-STOPPED = int(Life.STOPPED)
-
 
 class Book:
     """What is true in this run now, and how a record changes it."""
@@ -166,16 +164,6 @@ class Book:
                 cell = self.cells.get(env.to) or self.cell(env.to)
                 if cell.life >= Life.STOPPED:
                     env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
-
-    def wires(self, out: list[Envelope], author: int) -> list[tuple[Any, ...]] | None:
-        """What the record holds of plain messages to actors that take them; None for any other."""
-        cells, wires = self.cells, []
-        for env in out:
-            cell = cells.get(env.to)
-            if not env.plain or cell is None or cell.life >= STOPPED:
-                return None
-            wires.append((env.to, env.body))
-        return wires
 
     def deliver(self, seq: int, out: list[Envelope]) -> None:
         """Put the messages of the record just appended where they belong."""

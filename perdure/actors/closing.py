@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
 from perdure.actors.plain import Plain
-from perdure.actors.state import Delta, apply, collect, compact, state_hash
+from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.errors import Reject
 from perdure.ledger.keys import artifact_key
@@ -80,10 +80,7 @@ class Closing:
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        dead: list[Dead] = []
-        wires = book.wires(out, cell.id) if out and turn.lives is None else []
-        if wires is None or turn.lives is not None:
-            wires, dead = self._address(turn, out)
+        wires, dead = self._address(turn, out)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `took`
@@ -101,7 +98,7 @@ class Closing:
         book.touch(cell)
         cell.dirty = True
         if delta:
-            self._apply(cell, delta, hash_after)
+            self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
         if life is not None:
@@ -126,17 +123,6 @@ class Closing:
             dead = kernel.lives.doomed(turn.lives)
             out += kernel.news.notices_of(dead)
         return [env.wire(turn.cell.id) for env in out], dead
-
-    def _apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
-        images, actor = cell.images, cell.actor
-        apply(images, delta)  # type: ignore[arg-type]
-        if actor.__marks__.rebased:  # type: ignore[union-attr]
-            compact(actor, images)  # type: ignore[arg-type]
-        cell.state_hash = hash_after
-        version = actor.__declaration__.version  # type: ignore[union-attr]
-        if cell.version != version:
-            cell.version = version  # what is committed now has been migrated
-            cell.row_dirty = True
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""

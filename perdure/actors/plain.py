@@ -53,7 +53,7 @@ class Plain:
         seq = book.append(TURN, fields)
         self._follow(turn, seq)
         if delta:
-            self._apply(cell, delta, hash_after)
+            self.apply(cell, delta, hash_after)
         kind = (cell.class_name, env.type)
         estimates = self.kernel.dispatch.estimates
         if took > FLOOR_NS or estimates.published.get(kind, 0.0) > SERVICE_SECONDS_MIN:
@@ -89,7 +89,8 @@ class Plain:
             cell.touched = group.serial
             group.cells.append(cell)
 
-    def _apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
+    def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
+        """Have the committed state follow the record; for turns of every kind."""
         actor: Any = cell.actor
         images = cell.images
         apply(images, delta)  # type: ignore[arg-type]

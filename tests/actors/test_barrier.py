@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, FakeClock, Run, field, tool
+from perdure import Actor, Child, FakeClock, Run
 from perdure.errors import CommitFailed
 from perdure.ledger import records
+from tests.actors.world import World, calling
 from tests.kit import (
     SECONDS,
     Disk,
@@ -22,52 +22,6 @@ from tests.kit import (
     settle,
     until,
 )
-
-
-class World:
-    """What tools do to the world outside; each call says how often it was made."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.failures = 0
-        self.before = lambda: None
-
-    def act(self, what: str) -> int:
-        self.before()
-        self.calls.append(what)
-        if self.failures:
-            self.failures -= 1
-            raise OSError("the world says no")
-        return self.calls.count(what)
-
-
-def calling(world: World, kind: str = "async def", **options: Any) -> type[Actor]:
-    """An actor that does to the world what its message says; on "wait …" it stops at a gate."""
-
-    @tool("world.act", **options)
-    def act(what: str) -> int:
-        return world.act(what)
-
-    class Async(Actor, name="tests.barrier.async"):
-        done: list[str] = field(default_factory=list)
-
-        async def on_receive(self, message: str) -> Any:
-            if message == "done":
-                return list(self.done)
-            self.done.append(message)
-            times = await self.call(act, what=message)
-            if message.startswith("crash") and self.attempt == 1:
-                raise ValueError(message)
-            return times
-
-    class Plain(Actor, name="tests.barrier.plain"):
-        def on_receive(self, message: str) -> Any:
-            times = self.call(act, what=message).get()
-            if message.startswith("crash") and self.attempt == 1:
-                raise ValueError(message)
-            return times
-
-    return Async if kind == "async def" else Plain
 
 
 @pytest.mark.parametrize("kind", ["async def", "def"])

@@ -10,7 +10,6 @@ import pytest
 from perdure import (
     Actor,
     Child,
-    field,
     tool,
 )
 from perdure.errors import (
@@ -19,6 +18,7 @@ from perdure.errors import (
 )
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
+from tests.actors.world import World, calling
 from tests.kit import (
     SECONDS,
     Disk,
@@ -33,52 +33,6 @@ from tests.kit import (
     settle,
     until,
 )
-
-
-class World:
-    """What tools do to the world outside; each call says how often it was made."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.failures = 0
-        self.before = lambda: None
-
-    def act(self, what: str) -> int:
-        self.before()
-        self.calls.append(what)
-        if self.failures:
-            self.failures -= 1
-            raise OSError("the world says no")
-        return self.calls.count(what)
-
-
-def calling(world: World, kind: str = "async def", **options: Any) -> type[Actor]:
-    """An actor that does to the world what its message says; on "wait …" it stops at a gate."""
-
-    @tool("world.act", **options)
-    def act(what: str) -> int:
-        return world.act(what)
-
-    class Async(Actor, name="tests.work.async"):
-        done: list[str] = field(default_factory=list)
-
-        async def on_receive(self, message: str) -> Any:
-            if message == "done":
-                return list(self.done)
-            self.done.append(message)
-            times = await self.call(act, what=message)
-            if message.startswith("crash") and self.attempt == 1:
-                raise ValueError(message)
-            return times
-
-    class Plain(Actor, name="tests.work.plain"):
-        def on_receive(self, message: str) -> Any:
-            times = self.call(act, what=message).get()
-            if message.startswith("crash") and self.attempt == 1:
-                raise ValueError(message)
-            return times
-
-    return Async if kind == "async def" else Plain
 
 
 def test_an_effect_that_succeeded_is_not_done_again_by_a_retry() -> None:
