@@ -52,6 +52,7 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "last",
         "life",
         "not_before",
         "parent",
@@ -88,6 +89,7 @@ class Cell:
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
         self.state_hash = NO_HASH
         self.turns = 0
+        self.last = id  # the record that its state is as of
         self.seq = 0  # of the last record that changed a row of this actor
         self.inbox: deque[Envelope] | None = None
         self.control: deque[Envelope] | None = None
@@ -122,7 +124,7 @@ class Cell:
         """Adopt the committed state read from the ledger; no row is a new actor's."""
         self.images = images
         if row is not None:
-            self.turns, self.state_hash = row.turns, row.state_hash
+            self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

@@ -83,12 +83,12 @@ class Closing:
         wires, dead = self._address(turn, out)
         now = book.now_ns()
         index = turn.index
-        fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `took`
+        fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
             [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
             turn.result, rejected,
-            (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns,
+            (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
         if is_rare and (turn.lives is not None or turn.notes is not None):
             fields += (turn.lives or (), dead, turn.notes or ())
@@ -97,6 +97,7 @@ class Closing:
         book.consume(cell, env)
         book.touch(cell)
         cell.dirty = True
+        cell.last = seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":

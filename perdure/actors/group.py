@@ -87,5 +87,5 @@ class OpenGroup:
                 puts.append((actor_key(cell.id), pack_row(cell.row())))
             if cell.dirty:
                 cell.dirty = False
-                row = StateRow(cell.turns, cell.seq, cell.state_hash, cell.images or {})
+                row = StateRow(cell.turns, cell.last, cell.state_hash, cell.images or {})
                 puts.append((state_key(cell.id), pack_row(row)))

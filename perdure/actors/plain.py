@@ -46,9 +46,10 @@ class Plain:
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         now = book.now_ns()
         took = now - turn.time_ns
-        fields = (  # in the order of records.Turn, up to `took`
+        fields = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index), delta,
             hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
+            cell.last,
         )  # fmt: skip
         seq = book.append(TURN, fields)
         self._follow(turn, seq)
@@ -83,7 +84,7 @@ class Plain:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         cell.turns += 1
         cell.dirty = True
-        cell.seq = seq
+        cell.seq = cell.last = seq
         kernel.closing.closed += 1
         if cell.touched != group.serial:
             cell.touched = group.serial

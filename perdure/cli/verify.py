@@ -9,7 +9,7 @@ from perdure.cli.say import complain, paint, say, write_answer
 from perdure.cli.words import clock, count
 from perdure.errors import LedgerDamaged
 from perdure.ledger.audit import audit_store
-from perdure.ledger.fold import Violation
+from perdure.ledger.folded import Violation
 from perdure.ledger.verify import verify_store
 from perdure.runtime.home import find_run
 from perdure.runtime.view import View

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from perdure.ledger import keys, rows
-from perdure.ledger.fold import Agent, Fold, Letter, Violation
+from perdure.ledger.fold import Fold
+from perdure.ledger.folded import Agent, Letter, Violation
 from perdure.ledger.group import Row, Store
 from perdure.ledger.images import Image, materialise, read_images
 from perdure.ledger.journal import read_record
@@ -143,6 +144,7 @@ def _state(fold: Fold, key: bytes, value: bytes) -> str | None:
     return _differs(
         agent.address,
         ("turns", row.turns, agent.turns),
+        ("the record that it is as of", row.seq, agent.last),
         ("state hash", row.state_hash.hex(), agent.state_hash.hex()),
         ("fields that differ from those of the deltas", different, []),
     )

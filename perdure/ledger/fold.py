@@ -7,65 +7,17 @@ where the two agree, they are right, or wrong in the same way by chance.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from perdure.ledger import records
-from perdure.ledger.images import Image, apply, state_hash
+from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
+from perdure.ledger.images import apply, state_hash
 from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Dead, Lane, Life, Record, Send
-
-Id = tuple[int, int]
-"""A message: (seq of the sending record, index)."""
 
 
 def _name(id: Id) -> str:
     return f"message {id[0]}.{id[1]}"
-
-
-class Violation(NamedTuple):
-    """Something that must not be: the record it shows at, and what it is."""
-
-    seq: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"record {self.seq}: {self.text}"
-
-
-class Waiting(NamedTuple):
-    """A message that waits in an inbox."""
-
-    to: int
-    lane: int
-    sender: int
-
-
-class Letter(NamedTuple):
-    """A dead letter, and the record that says so."""
-
-    to: str
-    reason: str
-    attempts: int
-    seq: int
-
-
-@dataclass(slots=True)
-class Agent:
-    """An actor as the journal has it."""
-
-    address: str
-    class_name: str
-    parent: int
-    life: int
-    incarnation: int
-    attempts: int = 0
-    not_before: int = 0
-    crashes: int = 0
-    restarts: int = 0
-    turns: int = 0
-    state_hash: bytes = bytes(16)
-    images: dict[str, Image] = field(default_factory=dict)
 
 
 class Fold:
@@ -188,6 +140,9 @@ class Fold:
             agent.turns += 1
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
+        if body.previous != (agent.last or body.actor):
+            self._wrong(seq, f"it follows record {body.previous} of {agent.address}")
+        agent.last = seq
         apply(agent.images, body.delta)
         agent.state_hash = state_hash(agent.state_hash, body.delta)
         if agent.state_hash != body.state_hash:

@@ -12,6 +12,16 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.steprecords import Ask, Intent, Result
+
+__all__ = [
+    "Artifact", "Ask", "BODIES", "Birth", "Body", "Cancel", "Crash", "Dead", "FORMAT_VERSION",
+    "Fork", "Intent", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record",
+    "Release", "Restore", "Result", "Run", "Send", "Stall", "Status", "Timer", "Turn",
+    "Verdict",
+]  # fmt: skip
+
 FORMAT_VERSION = 1
 
 
@@ -32,16 +42,17 @@ class Kind(IntEnum):
     RELEASE = 12  # an artifact's file is in place
     STATUS = 13  # the run's status changed
     STALL = 14  # an actor waits for a repair
-    # later work: marks, cancellation, verdicts, approvals, grants, reloads, suspension, restores,
-    # epochs of estimates, overruns, and the base that compaction leaves
-    MARK = 20
-    CANCEL = 21
-    VERDICT = 22
+    CANCEL = 21  # an actor and all below it were ended from outside
+    VERDICT = 22  # a person said what is to be done about an actor that waits for a repair
+    RESTORE = 27  # an actor's state was set back
+    FORK = 31  # this ledger is a copy of another run's up to the record before
+    LIVE = 32  # a fork may have effects from here on
+    # later work: approvals, grants, reloads, suspension, epochs of estimates, overruns, the base
+    # that compaction leaves
     APPROVAL = 23
     GRANT = 24
     RELOAD = 25
     SUSPEND = 26
-    RESTORE = 27
     EPOCH = 28
     OVERRUN = 29
     BASE = 30
@@ -150,9 +161,11 @@ class Turn(NamedTuple):
     rejected: str | None
     sched: tuple[float, float, float]  # c, S, index at dispatch
     took: int  # measured ns; not part of replay's comparison
+    previous: int  # the record before this one that changed the actor's state; its birth, at first
     lives: tuple[Any, ...] = ()  # [(actor id, incarnation, Life)…] that a supervisor's turn changes
     dead: tuple[Any, ...] = ()  # Dead rows: inboxes of those whose life ended here
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
+    marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
 
 
 class Crash(NamedTuple):
@@ -169,48 +182,6 @@ class Crash(NamedTuple):
     dead: tuple[Any, ...]  # Dead rows: the message itself, when it has no attempts left
     took: int
     lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
-
-
-class Intent(NamedTuple):
-    time: int
-    sends: tuple[Any, ...]
-    actor: int
-    incarnation: int
-    attempt: int
-    message: tuple[int, int]
-    key: str
-    name: str  # tool or function
-    digest: bytes  # of the arguments
-    effect: str
-    tokens: int  # reserved
-
-
-class Result(NamedTuple):
-    time: int
-    sends: tuple[Any, ...]
-    actor: int
-    incarnation: int
-    attempt: int
-    message: tuple[int, int]
-    key: str
-    name: str
-    digest: bytes
-    ok: bool
-    value: bytes  # the encoded value, or (class name, text) of the failure
-    tokens: int  # spent
-    reserved: int  # released
-    took: int
-
-
-class Ask(NamedTuple):
-    time: int
-    sends: tuple[Any, ...]
-    actor: int
-    incarnation: int
-    attempt: int
-    message: tuple[int, int]
-    key: str
-    digest: bytes
 
 
 class Post(NamedTuple):
@@ -263,7 +234,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall
+    | Status | Stall | Cancel | Verdict | Restore | Fork | Live
 )  # fmt: skip
 
 
@@ -290,4 +261,9 @@ BODIES: dict[int, type[Any]] = {
     Kind.RELEASE: Release,
     Kind.STATUS: Status,
     Kind.STALL: Stall,
+    Kind.CANCEL: Cancel,
+    Kind.VERDICT: Verdict,
+    Kind.RESTORE: Restore,
+    Kind.FORK: Fork,
+    Kind.LIVE: Live,
 }

@@ -36,7 +36,7 @@ class StateRow(NamedTuple):
     """The committed state of an actor: `images` is field -> (base bytes, ops)."""
 
     turns: int
-    seq: int
+    seq: int  # the record that it is as of
     state_hash: bytes
     images: dict[str, Any]
 

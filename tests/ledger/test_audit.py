@@ -9,7 +9,7 @@ import pytest
 
 from perdure.ledger import keys, records
 from perdure.ledger.audit import audit, audit_store
-from perdure.ledger.fold import Violation
+from perdure.ledger.folded import Violation
 from perdure.ledger.group import Row
 from perdure.ledger.images import Image
 from perdure.ledger.journal import read_record

@@ -40,9 +40,9 @@ def test_every_record_begins_with_its_time_and_what_it_sends(kind: int) -> None:
 
 def test_a_turn_without_a_supervisors_fields_is_read_with_none() -> None:
     whole = records.Turn._fields
-    short = tuple(range(len(whole) - 3))
+    short = tuple(range(whole.index("lives")))
     body = unpack_payload(1, Kind.TURN, pack_payload(short))
-    assert (body.lives, body.dead, body.notes) == ((), (), ())  # type: ignore[union-attr]
+    assert body[len(short) :] == ((), (), (), ())
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_message_of_two_values_has_the_defaults_of_all_others() -> None:
 
 
 def test_the_sender_of_a_message_is_the_actor_of_the_record_unless_it_says_another() -> None:
-    turn = unpack_payload(4, Kind.TURN, pack_payload((1, (PLAIN, PRICED), 12, *range(12))))
+    turn = unpack_payload(4, Kind.TURN, pack_payload((1, (PLAIN, PRICED), 12, *range(13))))
     assert sender_of(turn, send_of(turn, 0)) == 12
     assert sender_of(turn, send_of(turn, 1)) == 4
 

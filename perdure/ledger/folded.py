@@ -1,0 +1,57 @@
+"""What a fold of the journal holds: actors, waiting messages, dead letters, and what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from perdure.ledger.images import Image
+
+Id = tuple[int, int]
+"""A message: (seq of the sending record, index)."""
+
+
+class Violation(NamedTuple):
+    """Something that must not be: the record it shows at, and what it is."""
+
+    seq: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"record {self.seq}: {self.text}"
+
+
+class Waiting(NamedTuple):
+    """A message that waits in an inbox."""
+
+    to: int
+    lane: int
+    sender: int
+
+
+class Letter(NamedTuple):
+    """A dead letter, and the record that says so."""
+
+    to: str
+    reason: str
+    attempts: int
+    seq: int
+
+
+@dataclass(slots=True)
+class Agent:
+    """An actor as the journal has it."""
+
+    address: str
+    class_name: str
+    parent: int
+    life: int
+    incarnation: int
+    attempts: int = 0
+    not_before: int = 0
+    crashes: int = 0
+    restarts: int = 0
+    turns: int = 0
+    last: int = 0  # the record that its state is as of
+    state_hash: bytes = bytes(16)
+    images: dict[str, Image] = field(default_factory=dict)

@@ -1,0 +1,57 @@
+"""The records of what is done to a run from above its actors: by people, supervisors, a fork.
+
+They are read like those of `records.py`, which has their kinds.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Cancel(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    actor: int  # it and all below it
+    reason: str
+    lives: tuple[Any, ...]  # [(actor id, incarnation, Life)…]
+    dead: tuple[Any, ...]  # Dead rows: their inboxes
+
+
+class Verdict(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    message: tuple[int, int] | None
+    key: str | None  # of the step that it is about
+    verdict: str  # happened, did-not-happen, again, forget, dead
+    value: bytes | None  # the encoded result of a step that happened
+    dead: tuple[Any, ...] = ()  # Dead rows: the message, when it is given up
+
+
+class Restore(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    incarnation: int  # that begins with it
+    rung: str  # "mark:NAME" or "fresh"
+    as_of: int  # the record whose state it is; 0 for a fresh one
+    undone: int  # turns whose changes are gone
+    delta: tuple[Any, ...]  # from the state before to this one; see images.py
+    state_hash: bytes
+    previous: int  # as in Turn
+
+
+class Fork(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    run_id: bytes  # of the fork
+    parent: bytes  # the run id that the records before were written under
+    at: int  # the last record that they share
+    settings: dict[str, Any]
+    code: str | None  # where its code is, if not where the original's was
+    code_hash: bytes
+
+
+class Live(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
