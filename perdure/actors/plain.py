@@ -55,10 +55,9 @@ class Plain:
         self._follow(turn, seq)
         if delta:
             self.apply(cell, delta, hash_after)
-        kind = (cell.class_name, env.type)
         estimates = self.kernel.dispatch.estimates
-        if took > FLOOR_NS or estimates.published.get(kind, 0.0) > SERVICE_SECONDS_MIN:
-            estimates.observe(kind, took / NS)
+        if took > FLOOR_NS or (estimates.slow and (cell.class_name, env.type) in estimates.slow):
+            estimates.observe((cell.class_name, env.type), took / NS)
         if out:
             self._deliver(out, seq)
         if cell.inbox or cell.control:
