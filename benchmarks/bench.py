@@ -131,22 +131,20 @@ def pair(plan: Plan, scratch: Path, sizes: dict[str, float], number: int) -> dic
     bare = ["--turns", plan.ceiling_turns, "--actors", plan.actors]
     for name in ("journal", "state", "actor"):
         bare += [f"--{name}", round(sizes[f"{name}_bytes"])]
-    five = part("ceiling", scratch / "five", *bare)
     rows = (sizes["state_rows"], 0, sizes["inbox_rows"], sizes["inbox_deletes"])
-    by_key = part("ceiling", scratch / "by_key", *bare, "--by-key")
-    batches = part("ceiling", scratch / "batches", *bare, "--batches")
-    net = part("ceiling", scratch / "net", *bare, "--batches", "--net", *rows)
-    pykka = part("pykka_ring", "--actors", plan.actors, "--hops", plan.pykka_hops)
-    for name in ("ring", "five", "by_key", "batches", "net"):
-        shutil.rmtree(scratch / name)
-    rates = {
-        "ring": ring["rate"],
-        "ceiling": five["rate"],
-        "ceiling_by_key": by_key["rate"],
-        "ceiling_in_batches": batches["rate"],
-        "ceiling_net": net["rate"],
-        "pykka": pykka["rate"],
+    ways = {
+        "ceiling": (),
+        "ceiling_by_key": ("--by-key",),
+        "ceiling_in_batches": ("--batches",),
+        "ceiling_net": ("--batches", "--net", *rows),
     }
+    rates = {"ring": ring["rate"]}
+    for name, way in ways.items():
+        rates[name] = part("ceiling", scratch / name, *bare, *way)["rate"]
+    pykka = part("pykka_ring", "--actors", plan.actors, "--hops", plan.pykka_hops)
+    for name in rates:
+        shutil.rmtree(scratch / name)
+    rates["pykka"] = pykka["rate"]
     say(f"pair {number} of {plan.pairs}: " + ", ".join(f"{n} {r:,.0f}/s" for n, r in rates.items()))
     return rates
 
