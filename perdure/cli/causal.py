@@ -68,7 +68,7 @@ def _form(reader: Reader, record: Record, stamp: Stamp, start_ns: int) -> dict[s
     form: dict[str, Any] = {
         "seq": stamp.seq,
         "agent": reader.actor_of(record),
-        "count": stamp.count,
+        "number": stamp.number,
         "clock": stamp.clock,
         "cause": stamp.cause or None,
         "after": list(stamp.after),

@@ -79,7 +79,11 @@ class Teller:
 
     def told(self, record: Record) -> str:
         """What a record says, in words."""
-        return "; ".join(part for part in (*self._said(record.body), *self._sent(record)) if part)
+        return "; ".join(self.parts(record))
+
+    def parts(self, record: Record) -> list[str]:
+        """What a record says, one thing after the other; a turn's first is its message."""
+        return [part for part in (*self._said(record.body), *self._sent(record)) if part]
 
     def _message(self, id: tuple[int, int]) -> str:
         return f"{MessageId(*id)} {self._reader.said(*id)}"
