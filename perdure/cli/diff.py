@@ -11,10 +11,10 @@ import click
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.say import fitted, labelled, note, paint, say, write_answer
 from perdure.cli.words import clipped, clock, count
-from perdure.ledger.differences import ABSENT, Difference
+from perdure.ledger.jsondiff import ABSENT, Difference
 
 if TYPE_CHECKING:
-    from perdure.runtime.changes import ActorChange, Changes
+    from perdure.runtime.compare import ActorChange, Changes
 
 FIELDS_SHOWN_MAX = 20  # differing parts of one actor; past it they are counted
 LETTERS_SHOWN_MAX = 10
@@ -37,7 +37,7 @@ def command(run: str, first: str, last: str | None, actor: str | None, as_json: 
     fewer messages wait; dead letters, tokens, artifacts, marks, the run's status.
     """
     with view_of(run) as view:
-        from perdure.runtime.changes import Changes
+        from perdure.runtime.compare import Changes
         from perdure.runtime.history import find_at
         from perdure.runtime.points import point
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from perdure.errors import UsageError
 from perdure.ids import MessageId
-from perdure.ledger.differences import ABSENT, Difference, differences
 from perdure.ledger.journal import send_of
+from perdure.ledger.jsondiff import ABSENT, Difference, differences
 from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Lane, Life
 from perdure.ledger.spans import Span

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.ledger.differences import ABSENT, differences
+from perdure.ledger.jsondiff import ABSENT, differences
 
 A = ABSENT
 leaves = st.none() | st.booleans() | st.integers(0, 3) | st.sampled_from(["a", "b"])
