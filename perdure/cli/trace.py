@@ -42,12 +42,12 @@ def command(
     with view_of(run) as view:
         if actor is not None:
             view.find(actor)
+        start_ns, reader, found = view.run.time, Reader(view), 0
         if causal:
             from perdure.cli.causal import show
 
-            show(view, actor, first, last, as_json)
+            show(reader, Teller(reader, start_ns, 0), actor, first, last, as_json)
             return
-        start_ns, reader, found = view.run.time, Reader(view), 0
         teller = Teller(reader, start_ns, max(len(each.address) for each in view.actors()))
         for record in view.records(first, last):
             if actor is not None and not reader.concerns(record, actor):
@@ -76,6 +76,11 @@ class Teller:
         who = f"{self._reader.actor_of(record):<{self._columns}}"
         label = paint(f"{kind:<7}", COLOURS.get(kind))
         return f"{record.seq:>6}  {time}  {label} {who}  {self.told(record)}".rstrip()
+
+    def kind(self, record: Record) -> str:
+        """What kind of record it is."""
+        kind = type(record.body).__name__.lower()
+        return paint(kind, COLOURS.get(kind))
 
     def told(self, record: Record) -> str:
         """What a record says, in words."""

@@ -13,6 +13,7 @@ from perdure.cli.say import fitted, labelled, paint, say, write_answer
 from perdure.cli.trace import Teller
 from perdure.cli.words import clipped, clock, count
 from perdure.ledger import records
+from perdure.ledger.group import blob_digest
 from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Record
 
@@ -140,9 +141,13 @@ def _inputs(found: Evidence) -> list[str]:
     if found.input is not None:
         lines.append(f"message {found.input.id} {_short(found.input.digest)}")
     for step in (*found.steps, found.record):
-        digest = getattr(step.body, "digest", None)
-        if isinstance(step.body, records.Intent | records.Result | records.Ask) and digest:
-            lines.append(f"arguments of {step.body.key} at record {step.seq} {_short(digest)}")
+        body = step.body
+        if isinstance(body, records.Ask):
+            lines.append(f"step {body.key}, record {step.seq}: asked {_short(body.digest)}")
+        elif isinstance(body, records.Result):
+            result = _short(blob_digest(body.value))
+            what = f"arguments {_short(body.digest)}, result {result}"
+            lines.append(f"step {body.key}, record {step.seq}: {what}")
     return lines
 
 

@@ -42,6 +42,9 @@ def differences(before: Any, after: Any, path: str = "") -> Iterator[Difference]
 
 
 def _of_dicts(before: dict[str, Any], after: dict[str, Any], path: str) -> Iterator[Difference]:
+    if _is_dict(before) and _is_dict(after):
+        yield from _of_pairs(_pairs(before), _pairs(after), path)
+        return
     if _tags(before) != _tags(after):
         yield Difference(path, before, after)
         return
@@ -54,23 +57,28 @@ def _of_dicts(before: dict[str, Any], after: dict[str, Any], path: str) -> Itera
     if "$tuple" in after:
         yield from differences(before["$tuple"], after["$tuple"], path)
         return
-    if "$dict" in after:
-        yield from _of_pairs(before["$dict"], after["$dict"], path)
-        return
-    is_message = "$" in after
     for name in dict.fromkeys((*before, *after)):
-        part = f"{path}.{name}" if is_message else f"{path}[{name!r}]"
+        part = f"{path}.{name}"
         yield from differences(before.get(name, ABSENT), after.get(name, ABSENT), part)
 
 
 def _tags(form: dict[str, Any]) -> Any:
-    """What kind of thing an object stands for: the name of a message, a `$` form, or a dict."""
+    """What kind of thing an object stands for: the name of a message, or a `$` form."""
     return form.get("$") or [key for key in form if key.startswith("$")]
 
 
-def _of_pairs(before: list[Any], after: list[Any], path: str) -> Iterator[Difference]:
-    old = {repr(key): value for key, value in before}
-    new = {repr(key): value for key, value in after}
+def _is_dict(form: dict[str, Any]) -> bool:
+    """Whether an object stands for a dict, in either of its two forms."""
+    return "$dict" in form or not _tags(form)
+
+
+def _pairs(form: dict[str, Any]) -> dict[str, Any]:
+    """A dict in either form, its keys as Python writes them."""
+    pairs = form["$dict"] if "$dict" in form else form.items()
+    return {repr(key): value for key, value in pairs}
+
+
+def _of_pairs(old: dict[str, Any], new: dict[str, Any], path: str) -> Iterator[Difference]:
     for name in dict.fromkeys((*old, *new)):
         yield from differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{path}[{name}]")
 
