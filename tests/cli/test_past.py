@@ -113,9 +113,7 @@ def test_diff_of_a_point_with_itself_says_that_nothing_changed(sold: Path) -> No
 def test_why_gives_the_evidence_back_to_the_first_message(stolen: Path) -> None:
     crash = record("crash")
     told = perdure("why", "last", str(crash["seq"])).stdout.splitlines()
-    assert told[0].startswith(
-        f"record {crash['seq']}   crash of /shop/till, incarnation 1, 00:00"
-    )
+    assert told[0].startswith(f"record {crash['seq']}   crash of /shop/till, incarnation 1, 00:00")
     assert told[1:3] == [
         "goal      Sell what there is.",
         f"message   {crash['message']} Sale('stolen') from outside",
