@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from perdure.actors.cell import Cell, Step
 from perdure.ledger.group import Group
-from perdure.ledger.keys import actor_key, inbox_key, state_key, step_key
+from perdure.ledger.keys import actor_key, inbox_key, step_key
 from perdure.ledger.rows import StateRow, StepRow, pack_row
+from perdure.ledger.states import seal_state
 from perdure.mailbox.envelope import Envelope
 
 
@@ -88,4 +89,4 @@ class OpenGroup:
             if cell.dirty:
                 cell.dirty = False
                 row = StateRow(cell.turns, cell.last, cell.state_hash, cell.images or {})
-                puts.append((state_key(cell.id), pack_row(row)))
+                cell.log = seal_state(cell.id, row, cell.log, puts, self.deletes)
