@@ -30,10 +30,11 @@ class Blobs:
 
     def keep(self, blobs: Mapping[bytes, bytes]) -> None:
         """Have blobs, by digest, made durable with the open group; those there are, are not."""
-        known = self._known
+        known, group = self._known, self.book.open
         for digest, data in blobs.items():
             if digest not in known:
-                self.book.open.blobs[digest] = data
+                group.blobs[digest] = data
+                group.bytes += len(data)
                 if len(known) >= BLOBS_KNOWN_MAX:
                     del known[next(iter(known))]
                 known[digest] = None
