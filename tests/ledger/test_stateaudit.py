@@ -14,7 +14,6 @@ from perdure.ledger.audit import audit, audit_store
 from perdure.ledger.blobs import digest_of
 from perdure.ledger.group import blob_digest
 from perdure.ledger.journal import read_record
-from perdure.ledger.keys import Table
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.rows import DeltaRow, StateRow, pack_row, unpack_row
 from perdure.ledger.values import Codec
@@ -40,7 +39,7 @@ def kept() -> MemoryStore:
     """A ledger with a snapshot and deltas of one actor; nobody changes it."""
     store = MemoryStore()
     with running(program(Child("keeper", Keeper)), store) as run:
-        for count in (300, 600, 1, 1, 1, 1):
+        for count in (300, 200, 200, 1, 1, 1):
             run.ask("/r/keeper", count, timeout=SECONDS)
     return store.reopened()
 
