@@ -21,6 +21,7 @@ from perdure.limits import STATE_ROW_BYTES_MAX
 CODEC = Codec()
 WHO = 7
 SMALL, LARGE = ["a"], ["a line of a conversation"] * 1_000
+OTHER = ["another line of one"] * 1_000
 
 
 def enc(value: Any) -> bytes:
@@ -201,12 +202,12 @@ def test_a_reader_that_a_new_snapshot_overtakes_reads_again() -> None:
 
     def overtake() -> None:
         keeper.change(("value", "=", enc(LARGE)), seal=False)
-        keeper.change(("value", "=", enc(LARGE)))
+        keeper.change(("value", "=", enc(OTHER)))
         keeper.change(("value", "append", enc("after")))
 
     store.then = [overtake]
     value, row = keeper.read()
-    assert value == [*LARGE, "after"]
+    assert value == [*OTHER, "after"]
     assert row.seq == keeper.seq
 
 
