@@ -22,7 +22,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parent.parent
 from benchmarks.ring import MAKER, PAD, WAIT_SECONDS_MAX, Build, Go, Maker, Token, settle
 from perdure import Child, Run, SupervisorSpec
 from perdure.ledger import environment
@@ -38,6 +37,7 @@ class Size(NamedTuple):
     records: int
 
 
+ROOT = Path(__file__).parent.parent
 SIZES = (Size("short", 100, 10_000), Size("long", 10_000, 1_000_000))
 RATIO_MAX = 1.5
 
