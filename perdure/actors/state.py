@@ -188,10 +188,20 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     """
     marks: Marks = actor.__marks__
     dirty = marks.dirty
+    if not dirty and not marks.opaque and not marks.owned:
+        return ()
+    if len(dirty) == 1 and not marks.opaque and not marks.owned:
+        (name,) = dirty
+        value = actor.__dict__.get(name, _GONE)
+        if type(value) in ATOMS:  # one field changed, and it is no container: most turns
+            data = encode(value, actor.__declaration__.whats[name])
+            if len(data) <= BLOB_BYTES_MIN:
+                image = images.get(name)
+                dirty.clear()
+                is_new = image is None or image.base != data or image.ops
+                return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied
-    if marks.large:
-        marks.large.clear()
     if marks.owned:
         _check_bypassed(actor, marks.owned)
     unseen = marks.opaque - dirty if marks.opaque else marks.opaque
@@ -208,9 +218,7 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         if type(value) not in ATOMS:
             out += _mutable_changes(actor, name, image, encode, name in unseen)
             continue
-        data = encode(value, declaration.whats[name])
-        if len(data) > BLOB_BYTES_MIN:
-            data = marks.small(data)
+        data = marks.small(encode(value, declaration.whats[name]))
         if image is None or image.base != data or image.ops:
             out.append((name, "=", data))
             marks.owned.pop(name, None)
