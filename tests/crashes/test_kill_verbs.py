@@ -1,4 +1,4 @@
-"""`kill -9` of the verbs that people type: `perdure run`, then `perdure resume` until it is done."""
+"""`kill -9` of what people type: `perdure run`, then `perdure resume` until it is done."""
 
 from __future__ import annotations
 
