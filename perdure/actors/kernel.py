@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.asks import Asks
 from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
@@ -25,6 +26,7 @@ from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
+from perdure.actors.sleeping import Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -65,6 +67,8 @@ class Kernel:
         self.turns = Turns(self)
         self.closing = Closing(self)
         self.steps = Steps(self)
+        self.asks = Asks(self)
+        self.sleeping = Sleeping(self)
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
         self.supervising = Supervising(self)
@@ -94,7 +98,7 @@ class Kernel:
         """Hear from the book what its records lead to."""
         book = self.book
         book.on_ready = self.dispatch.consider
-        book.on_answer = self.steps.answered
+        book.on_answer = self.asks.answered
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
 
