@@ -187,7 +187,7 @@ class Lifecycle:
         turn.open, turn.is_fenced = False, True
         cell.turn = None
         cell.actor = None
-        self.kernel.asks.forget(turn)
+        self.kernel.waits.forget(turn)
         if turn.task is not None:
             turn.task.cancel()
         leftovers.cancel(turn)

@@ -11,7 +11,7 @@ from perdure.actors.futures import Future
 from perdure.actors.turn import Turn
 from perdure.actors.work import Stalled, StepWork
 from perdure.caps.tool import Tool, tool_of
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, UsageError
+from perdure.errors import AskTimeout, Crashed, Deadlock, Reject, StepFailed, UsageError
 from perdure.ledger.records import Kind
 
 if TYPE_CHECKING:
@@ -132,6 +132,8 @@ def failure_of(kind: str, text: str) -> Exception:
         return Crashed(text)
     if kind == "AskTimeout":
         return AskTimeout(text)
+    if kind == "Deadlock":
+        return Deadlock(text)
     if kind == "Reject":
         return Reject(text)
     return StepFailed(kind, text)

@@ -146,6 +146,32 @@ class Stopped:
     reason: Reason
 
 
+@message("perdure.terminate_child")
+class TerminateChild:
+    """To a supervisor: stop an actor `child`, and do not start it again."""
+
+    child: int
+
+
+@message("perdure.delete_child")
+class DeleteChild:
+    """To a supervisor: forget an actor `child` that is down."""
+
+    child: int
+
+
+@message("perdure.wake")
+class Wake:
+    """To the kernel: the sleep that this is a reply to is over."""
+
+
+@message("perdure.timeout")
+class Timeout:
+    """To the kernel: the ask that this is a reply to had no answer in its time."""
+
+    text: str
+
+
 @message("perdure.try_again")
 class TryAgain:
     """From a supervisor to itself: restart `child` (a spec id), whose last restart failed."""
