@@ -28,6 +28,7 @@ VERBS = {
     "trace": ("perdure.cli.trace", "Show what happened, record by record."),
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
+    "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }

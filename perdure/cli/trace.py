@@ -16,7 +16,14 @@ from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
 
-COLOURS = {"crash": "red", "stall": "red", "late": "yellow", "status": "green", "birth": "cyan"}
+COLOURS = {
+    "crash": "red",
+    "stall": "red",
+    "cancel": "red",
+    "late": "yellow",
+    "status": "green",
+    "birth": "cyan",
+}
 SENDS_SHOWN_MAX = 3
 
 
@@ -103,6 +110,8 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case records.Cancel():
+                yield from self._lives(body)
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"
@@ -121,7 +130,7 @@ class Teller:
         yield from self._lives(body)
         yield from (note for note in body.notes)
 
-    def _lives(self, body: records.Turn | records.Crash) -> Iterator[str]:
+    def _lives(self, body: records.Turn | records.Crash | records.Cancel) -> Iterator[str]:
         for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
             which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
             yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"

@@ -41,6 +41,7 @@ class Reason:
 NORMAL = Reason("normal")
 SHUTDOWN = Reason("shutdown")
 KILLED = Reason("killed")
+CANCELLED = Reason("shutdown", "cancelled")
 
 
 def crash(error: BaseException) -> Reason:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
+from perdure.actors.cancelling import cancel
 from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
@@ -226,6 +227,18 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def cancel(self, address: str) -> None:
+        """End an actor and all below it for good; returns when that is durable.
+
+        Their turns in flight change nothing any more, what waits for them is dead letters, and no
+        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
+        """
+        kernel = self.kernel
+        done: Future[None] = Future()
+        seq = kernel.ask_kernel(cancel, kernel, address)
+        kernel.on_kernel(kernel.barrier.when_durable, seq, done.set)
+        done.get()
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.
