@@ -198,7 +198,7 @@ def test_a_turn_whose_tasks_all_wait_is_suspended_and_goes_on_with_each_answer(
 ) -> None:
     GATES.update(b=Gate(), c=Gate())
     BEGUN.clear()
-    begun, _ = suspended(Gathers, Child("b", Answers), Child("c", Answers))
+    begun, store = suspended(Gathers, Child("b", Answers), Child("c", Answers))
     with begun as run:
         answer = run.kernel.outside.ask("/r/a", message)
         for name in "bc":
@@ -210,6 +210,7 @@ def test_a_turn_whose_tasks_all_wait_is_suspended_and_goes_on_with_each_answer(
             GATES[name].open()
         assert list(answer.get(timeout=SECONDS)) == ["b", "c"]
     assert len(BEGUN) >= 2
+    assert {turn.attempt for turn in of(store, records.Turn)} == {1}
 
 
 @pytest.mark.parametrize("message", ["timeout", "beside"])

@@ -242,17 +242,37 @@ def test_an_answer_takes_the_timer_of_the_ask_along() -> None:
 
 
 def test_an_answer_that_comes_after_the_timeout_changes_nothing() -> None:
-    store = MemoryStore()
-    begun, _ = asking(store, still())
-    with begun as run:
-        run.tell("/r/a", "x").get(timeout=SECONDS)
+    class Goes(Actor, name="tests.waits.goes"):
+        """Goes on after the timeout, and is tried again after the answer."""
+
+        async def on_receive(self, message: Any) -> str:
+            try:
+                answer = await self.ask("/r/mute", message, timeout=60.0)
+            except AskTimeout:
+                answer = "nothing"
+            await GATES["then"].passed()
+            if self.attempt == 1:
+                raise ValueError("again")
+            return str(answer)
+
+    GATES.update(x=Gate(), then=Gate())
+    tree = program(Child("a", Goes), Child("mute", Mute))
+    with running(tree, clock=still()) as run:
+        answer = run.kernel.outside.ask("/r/a", "x")
         GATES["x"].reached()
         advance(run, 61.0)
+        GATES["then"].reached()
         GATES["x"].open()
-        settle(run)
-        assert run.ask("/r/a", "ended", timeout=SECONDS) == [
-            "/r/mute did not answer /r/a within 60 s"
-        ]
+        settle_turn_of(run, "/r/mute")
+        GATES["then"].open()
+        until(run, lambda: run.kernel.closing.crashed)
+        advance(run, 1.0)  # the back-off
+        assert answer.get(timeout=SECONDS) == "nothing"
+
+
+def settle_turn_of(run: Any, address: str) -> None:
+    """Wait until an actor has no more to do."""
+    until(run, lambda: run.kernel.book.cell_at(address).idle)
 
 
 def test_the_open_asks_of_a_dead_letter_are_over() -> None:
