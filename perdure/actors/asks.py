@@ -114,11 +114,11 @@ class Asks:
         cell = self.kernel.book.cells.get(id)
         if cell is None:
             return ()
-        if cell.asleep is not None:
-            return [to for to in cell.asleep.values() if to]
-        turn, waits = cell.turn, self.kernel.waits.open
-        asked = () if turn is None or turn.asks is None else turn.asks.items()
-        return [wait.to for reply, wait in asked if wait.to and reply in waits]
+        asked = set((cell.asleep or {}).values())
+        if cell.turn is not None and cell.turn.asks:
+            waits = self.kernel.waits.open
+            asked |= {wait.to for reply, wait in cell.turn.asks.items() if reply in waits}
+        return asked - {KERNEL_ID}
 
     def _refuse(
         self,

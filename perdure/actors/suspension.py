@@ -34,19 +34,31 @@ class Blocked:
         self.tasks: dict[asyncio.Task[Any] | None, Wait[Any]] = {}
 
 
-class Queue(dict["Turn", Blocked]):
-    """Turns that wait, those that began to first in front; past `most` they are too many."""
+class Queue:
+    """Turns that wait, those that began to first in front; past `most` they are too many.
+
+    Those of which something was seen to go on beside the waits are apart, `busy`.
+    """
 
     def __init__(self, most: int) -> None:
-        super().__init__()
         self.most = most
+        self.turns: dict[Turn, Blocked] = {}
+        self.busy: dict[Turn, Blocked] = {}
+
+    def place(self, turn: Turn) -> Blocked | None:
+        return self.turns.get(turn) or self.busy.get(turn)
 
     def to_the_end(self, turn: Turn, now_ns: int) -> Blocked:
         """The place of a turn, which is the last one now."""
-        blocked = self.pop(turn) if turn in self else Blocked()
-        self[turn] = blocked
+        blocked = self.place(turn) or Blocked()
+        self.drop(turn)
+        self.turns[turn] = blocked
         blocked.since_ns = now_ns
         return blocked
+
+    def drop(self, turn: Turn) -> None:
+        self.turns.pop(turn, None)
+        self.busy.pop(turn, None)
 
 
 class Suspension:
@@ -59,51 +71,49 @@ class Suspension:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.asleep: set[Cell] = set()  # whose turns are suspended
-        self._coroutines = Queue(WAITING_TURNS_MAX)
-        self._threads = Queue(WAITING_THREADS_MAX)
+        self._queues = (Queue(WAITING_THREADS_MAX), Queue(WAITING_TURNS_MAX))
         self._timer: Timer | None = None
 
     @property
     def waiting(self) -> int:
         """Turns that wait and are not suspended."""
-        return len(self._coroutines) + len(self._threads)
+        return sum(len(queue.turns) + len(queue.busy) for queue in self._queues)
 
     # --- who waits
 
     def blocked(self, wait: Wait[Any], task: asyncio.Task[Any] | None) -> None:
         """A task of a turn, or its thread, begins to wait."""
         turn = wait.turn
+        if turn.kind != "receive" or not turn.open:
+            return
         queue = self._queue(turn)
         queue.to_the_end(turn, self.kernel.book.now_ns()).tasks[task] = wait
-        if len(queue) > queue.most:
+        if len(queue.turns) > queue.most:
             self.kernel.loop.call_soon(self._thin_out, queue)
         self._arm()
 
     def unblocked(self, wait: Wait[Any], task: asyncio.Task[Any] | None) -> None:
         """It waits no longer."""
-        queue = self._queue(wait.turn)
-        blocked = queue.get(wait.turn)
-        if blocked is None or blocked.tasks.get(task) is not wait:
-            return
-        del blocked.tasks[task]
-        if not blocked.tasks:
-            self._leave(queue, wait.turn)
+        blocked = self._queue(wait.turn).place(wait.turn)
+        if blocked is not None and blocked.tasks.get(task) is wait:
+            del blocked.tasks[task]
+            if not blocked.tasks:
+                self.over(wait.turn)
 
-    def _queue(self, turn: Turn) -> Queue:
-        return self._coroutines if turn.on_loop else self._threads
-
-    def _leave(self, queue: Queue, turn: Turn) -> None:
-        del queue[turn]
-        if self._timer is not None and not self.waiting:
+    def over(self, turn: Turn) -> None:
+        """A turn waits no longer, or is over."""
+        self._queue(turn).drop(turn)
+        if self._timer is not None and not any(queue.turns for queue in self._queues):
             self._timer.cancel()  # else a run with nothing left to do would wait for it
             self._timer = None
+
+    def _queue(self, turn: Turn) -> Queue:
+        return self._queues[turn.on_loop]
 
     # --- suspending
 
     def _arm(self) -> None:
-        firsts = [
-            next(iter(queue.values())) for queue in (self._coroutines, self._threads) if queue
-        ]
+        firsts = [next(iter(queue.turns.values())) for queue in self._queues if queue.turns]
         if self._timer is None and firsts:
             due = min(first.since_ns for first in firsts) + SUSPEND_NS
             self._timer = self.kernel.timers.at(due, self._look)
@@ -112,8 +122,8 @@ class Suspension:
         """Some turn has waited long enough."""
         self._timer = None
         ripe_ns = self.kernel.book.now_ns() - SUSPEND_NS
-        for queue in (self._coroutines, self._threads):
-            for turn, blocked in list(queue.items()):
+        for queue in self._queues:
+            for turn, blocked in list(queue.turns.items()):
                 if blocked.since_ns > ripe_ns:
                     break
                 self._try(queue, turn, blocked)
@@ -121,22 +131,26 @@ class Suspension:
 
     def _thin_out(self, queue: Queue) -> None:
         """Too many turns wait: the first to go are those that have waited longest."""
-        if len(queue) <= queue.most:
-            return  # some have gone on since
-        for turn, blocked in list(islice(queue.items(), LOOKS)):
-            self._try(queue, turn, blocked)
+        if len(queue.turns) > queue.most:
+            for turn, blocked in list(islice(queue.turns.items(), LOOKS)):
+                self._try(queue, turn, blocked)
 
     def _try(self, queue: Queue, turn: Turn, blocked: Blocked) -> None:
-        if turn.open and turn.kind == "receive" and is_still(turn, blocked.tasks):
-            self._leave(queue, turn)
-            self._suspend(turn, blocked)
-        else:
-            queue.to_the_end(turn, self.kernel.book.now_ns())
+        queue.drop(turn)
+        if is_still(turn, blocked.tasks):
+            turn.cell.asleep = {wait.reply[3]: wait.to for wait in blocked.tasks.values()}
+            self.asleep.add(turn.cell)
+            self.kernel.lifecycle.fence(turn)
+            return
+        if not queue.busy:
+            # by the loop's clock: a ledger timer would keep a run from standing still
+            self.kernel.loop.call_later(SUSPEND_SECONDS_MAX, self._look_again, queue)
+        queue.busy[turn] = blocked
 
-    def _suspend(self, turn: Turn, blocked: Blocked) -> None:
-        turn.cell.asleep = {wait.reply[3]: wait.to for wait in blocked.tasks.values()}
-        self.asleep.add(turn.cell)
-        self.kernel.lifecycle.fence(turn)
+    def _look_again(self, queue: Queue) -> None:
+        for turn in list(queue.busy):
+            queue.to_the_end(turn, self.kernel.book.now_ns())
+        self._arm()
 
     # --- waking
 

@@ -146,6 +146,7 @@ class Waits:
     def forget(self, turn: Turn) -> None:
         """Drop what a turn that is over still waits for."""
         error = TurnClosed(closed(turn)) if turn.cell.asleep is None else Suspended(closed(turn))
+        self.suspension.over(turn)
         for reply, wait in (turn.asks or {}).items():
             if self.open.get(reply) is wait:
                 del self.open[reply]

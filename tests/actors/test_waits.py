@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -162,6 +163,42 @@ def test_a_sleep_that_nobody_awaits_is_over_before_the_turn_closes() -> None:
         run.ask("/r/a", "x", timeout=SECONDS)
     turn = of(store, records.Turn)[-1]
     assert turn.time - of(store, records.Ask)[0].time == 5 * 10**9
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_turn_that_is_stopped_while_it_waits_leaves_nothing_behind(kind: str) -> None:
+    class Plain(Actor, name="tests.waits.plain"):
+        def on_receive(self, message: Any) -> None:
+            self.sleep(YEAR).get()
+
+    class Async(Actor, name="tests.waits.async"):
+        async def on_receive(self, message: Any) -> None:
+            await self.sleep(YEAR)
+
+    store = MemoryStore()
+    cls = Plain if kind == "def" else Async
+    with running(program(Child("a", cls)), store, clock=still()) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.waits.suspension.waiting)
+        run.cancel("/r/a")
+        assert run.wait(SECONDS).status == "finished"
+        assert run.kernel.waits.suspension.waiting == 0
+
+
+def test_a_wait_that_asyncio_gave_up_does_not_keep_its_turn_open() -> None:
+    class Impatient(Actor, name="tests.waits.impatient"):
+        async def on_receive(self, message: Any) -> str:
+            try:
+                async with asyncio.timeout(0.0):
+                    await self.sleep(YEAR)
+            except TimeoutError:
+                return "it gave up"
+            return "it slept"
+
+    store = MemoryStore()
+    with running(program(Child("a", Impatient)), store, clock=still()) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "it gave up"
+    assert timers(store) == 0
 
 
 # --- timers
