@@ -96,7 +96,7 @@ class Teller:
             case records.Result():
                 yield self._result(body)
             case records.Ask():
-                yield f"asks while at {self._message(body.message)}"
+                yield f"{body.key} while at {self._message(body.message)}"
             case records.Post():
                 yield body.origin
                 yield f"again {self._message(body.requeued)}" if body.requeued else ""

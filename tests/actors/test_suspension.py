@@ -95,6 +95,11 @@ def test_a_thousand_sleepers_cost_no_thread_and_no_coroutine_and_wake_once_after
         assert not run.kernel.dispatch.running
         run.tell("/r/s0", "count").get(timeout=SECONDS)
         twin = disk.reopened()
+    with resumed(tree, twin.reopened(), clock=still()) as run:  # it finds out who sleeps
+        until(run, lambda: asleep(run) + run.kernel.waits.suspension.waiting == number)
+        advance(run, SUSPEND_SECONDS_MAX)
+        until(run, lambda: asleep(run) == number)
+        assert coroutines(run) <= before + run.kernel.dispatch.limit
     with resumed(tree, twin) as run:  # time leaps to what comes next
         settle(run)
         assert [run.ask(f"/r/s{n}", "count", timeout=SECONDS) for n in range(number)] == [
@@ -229,6 +234,25 @@ def test_a_turn_that_does_something_beside_its_waits_is_not_suspended(message: s
         GATES["b"].open()
         assert answer.get(timeout=SECONDS) == "b"
     assert len(BEGUN) == 1
+
+
+def test_a_turn_that_does_nothing_more_beside_its_wait_is_suspended_after_all() -> None:
+    GATES.update(b=Gate(), beside=Gate())
+    begun, _ = suspended(Gathers, Child("b", Answers))
+    with begun as run:
+        suspension = run.kernel.waits.suspension
+        answer = run.kernel.outside.ask("/r/a", "beside")
+        GATES["b"].reached()
+        until(run, lambda: suspension.waiting)
+        advance(run, SUSPEND_SECONDS_MAX)
+        GATES["beside"].open()
+        (turn,) = (turn for queue in suspension._queues for turn in queue.busy)
+        until(run, lambda: not turn.tasks)
+        on_kernel(run, suspension._look_again, suspension._queue(turn))
+        advance(run, SUSPEND_SECONDS_MAX)
+        assert asleep(run) == 1
+        GATES["b"].open()
+        assert answer.get(timeout=SECONDS) == "b"
 
 
 def test_a_suspended_actor_can_be_stopped() -> None:
