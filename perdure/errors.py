@@ -19,7 +19,8 @@ PerdureError
 ├── Outcome                    what an ask or a step ended with instead of a value
 │   ├── Crashed                the message one asked with became a dead letter
 │   ├── StepFailed             a recorded failure, given back on a later attempt
-│   └── AskTimeout
+│   ├── AskTimeout
+│   └── Deadlock               an ask closed a cycle of actors that wait for each other
 ├── LedgerError
 │   ├── LedgerInUse            another process owns it
 │   ├── LedgerExists           `run --ledger DIR` on a directory that has one
@@ -125,6 +126,10 @@ class StepFailed(Outcome):
 
 class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
+
+
+class Deadlock(Outcome):
+    """An ask closed a cycle of actors each of which waits for the next; the text names them."""
 
 
 class LedgerError(PerdureError):

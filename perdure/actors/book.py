@@ -67,6 +67,7 @@ class Book:
         self.on_ready: Callable[[Cell], None] = lambda cell: None
         self.on_answer: Callable[[ReplyTo, bool, bytes, int], None] = lambda *args: None
         self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
+        self.on_steps_gone: Callable[[Cell, Envelope], None] = lambda cell, env: None
         self.on_kernel_message: Callable[[Envelope], None] = lambda env: None
 
     # --- the journal
@@ -227,6 +228,7 @@ class Book:
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
+            self.on_steps_gone(cell, env)
             for key, step in env.steps.items():
                 if step.stored:
                     group.deletes.append(step_key(cell.id, env.seq, env.index, key))
@@ -234,7 +236,7 @@ class Book:
 
     def pending(self, cell: Cell, seq: int, index: int) -> Envelope | None:
         """A message that an actor is handling, or will handle next; None for any other."""
-        heads = [*(cell.control or ()), *list(cell.inbox or ())[:1]]
+        heads = [*(cell.control or ()), *((cell.inbox[0],) if cell.inbox else ())]
         return next((env for env in heads if env.seq == seq and env.index == index), None)
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:

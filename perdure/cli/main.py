@@ -30,6 +30,7 @@ VERBS = {
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
+    "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
