@@ -44,6 +44,8 @@ class Cell:
         "control",
         "crashes",
         "dirty",
+        "falls",
+        "fell_at",
         "held",
         "holds",
         "id",
@@ -85,6 +87,8 @@ class Cell:
         self.attempts = row.attempts
         self.not_before = row.not_before
         self.reason = row.reason
+        self.falls = row.falls  # crashes in a row, no message handled in between
+        self.fell_at = row.fell_at
         self.actor: Actor | None = None  # the live object; None while unloaded
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
         self.state_hash = NO_HASH
@@ -118,6 +122,8 @@ class Cell:
             self.attempts,
             self.not_before,
             self.reason,
+            self.falls,
+            self.fell_at,
         )
 
     def take_state(self, row: StateRow | None, images: dict[str, Any]) -> None:
@@ -125,6 +131,11 @@ class Cell:
         self.images = images
         if row is not None:
             self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+
+    def fall(self) -> None:
+        """Count a crash; a message handled since the last one ends the row of them."""
+        self.falls = self.falls + 1 if self.fell_at == self.turns else 1
+        self.fell_at = self.turns
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

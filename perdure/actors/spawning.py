@@ -60,7 +60,14 @@ class Spawning:
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
         child = self.kernel.lives.birth(
-            above, address, class_name, declaration.version, spec, body, life
+            above,
+            address,
+            class_name,
+            declaration.version,
+            spec,
+            body,
+            life,
+            (cell.id, turn.envelope.seq, turn.envelope.index, key),
         )
         step = Step("done", f"{SPAWN}{name}", digest, child.id)
         book.keep_step(cell, turn.envelope, key, step)

@@ -46,6 +46,7 @@ class Supervising:
             cell = book.cell(id)
             if (cell.spec, cell.init) != (spec, body):
                 cell.spec, cell.init = spec, body
+                turn.specs = [*(turn.specs or ()), (id, spec, body)]
         else:
             cls = book.classes.get(class_name)
             version = 1 if cls is None else cls.__declaration__.version

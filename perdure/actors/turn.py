@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.futures import Future
+from perdure.actors.marking import marked
 from perdure.errors import Refused, TurnClosed, UsageError
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Artifact
@@ -36,8 +37,8 @@ class Turn:
     __slots__ = (
         "_random", "artifacts", "asks", "attempt", "began_with", "cell", "counts", "ended",
         "envelope", "incarnation", "index", "is_fenced", "is_rare", "kernel", "kind", "lent",
-        "life", "lives", "notes", "on_loop", "open", "out", "pending", "result", "stop_reason",
-        "task", "tasks", "time_ns", "waits",
+        "life", "lives", "marks", "notes", "on_loop", "open", "out", "pending", "result", "specs",
+        "stop_reason", "task", "tasks", "time_ns", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +72,8 @@ class Turn:
         self.life: int | None = None  # what a supervisor's own life becomes
         self.lives: list[tuple[int, int, int]] | None = None
         self.notes: list[str] | None = None
+        self.marks: list[str] | None = None
+        self.specs: list[tuple[int, dict[str, Any], bytes]] | None = None
         self._random: random.Random | None = None
 
     # --- what it knows
@@ -208,6 +211,11 @@ class Turn:
         self._check()
         self.is_rare = True
         self.result = self.kernel.book.codec.encode(result, "the result of finish()")
+
+    def mark(self, name: str) -> None:
+        self._check()
+        self.is_rare = True
+        self.marks = marked(self, name)
 
     # --- how
 

@@ -33,7 +33,7 @@ class Restore(NamedTuple):
     sends: tuple[Any, ...]
     actor: int
     incarnation: int  # that begins with it
-    rung: str  # "mark:NAME" or "fresh"
+    rung: str  # "mark:NAME" or "fresh"; "settings": child specs of a fork
     as_of: int  # the record whose state it is; 0 for a fresh one
     undone: int  # turns whose changes are gone
     delta: tuple[Any, ...]  # from the state before to this one; see images.py
@@ -50,6 +50,7 @@ class Fork(NamedTuple):
     settings: dict[str, Any]
     code: str | None  # where its code is, if not where the original's was
     code_hash: bytes
+    inits: tuple[Any, ...] = ()  # [(actor id, init)…] of those without a state, by its settings
 
 
 class Live(NamedTuple):

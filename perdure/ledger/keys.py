@@ -23,6 +23,7 @@ class Table(IntEnum):
     ARTIFACT = 8  # path -> digest, size, whether its file is in place
     CHILD = 9  # parent id, child id -> nothing
     RUN = 10  # name -> what the run as a whole is up to
+    MARK = 11  # id (0: the run), name -> seq of the record that has the mark
 
 
 _ID = Struct(">BQ")
@@ -33,6 +34,7 @@ _OWNED = Struct(">BQQI")
 
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
+FORK_KEY = bytes([Table.RUN]) + b"fork"
 
 
 def actor_key(actor: int) -> bytes:
@@ -107,6 +109,19 @@ def child_id(key: bytes) -> tuple[int, int]:
     """(parent, child) of a child's key."""
     _, parent, child = _PAIR.unpack(key)
     return parent, child
+
+
+def mark_key(actor: int, name: str) -> bytes:
+    return mark_prefix(actor) + name.encode()
+
+
+def mark_id(key: bytes) -> tuple[int, str]:
+    """(actor, name) of a mark's key."""
+    return actor_of(key[: _ID.size]), key[_ID.size :].decode()
+
+
+def mark_prefix(actor: int) -> bytes:
+    return _ID.pack(Table.MARK, actor)
 
 
 def child_prefix(parent: int) -> bytes:

@@ -30,6 +30,8 @@ class ActorRow(NamedTuple):
     attempts: int  # failed tries at the head message, without progress since
     not_before: int  # ledger time of the next try
     reason: str  # of the last exit
+    falls: int = 0  # crashes in a row, no message handled in between
+    fell_at: int = 0  # its turns at the last of them
 
 
 class StateRow(NamedTuple):
@@ -78,6 +80,14 @@ class StatusRow(NamedTuple):
     status: str
     reason: str
     result: bytes | None
+
+
+class ForkRow(NamedTuple):
+    """What a fork is: `pasts` are the runs that its first records are of, (last seq, run id)."""
+
+    run_id: bytes
+    pasts: tuple[tuple[int, bytes], ...]
+    held: bool  # only tools that read may run
 
 
 class BudgetRow(NamedTuple):
