@@ -247,6 +247,15 @@ class View:
             )
         ]
 
+    def record(self, seq: int) -> Record:
+        """One record. Raises `UsageError` for one that there is not."""
+        raw = self.store.record(seq)
+        if raw is None:
+            raise UsageError(
+                f"there is no record {seq}: the journal has records 1 to {self.head.seq}."
+            )
+        return read_record(raw)
+
     def records(self, first: int = 1, last: int | None = None) -> Iterator[Record]:
         """The records from `first` to `last` or the end."""
         return (read_record(raw) for raw in self.store.records(first, last))
