@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
+from perdure.actors.held import Pedigree
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
@@ -57,6 +58,7 @@ class Book:
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.budget = Budget(None)
+        self.pedigree = Pedigree(store)
         self.dead_letters = 0
         self.dead_letters_to: str | None = None
         self.now_ns = self.clock.now_ns

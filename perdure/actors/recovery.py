@@ -28,6 +28,7 @@ from perdure.ledger.keys import (
     timer_id,
     timer_key,
 )
+from perdure.ledger.lineage import Lineage, lineage
 from perdure.ledger.records import Kind, Life, Run
 from perdure.ledger.rows import BudgetRow, StatusRow, StepRow, pack_row, unpack_row
 from perdure.mailbox.control import Start
@@ -36,48 +37,52 @@ from perdure.mailbox.envelope import Envelope
 if TYPE_CHECKING:
     from perdure.actors.book import Book
     from perdure.actors.kernel import Kernel
+    from perdure.ledger.group import Store
 
 OVER = ("finishing", "finished", "failed")
 """Statuses after which nothing is dispatched any more."""
 
 
-def read_header(book: Book) -> Run:
-    """The first record of a run: what it is.
+def read_lineage(store: Store) -> Lineage:
+    """What a run is, from its first record and from that of its last fork.
 
     Raises `NotALedger` when nothing was recorded yet, and `LedgerDamaged` for another record.
     """
-    if not book.store.head().seq:
+    if not store.head().seq:
         raise NotALedger(
             "the ledger is empty: its process ended before it had recorded what it runs, so there "
             "is nothing to resume. `perdure run SCENARIO --ledger DIR` takes the directory as new."
         )
-    raw = book.store.record(1)
-    body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
-    if not isinstance(body, Run):
-        raise LedgerDamaged("record 1 is not the header of a run. Restore a backup.", 1)
-    return body
+    return lineage(store)
 
 
 def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
     """Append the header, the root and its start; `header` is `Run` without time and sends."""
     book = kernel.book
     book.append(Kind.RUN, (book.now_ns(), (), *header))
+    book.pedigree.run_id = Run(0, (), *header).run_id
     limit = Run(0, (), *header).tokens_limit
     book.set_budget(Budget(limit))
     opened(kernel, version, Run(0, (), *header).code_hash)
     kernel.ending.status = StatusRow("starting", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
+    _bear(kernel, root)
+
+
+def _bear(kernel: Kernel, root: dict[str, Any]) -> Cell:
+    """Record the root and its start."""
     cell = kernel.lives.birth(
         None,
         root["address"],
         root["class_name"],
         root["version"],
         root["spec"],
-        book.codec.encode(root["init"], f"the init of {root['address']}"),
+        kernel.book.codec.encode(root["init"], f"the init of {root['address']}"),
         Life.STARTING,
     )
     start = kernel.lifecycle.control(cell.id, KERNEL_ID, Start(1))
     kernel.outside.post([start], "start")
+    return cell
 
 
 def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
@@ -86,8 +91,11 @@ def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
     kernel.book.append(Kind.OPEN, fields)
 
 
-def take_up(kernel: Kernel) -> None:
-    """Load what is pending, and make ready what may run."""
+def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
+    """Load what is pending, and make ready what may run.
+
+    `root_init` is what the root is made of if there is none: a fork may be of a run that had none.
+    """
     book = kernel.book
     raw = book.store.get(STATUS_KEY)
     if raw is None:
@@ -109,7 +117,7 @@ def take_up(kernel: Kernel) -> None:
     kernel.releases.resume()
     for cell in cells:
         kernel.dispatch.consider(cell)
-    root = _root(book)
+    root = _root(book) or _bear(kernel, root_init)
     if root.life == Life.RUNNING:
         kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
@@ -117,8 +125,10 @@ def take_up(kernel: Kernel) -> None:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
 
 
-def _root(book: Book) -> Cell:
-    return book.cell(next(child_id(key)[1] for key, _ in book.store.scan(child_prefix(KERNEL_ID))))
+def _root(book: Book) -> Cell | None:
+    for key, _ in book.store.scan(child_prefix(KERNEL_ID)):
+        return book.cell(child_id(key)[1])
+    return None
 
 
 def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Step
 from perdure.actors.futures import Future
+from perdure.actors.held import HELD
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.actors.work import Stalled, StepWork
@@ -69,6 +70,8 @@ class Steps:
                     f"{tool.name} ({tool.effect}) is in doubt: record {step.seq} says it was about "
                     "to happen, and nothing says whether it did."
                 )
+        if self.kernel.book.pedigree.holds(tool.effect):
+            raise Stalled(f"{tool.name} ({tool.effect}) is {HELD}.")
         # a failed step is begun anew: it has an intent of its own, and is paid for again
         is_new = step is None or step.phase == "done"
         return StepWork(self, turn, tool, key, digest, args, kwargs, is_new).start()

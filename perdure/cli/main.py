@@ -22,6 +22,8 @@ EXIT_SIGPIPE = 141
 VERBS = {
     "run": ("perdure.cli.run", "Start a run of a scenario."),
     "resume": ("perdure.cli.resume", "Take a run up where its last process left it."),
+    "fork": ("perdure.cli.fork", "Make a new run of the first records of another."),
+    "restore": ("perdure.cli.restore", "Set an actor, and all below it, back to a mark."),
     "runs": ("perdure.cli.runs", "List the runs there are."),
     "show": ("perdure.cli.show", "Show what a run is and how it stands."),
     "tree": ("perdure.cli.tree", "Show a run's actors, and who supervises whom."),

@@ -78,6 +78,11 @@ class Reader:
         ids |= {change[0] for change in getattr(body, "lives", ())}
         return any(self.address(id) == address for id in ids)
 
+    def is_new_call(self, record: Record) -> bool:
+        """Whether a record is of a call that a fork made itself."""
+        is_call = isinstance(record.body, records.Intent | records.Result)
+        return is_call and 0 < self.view.lineage.at < record.seq
+
     def sends(self, seq: int, body: Body) -> list[dict[str, Any]]:
         """The messages that a record sends, for JSON."""
         found = []
@@ -112,6 +117,8 @@ class Reader:
         for name, value in fields.items():
             if name not in ("time", "sends") and value not in (None, (), ""):
                 form[name] = self._field(name, value)
+        if self.is_new_call(record):
+            form["new"] = True
         form["hash"] = record.hash.hex()
         if body.sends:
             form["sends"] = self.sends(seq, body)
@@ -129,6 +136,8 @@ class Reader:
                 return [[self.address(id), n, Life(life).name.lower()] for id, n, life in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
+            case "inits" | "specs":
+                return [[self.address(row[0]), self.view.codec.form(row[-1])] for row in value]
             case "answer":
                 return {"ok": value[1], "value": self.view.codec.form(value[2])}
             case _ if name in ENCODED:

@@ -11,12 +11,19 @@ import click
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, paint, say, write_answer, write_json
-from perdure.cli.words import clipped, clock, count, size
+from perdure.cli.words import clipped, clock, count, size, written
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
 
-COLOURS = {"crash": "red", "stall": "red", "late": "yellow", "status": "green", "birth": "cyan"}
+COLOURS = {
+    "crash": "red",
+    "stall": "red",
+    "late": "yellow",
+    "status": "green",
+    "birth": "cyan",
+    "fork": "cyan",
+}
 SENDS_SHOWN_MAX = 3
 
 
@@ -79,7 +86,9 @@ class Teller:
 
     def told(self, record: Record) -> str:
         """What a record says, in words."""
-        return "; ".join(part for part in (*self._said(record.body), *self._sent(record)) if part)
+        new = paint("new", "green") if self._reader.is_new_call(record) else ""
+        parts = (new, *self._said(record.body), *self._sent(record))
+        return "; ".join(part for part in parts if part)
 
     def _message(self, id: tuple[int, int]) -> str:
         return f"{MessageId(*id)} {self._reader.said(*id)}"
@@ -118,6 +127,14 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case records.Fork():
+                yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
+                yield from (f"{name}={written(value)}" for name, value in body.settings.items())
+            case records.Live():
+                yield "it may act from here on"
+            case records.Restore():
+                yield f"back to {body.rung}, record {body.as_of}" if body.as_of else body.rung
+                yield f"{count(body.undone, 'turn')} undone" if body.undone else ""
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"

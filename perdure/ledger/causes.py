@@ -26,7 +26,7 @@ class Stamp(NamedTuple):
 
     seq: int
     actor: int  # 0 for the run itself
-    count: int  # its how-manieth record it is
+    number: int  # of its own records: 1, 2, 3…
     clock: int
     cause: int
     after: tuple[int, ...]
@@ -39,7 +39,7 @@ class Causes:
 
     >>> from perdure.ledger.records import Open
     >>> Causes().add(Record(1, b"", Open(0, (), 1, 0, "0", b"")))
-    Stamp(seq=1, actor=0, count=1, clock=1, cause=0, after=())
+    Stamp(seq=1, actor=0, number=1, clock=1, cause=0, after=())
     """
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ class Table(IntEnum):
     ARTIFACT = 8  # path -> digest, size, whether its file is in place
     CHILD = 9  # parent id, child id -> nothing
     RUN = 10  # name -> what the run as a whole is up to
-    MARK = 11  # id (0: the run), name -> seq of the record that has the mark
+    MARK = 12  # id (0: the run), name -> seq of the record that has the mark
 
 
 _ID = Struct(">BQ")

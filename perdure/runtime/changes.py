@@ -32,7 +32,7 @@ class Change(NamedTuple):
     @classmethod
     def none(cls, view: View) -> Change:
         """A fork that goes on with what the run has."""
-        return cls(dict(view.run.settings), view.code, view.run.code_hash, None)
+        return cls(dict(view.run.settings), view.lineage.code, view.run.code_hash, None)
 
 
 Inits = list[tuple[int, bytes]]

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from perdure.errors import Broken, LedgerDamaged, UsageError
+from perdure.ids import KERNEL_ID
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
 from perdure.ledger.messages import Names
-from perdure.ledger.records import Body, Kind, Record, Run, Turn
+from perdure.ledger.records import Body, Kind, Lane, Life, Record, Run, Turn
 from perdure.ledger.store import open_store
 from perdure.ledger.tables import tables
 from perdure.ledger.values import Codec
 from perdure.limits import GROUP_BYTES_MAX, GROUP_RECORDS_MAX
 from perdure.mailbox import control
+from perdure.mailbox.envelope import Envelope
 from perdure.runtime.changes import Change, changes
 from perdure.runtime.points import point
 from perdure.runtime.program import Program
@@ -83,16 +85,15 @@ def fork_store(
     head = source.head().seq
     if not 1 <= at <= head:
         raise UsageError(f"there is no record {at} to fork at: the run has records 1 to {head}.")
-    fold, last = Fold(), b""
-    for group, last in _groups(source, at, fold):
-        target.commit(group)
-    if target.head().hash != last:
-        raise Broken(f"the copy of record {at} has another hash than the original")
+    fold = Fold()
+    for group, hash_ in _groups(source, at, fold):
+        if target.commit(group).hash != hash_:
+            raise Broken(f"the copy of record {target.head().seq} has another hash than it had")
     parent, run_id = fold.pasts.run_id, os.urandom(16)
     change = change or Change.none(View(source))
     group = Group(at + 1, time_ns=fold.time)
-    for kind, fields in _own_records(fold, run_id, at, change, live):
-        payload = pack_payload((fold.time, (), *fields))
+    for kind, sends, fields in _own_records(fold, run_id, at, change, live):
+        payload = pack_payload((fold.time, sends, *fields))
         group.records.append((kind, payload))
         body = unpack_payload(fold.seq + 1, kind, payload)
         fold.add(Record(fold.seq + 1, b"", body))
@@ -140,16 +141,28 @@ def _blob(source: Store, digest: bytes, raw: RawRecord) -> bytes:
 
 def _own_records(
     fold: Fold, run_id: bytes, at: int, change: Change, live: bool
-) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """What a fork's journal says that its parent's does not: kind, and fields after the sends."""
+) -> Iterator[tuple[int, tuple[Any, ...], tuple[Any, ...]]]:
+    """What a fork's journal says that its parent's does not: kind, sends, fields after them."""
     inits, restores = changes(fold, change)
     code = None if change.code is None else str(change.code)
     who = (run_id, fold.pasts.run_id, at, change.settings, code, change.code_hash)
-    yield Kind.FORK, (*who, inits)
+    yield Kind.FORK, (), (*who, inits)
     for fields in restores:
-        yield Kind.RESTORE, fields
+        yield Kind.RESTORE, (), fields
+    starts = tuple(_starts(fold))
+    if starts:
+        yield Kind.POST, starts, ("", "fork", None)
     if live:
-        yield Kind.LIVE, ()
+        yield Kind.LIVE, (), ()
+
+
+def _starts(fold: Fold) -> Iterator[tuple[Any, ...]]:
+    """What the actor born by the last record is told: its start came with the next one."""
+    start = CONTROL.encode(control.Start(1))
+    for id, agent in fold.agents.items():
+        if agent.life == Life.STARTING and (id, Lane.CONTROL) not in fold.lanes:
+            send = Envelope(id, start, "Start", agent.parent, lane=int(Lane.CONTROL))
+            yield send.wire(KERNEL_ID)
 
 
 def _change(view: View, settings: Sequence[str], code: str | Path | None) -> Change | None:
@@ -157,6 +170,6 @@ def _change(view: View, settings: Sequence[str], code: str | Path | None) -> Cha
     if not settings and code is None:
         return None
     header: Run = view.run
-    program = Program.resumed(header, view.code if code is None else str(code), settings)
-    path = view.code if code is None else str(Path(code).absolute())
+    program = Program.resumed(header, view.lineage.code if code is None else str(code), settings)
+    path = view.lineage.code if code is None else str(Path(code).absolute())
     return Change(dict(program.settings), path, program.code_hash, program)

@@ -20,6 +20,7 @@ from perdure.ledger.group import Head, Store
 from perdure.ledger.images import materialise, read_images
 from perdure.ledger.journal import read_record, send_of, unpack_payload
 from perdure.ledger.keys import Table
+from perdure.ledger.lineage import Lineage, lineage
 from perdure.ledger.messages import suggest
 from perdure.ledger.presence import is_owned
 from perdure.ledger.records import Lane, Record, Run
@@ -108,13 +109,16 @@ class View:
         return self.store.head()
 
     @cached_property
-    def run(self) -> Run:
-        """The first record: run id, scenario, goal, seed, settings; `time` is when it began."""
-        raw = self.store.record(1)
-        body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
-        if not isinstance(body, Run):
+    def lineage(self) -> Lineage:
+        """Which run this is, and of which it is a fork."""
+        if not self.head.seq:
             raise LedgerDamaged("record 1 is not the header of a run: nothing ran here yet.", 1)
-        return body
+        return lineage(self.store)
+
+    @property
+    def run(self) -> Run:
+        """Run id, scenario, goal, seed, settings; `time` is when it, or what it forked, began."""
+        return self.lineage.header
 
     @property
     def status(self) -> rows.StatusRow:
