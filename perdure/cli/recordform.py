@@ -126,7 +126,7 @@ class Reader:
 
     def _field(self, name: str, value: Any) -> Any:
         match name:
-            case "actor" | "parent":
+            case "actor" | "parent" if isinstance(value, int):  # a fork's parent is a run
                 return self.address(value)
             case "message" | "timer" | "requeued":
                 return str(MessageId(*value))

@@ -148,6 +148,8 @@ class Teller:
             yield f"is {Life(body.life).name.lower()}"
         for path, _, bytes_ in body.artifacts:
             yield f"makes {path}, {size(bytes_)}"
+        if body.marks:
+            yield "marks " + ", ".join(body.marks)
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)
