@@ -160,7 +160,8 @@ def _starts(fold: Fold) -> Iterator[tuple[Any, ...]]:
     """What the actor born by the last record is told: its start came with the next one."""
     start = CONTROL.encode(control.Start(1))
     for id, agent in fold.agents.items():
-        if agent.life == Life.STARTING and (id, Lane.CONTROL) not in fold.lanes:
+        is_new = agent.life == Life.STARTING and not agent.last and not agent.crashes
+        if is_new and (id, Lane.CONTROL) not in fold.lanes:
             send = Envelope(id, start, "Start", agent.parent, lane=int(Lane.CONTROL))
             yield send.wire(KERNEL_ID)
 
