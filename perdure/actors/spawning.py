@@ -59,18 +59,11 @@ class Spawning:
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
-        child = self.kernel.lives.birth(
-            above,
-            address,
-            class_name,
-            declaration.version,
-            spec,
-            body,
-            life,
-            (cell.id, turn.envelope.seq, turn.envelope.index, key),
-        )
+        who = (above, address, class_name, declaration.version, spec, body, life)
+        env = turn.envelope
+        child = self.kernel.lives.birth(*who, (cell.id, env.seq, env.index, key))
         step = Step("done", f"{SPAWN}{name}", digest, child.id)
-        book.keep_step(cell, turn.envelope, key, step)
+        book.keep_step(cell, env, key, step)
         if life == Life.STARTING:
             self._start(above, child)
         return Ref(address)

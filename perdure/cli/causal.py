@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from perdure.cli.options import name_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, paint, say, write_answer, write_json
-from perdure.cli.trace import COLOURS, Teller
 from perdure.ledger.causes import Causes, Stamp
 from perdure.ledger.forest import Branch, Forest, Keep
 from perdure.ledger.records import Record
@@ -17,10 +16,21 @@ PLAIN = ("turn", "birth")
 """Kinds that a line need not name."""
 
 
-def show(view: Any, actor: str | None, first: int, last: int | None, as_json: bool) -> None:
+class Tells(Protocol):
+    """Who puts a record in words."""
+
+    def kind(self, record: Record) -> str: ...
+
+    def told(self, record: Record) -> str: ...
+
+
+def show(
+    reader: Reader, tells: Tells, actor: str | None, first: int, last: int | None, as_json: bool
+) -> None:
     """Write the records from `first` to `last`: trees for people, stamps for programs."""
+    view: Any = reader.view
+    causes, forest = Causes(), Forest()
     end = view.head.seq if last is None else min(last, view.head.seq)
-    reader, causes, forest = Reader(view), Causes(), Forest()
     wanted = bytearray(end + 1)
     for record in view.records(1, end):
         stamp = causes.add(record)
@@ -36,31 +46,30 @@ def show(view: Any, actor: str | None, first: int, last: int | None, as_json: bo
     def is_wanted(seq: int) -> bool:
         return wanted[seq] == 1
 
-    _draw(view, reader, forest, is_wanted if actor is None else forest.around(is_wanted))
+    _draw(reader, tells, forest, is_wanted if actor is None else forest.around(is_wanted))
 
 
-def _draw(view: Any, reader: Reader, forest: Forest, keep: Keep) -> None:
-    teller, was_tree = Teller(reader, view.run.time, 0), False
+def _draw(reader: Reader, tells: Tells, forest: Forest, keep: Keep) -> None:
+    was_tree = False
     say(paint(f"{'record':>6}  {'clock':>5}", dim=True))
     for branch in forest.draw(keep, DEPTH_MAX):
         if branch.is_root and was_tree:
             say()
         was_tree = not branch.is_root
-        line = _line(teller, reader, view.record(branch.seq), branch, forest)
-        say(fitted(line))
+        record = reader.view.record(branch.seq)
+        place = paint(f"{branch.seq:>6}  {forest.clocks[branch.seq]:>5}", dim=True)
+        line = f"{place}  {branch.stem}{_who(reader, tells, record, branch, forest)}"
+        say(fitted(f"{line}  {tells.told(record)}".rstrip()))
 
 
-def _line(teller: Teller, reader: Reader, record: Record, branch: Branch, forest: Forest) -> str:
-    kind = type(record.body).__name__.lower()
-    who = reader.actor_of(record)
-    parts = [] if kind in PLAIN and who else [paint(kind, COLOURS.get(kind))]
-    if who:
-        parts.insert(0, paint(who, "cyan"))
-    above = forest.parents[branch.seq]
-    if branch.is_root and above:
-        parts.insert(0, paint(f"because of {above}:", dim=True))
-    place = paint(f"{branch.seq:>6}  {forest.clocks[branch.seq]:>5}", dim=True)
-    return f"{place}  {branch.stem}{' '.join(parts)}  {teller.told(record)}".rstrip()
+def _who(reader: Reader, tells: Tells, record: Record, branch: Branch, forest: Forest) -> str:
+    """Whose record it is, of what kind, and what led to it if that is drawn elsewhere."""
+    who, above = reader.actor_of(record), forest.parents[branch.seq]
+    parts = [paint(f"because of {above}:", dim=True)] if branch.is_root and above else []
+    parts += [paint(who, "cyan")] if who else []
+    if not who or type(record.body).__name__.lower() not in PLAIN:
+        parts.append(tells.kind(record))
+    return " ".join(parts)
 
 
 def _form(reader: Reader, record: Record, stamp: Stamp, start_ns: int) -> dict[str, Any]:
@@ -68,7 +77,7 @@ def _form(reader: Reader, record: Record, stamp: Stamp, start_ns: int) -> dict[s
     form: dict[str, Any] = {
         "seq": stamp.seq,
         "agent": reader.actor_of(record),
-        "count": stamp.count,
+        "number": stamp.number,
         "clock": stamp.clock,
         "cause": stamp.cause or None,
         "after": list(stamp.after),

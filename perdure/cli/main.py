@@ -29,6 +29,8 @@ VERBS = {
     "tree": ("perdure.cli.tree", "Show a run's actors, and who supervises whom."),
     "trace": ("perdure.cli.trace", "Show what happened, record by record."),
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
+    "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
+    "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),

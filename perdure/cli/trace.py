@@ -49,12 +49,12 @@ def command(
     with view_of(run) as view:
         if actor is not None:
             view.find(actor)
+        start_ns, reader, found = view.run.time, Reader(view), 0
         if causal:
             from perdure.cli.causal import show
 
-            show(view, actor, first, last, as_json)
+            show(reader, Teller(reader, start_ns, 0), actor, first, last, as_json)
             return
-        start_ns, reader, found = view.run.time, Reader(view), 0
         teller = Teller(reader, start_ns, max(len(each.address) for each in view.actors()))
         for record in view.records(first, last):
             if actor is not None and not reader.concerns(record, actor):
@@ -84,11 +84,19 @@ class Teller:
         label = paint(f"{kind:<7}", COLOURS.get(kind))
         return f"{record.seq:>6}  {time}  {label} {who}  {self.told(record)}".rstrip()
 
+    def kind(self, record: Record) -> str:
+        """What kind of record it is."""
+        kind = type(record.body).__name__.lower()
+        return paint(kind, COLOURS.get(kind))
+
     def told(self, record: Record) -> str:
         """What a record says, in words."""
-        new = paint("new", "green") if self._reader.is_new_call(record) else ""
-        parts = (new, *self._said(record.body), *self._sent(record))
-        return "; ".join(part for part in parts if part)
+        new = [paint("new", "green")] if self._reader.is_new_call(record) else []
+        return "; ".join([*new, *self.parts(record)])
+
+    def parts(self, record: Record) -> list[str]:
+        """What a record says, one thing after the other; a turn's first is its message."""
+        return [part for part in (*self._said(record.body), *self._sent(record)) if part]
 
     def _message(self, id: tuple[int, int]) -> str:
         return f"{MessageId(*id)} {self._reader.said(*id)}"
@@ -127,6 +135,11 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case records.Fork() | records.Live() | records.Restore():
+                yield from self._from_above(body)
+
+    def _from_above(self, body: records.Fork | records.Live | records.Restore) -> Iterator[str]:
+        match body:
             case records.Fork():
                 yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())

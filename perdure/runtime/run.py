@@ -110,12 +110,12 @@ class Run:
         except BaseException:
             store.close()
             raise
-        digest = program.code_hash
+        digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
             opened(run.kernel, package_version(), digest)
             if live:
-                run.kernel.book.pedigree.let_live(run.kernel.book)
+                book.pedigree.let_live(book)
             take_up(run.kernel, program.root())
 
         run._begin = begin

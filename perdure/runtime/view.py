@@ -218,13 +218,14 @@ class View:
 
     # --- messages, artifacts, records
 
-    def message(self, id: MessageId) -> Any:
+    def message(self, id: tuple[int, int]) -> Any:
         """A message, decoded, from the record that sent it. Raises `LedgerDamaged`."""
-        raw = self.store.record(id.seq)
-        body = None if raw is None else unpack_payload(id.seq, raw.kind, raw.payload)
-        if body is None or id.index >= len(body.sends):
-            raise LedgerDamaged(f"record {id.seq} should hold message {id}.", id.seq)
-        return self.codec.decode(send_of(body, id.index).body)
+        seq, index = id
+        raw = self.store.record(seq)
+        body = None if raw is None else unpack_payload(seq, raw.kind, raw.payload)
+        if body is None or index >= len(body.sends):
+            raise LedgerDamaged(f"record {seq} should hold message {MessageId(*id)}.", seq)
+        return self.codec.decode(send_of(body, index).body)
 
     def dead_letters(self) -> Iterator[Letter]:
         """The dead letters, in order of sending."""

@@ -315,12 +315,17 @@ def test_a_fork_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
 # --- settings and code
 
 
+def turns_of(path: Path, address: str) -> list[int]:
+    """The records of an actor's turns that changed its state."""
+    with View(path) as view:
+        id = view.find(address)
+        bodies: list[tuple[int, Any]] = [(record.seq, record.body) for record in view.records()]
+    return [n for n, body in bodies if getattr(body, "delta", ()) and body.actor == id]
+
+
 def test_settings_reach_who_has_no_state_yet_and_no_one_else(tmp_path: Path) -> None:
     finished(COUNTER, tmp_path / "run")
-    with View(tmp_path / "run") as view:
-        turns = [r.seq for r in view.records() if isinstance(r.body, records.Turn)]
-        birth = view.find("/counter/sum")
-        first = next(s for s in turns if view.record(s).body.actor == birth)  # type: ignore[union-attr]
+    first = turns_of(tmp_path / "run", "/counter/sum")[0]
     for at in range(1, first + 3):
         path = tmp_path / f"fork-{at}"
         fork(tmp_path / "run", at, path, settings=["start=100"])
@@ -345,10 +350,7 @@ def test_a_fork_goes_on_with_other_code(of_file: bool, tmp_path: Path) -> None:
     code = other / "actors.py"
     code.write_text(code.read_text().replace("+= number", "+= 2 * number"))
     finished(COUNTER, tmp_path / "run")
-    with View(tmp_path / "run") as view:
-        birth = view.find("/counter/sum")
-        turns = [r for r in view.records() if isinstance(r.body, records.Turn)]
-        first = [r.seq for r in turns if r.body.actor == birth and r.body.delta][1]  # type: ignore[union-attr]
+    first = turns_of(tmp_path / "run", "/counter/sum")[1]
     fork(tmp_path / "run", first, tmp_path / "fork", code=code if of_file else other)
     fork(tmp_path / "fork", first + 1, tmp_path / "again")  # code is inherited
     for path in (tmp_path / "fork", tmp_path / "again"):
