@@ -72,7 +72,7 @@ class Run:
         header, root = program.header(self.seed), program.root()
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
-        self._open(program, store, None if ledger is None else Path(ledger), clock, observer)
+        self._open(program, store, ledger, clock, observer)
         self._begin = lambda: begin_new(self.kernel, header, root, package_version())
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
@@ -104,8 +104,7 @@ class Run:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
             program = program or Program.resumed(header, code)
             run.seed = header.seed
-            path = None if directory is None else Path(directory)
-            run._open(program, store, path, clock, observer)
+            run._open(program, store, directory, clock, observer)
             run.kernel.book.pedigree.run_id = header.run_id
         except BaseException:
             store.close()
@@ -127,13 +126,13 @@ class Run:
         self,
         program: Program,
         store: Store,
-        directory: Path | None,
+        directory: str | Path | None,
         clock: Clock | None,
         observer: Observer,
     ) -> None:
         self.program = program
         self.scenario = program.scenario
-        self.directory = directory
+        self.directory = None if directory is None else Path(directory)
         self.code_changed = False
         book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
         book.dead_letters_to = program.dead_letters_to
@@ -141,7 +140,7 @@ class Run:
             book,
             seed=self.seed,
             concurrency=program.concurrency,
-            directory=directory,
+            directory=self.directory,
             observer=observer,
         )
         kernel.outside.first_posts = program.posts(book.codec)
