@@ -102,6 +102,7 @@ class Lives:
         """Record that an actor exists; its id is the record's seq, `step` what spawned it."""
         book = self.kernel.book
         parent_id = 0 if parent is None else parent.id
+        init = book.blobs.small(init)
         who = (book.now_ns(), (), address, class_name, version, parent_id)
         fields = (*who, spec, init, int(life)) + (() if step is None else (step,))
         id = book.append(Kind.BIRTH, fields)

@@ -97,8 +97,14 @@ class Plain:
         actor: Any = cell.actor
         images = cell.images
         apply(images, delta)  # type: ignore[arg-type]
-        if actor.__marks__.rebased:
+        marks = actor.__marks__
+        if marks.rebased:
             compact(actor, images)  # type: ignore[arg-type]
+        if marks.large:
+            self.kernel.book.blobs.keep(marks.large)
+            marks.large.clear()
+        if cell.log is not None:
+            cell.log.add(delta)
         cell.state_hash = hash_after
         if cell.version != actor.__declaration__.version:
             cell.version = actor.__declaration__.version

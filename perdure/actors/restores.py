@@ -73,6 +73,8 @@ def set_back(book: Book, cell: Cell, rung: str, at: int, incarnation: int) -> Re
     who = (book.now_ns(), (), cell.id, incarnation, rung, as_of, undone)
     seq = book.append(Kind.RESTORE, (*who, delta, after, cell.last))
     apply(current, delta)
+    if cell.log is not None:
+        cell.log.add(delta)
     cell.images, cell.state_hash, cell.last, cell.actor = current, after, seq, None
     cell.dirty = True
     book.touch(cell)

@@ -134,7 +134,7 @@ class Steps:
         out += self.kernel.news.notices(out)
         fields = (
             book.now_ns(),
-            tuple(sent.wire(cell.id) for sent in out),
+            book.wires(out, cell.id),
             cell.id,
             turn.incarnation,
             turn.attempt,

@@ -40,7 +40,7 @@ class Supervising:
     ) -> int:
         """Start an actor's next incarnation, making the actor if there is none; its id."""
         book = self.kernel.book
-        body = book.codec.encode(init, f"the init of {address}")
+        body = book.blobs.small(book.codec.encode(init, f"the init of {address}"))
         id = book.find(address)
         if id:
             cell = book.cell(id)

@@ -12,6 +12,7 @@ from perdure.ledger.fold import Fold
 from perdure.ledger.folded import Agent
 from perdure.ledger.group import Row
 from perdure.ledger.rows import pack_row
+from perdure.ledger.states import seal_state
 from perdure.ledger.values import Codec
 
 Words = Callable[[bytes], str]
@@ -39,6 +40,8 @@ def tables(fold: Fold, codec: Codec, words: Words) -> Iterator[Row]:
         yield keys.dead_key(seq, index), pack_row(row)
     for path, artifact in fold.artifacts.items():
         yield keys.artifact_key(path), pack_row(rows.ArtifactRow(*artifact))
+        if not artifact[3]:
+            yield keys.unreleased_key(path), b""
     for (actor, name), seq in fold.pasts.marks.items():
         yield keys.mark_key(actor, name), seq.to_bytes(8, "big")
     yield from _of_run(fold)
@@ -55,7 +58,9 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
     yield keys.child_key(agent.parent, id), b""
     if agent.last:
         state = rows.StateRow(agent.turns, agent.last, agent.state_hash, agent.images)
-        yield keys.state_key(id), pack_row(state)
+        puts: list[Row] = []
+        seal_state(id, state, None, puts, [])
+        yield from puts
 
 
 def _of_run(fold: Fold) -> Iterator[Row]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from perdure.ledger.blobs import ReadBlob, digest_of, refer
 from perdure.ledger.fold import Fold
 from perdure.ledger.folded import Agent
 from perdure.ledger.images import materialise, state_hash
 from perdure.ledger.records import Life
 from perdure.ledger.values import Codec
+from perdure.limits import BLOB_BYTES_MIN
 from perdure.runtime.program import Program
 from perdure.runtime.view import View
 from perdure.supervisors.spec import Child
@@ -35,37 +37,51 @@ class Change(NamedTuple):
         return cls(dict(view.run.settings), view.lineage.code, view.run.code_hash, None)
 
 
-Inits = list[tuple[int, bytes]]
+class Changed(NamedTuple):
+    """(actor id, init) of actors without a state; fields of restores of supervisors with one."""
+
+    inits: list[tuple[int, bytes]]
+    restores: list[tuple[Any, ...]]
+    blobs: dict[bytes, bytes]  # large values that those refer to
 
 
-def changes(fold: Fold, change: Change) -> tuple[Inits, list[tuple[Any, ...]]]:
-    """(actor id, init) of actors without a state, and restores of supervisors that have one.
+def changes(fold: Fold, change: Change, read_blob: ReadBlob) -> Changed:
+    """What becomes of the actors that there are.
 
     A supervisor gets the new specs for children that it starts from now on; one that it has and
     that the new tree lacks keeps the old. Whoever has handled anything keeps its state.
     """
     if change.program is None:
-        return [], []
+        return Changed([], [], {})
     codec = Codec(change.program.names)
+    codec.read_blob = read_blob
     tree = dict(_below(change.program.tree, ""))
-    inits: Inits = []
-    restores = []
+    changed = Changed([], [], {})
     for id, agent in fold.agents.items():
         child = tree.get(agent.address)
         if child is None or agent.life == Life.ENDED or child.actor_name != agent.class_name:
             continue
         given = _given(agent, child, codec)
         if not agent.last:
-            init = codec.encode(given)
+            init = _small(codec.encode(given), changed.blobs)
             if init != agent.init:
-                inits.append((id, init))
+                changed.inits.append((id, init))
         elif SPEC in given and SPEC in agent.images:
-            delta = ((SPEC, "=", codec.encode(given[SPEC])),)
+            delta = ((SPEC, "=", _small(codec.encode(given[SPEC]), changed.blobs)),)
             if delta[0][2] != agent.images[SPEC].base:
                 after = state_hash(agent.state_hash, delta)
                 who = (id, agent.incarnation, SETTINGS, agent.last, 0)
-                restores.append((*who, delta, after, agent.last))
-    return inits, restores
+                changed.restores.append((*who, delta, after, agent.last))
+    return changed
+
+
+def _small(data: bytes, blobs: dict[bytes, bytes]) -> bytes:
+    """The bytes of a value as records hold them: a reference, for a large one."""
+    if len(data) <= BLOB_BYTES_MIN:
+        return data
+    reference = refer(data)
+    blobs[digest_of(reference)] = data
+    return reference
 
 
 def _below(child: Child, above: str) -> Iterator[tuple[str, Child]]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from perdure.errors import Broken, LedgerDamaged, UsageError
 from perdure.ids import KERNEL_ID
+from perdure.ledger.blobs import digest_of, references
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
@@ -21,7 +22,7 @@ from perdure.ledger.values import Codec
 from perdure.limits import GROUP_BYTES_MAX, GROUP_RECORDS_MAX
 from perdure.mailbox import control
 from perdure.mailbox.envelope import Envelope
-from perdure.runtime.changes import Change, changes
+from perdure.runtime.changes import Change, Changed, changes
 from perdure.runtime.points import point
 from perdure.runtime.program import Program
 from perdure.runtime.view import View
@@ -92,7 +93,9 @@ def fork_store(
     parent, run_id = fold.pasts.run_id, os.urandom(16)
     change = change or Change.none(View(source))
     group = Group(at + 1, time_ns=fold.time)
-    for kind, sends, fields in _own_records(fold, run_id, at, change, live):
+    changed = changes(fold, change, source.blob)
+    group.blobs.update(changed.blobs)
+    for kind, sends, fields in _own_records(fold, run_id, at, change, changed, live):
         payload = pack_payload((fold.time, sends, *fields))
         group.records.append((kind, payload))
         body = unpack_payload(fold.seq + 1, kind, payload)
@@ -128,7 +131,8 @@ def _groups(source: Store, at: int, fold: Fold) -> Iterator[tuple[Group, bytes]]
 
 def _blobs(body: Body) -> list[bytes]:
     """The digests of the blobs that a record names."""
-    return [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
+    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
+    return [*artifacts, *(digest_of(reference) for reference in references(body))]
 
 
 def _blob(source: Store, digest: bytes, raw: RawRecord) -> bytes:
@@ -140,14 +144,13 @@ def _blob(source: Store, digest: bytes, raw: RawRecord) -> bytes:
 
 
 def _own_records(
-    fold: Fold, run_id: bytes, at: int, change: Change, live: bool
+    fold: Fold, run_id: bytes, at: int, change: Change, changed: Changed, live: bool
 ) -> Iterator[tuple[int, tuple[Any, ...], tuple[Any, ...]]]:
     """What a fork's journal says that its parent's does not: kind, sends, fields after them."""
-    inits, restores = changes(fold, change)
     code = None if change.code is None else str(change.code)
     who = (run_id, fold.pasts.run_id, at, change.settings, code, change.code_hash)
-    yield Kind.FORK, (), (*who, inits)
-    for fields in restores:
+    yield Kind.FORK, (), (*who, changed.inits)
+    for fields in changed.restores:
         yield Kind.RESTORE, (), fields
     starts = tuple(_starts(fold))
     if starts:

@@ -365,7 +365,8 @@ def test_a_supervisor_starts_children_from_the_new_settings(tmp_path: Path) -> N
     toml.write_text(toml.read_text().rpartition("[[tell]]")[0])
     with Run(folder, tmp_path / "run", seed=1, clock=FakeClock(jumps=False)) as run:
         run.wait(SECONDS, stay=False)
-    head = View(tmp_path / "run").head.seq
+    with View(tmp_path / "run") as view:
+        head = view.head.seq
     fork(tmp_path / "run", head, tmp_path / "fork", settings=["price=5"])
     with View(tmp_path / "fork") as view:
         assert view.state("/shop/till")["price"] == 3  # it has a state
