@@ -5,9 +5,11 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.calls import said_in_words
 from perdure.actors.cell import Step
+from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
-from perdure.actors.steps import check_digest, failure_of
+from perdure.actors.steps import check_digest
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.errors import TurnClosed
@@ -39,7 +41,7 @@ class Asks:
         earlier = [sent for sent in turn.out if sent.to == to and to]
         turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
         if step is not None:
-            check_digest(turn, key, step, digest)
+            check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
             if step.phase == "done":
                 return self._outcome(step)
         else:

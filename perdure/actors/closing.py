@@ -49,6 +49,8 @@ class Closing:
             self.late(turn, "closing")
             return
         cell, env = turn.cell, turn.envelope
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         encode = self.kernel.book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
@@ -68,6 +70,8 @@ class Closing:
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
         env, text = turn.envelope, str(error)
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         value = self.kernel.book.codec.encode(("Reject", text))
         reply = None if env.reply is None else (env.reply, False, value)

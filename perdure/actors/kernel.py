@@ -254,7 +254,7 @@ class Kernel:
 
     def stall(self, cell: Cell, env: Envelope | None, reason: str) -> None:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
-        cell.stalled = cell.reason = reason
+        cell.stalled = reason
         cell.actor = None
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)

@@ -130,6 +130,8 @@ class Turns:
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             if isinstance(error, asyncio.CancelledError) and not turn.open:
                 return  # fenced: the runner that carried it goes on
+            if turn.keys is not None:
+                turn.keys.is_failing = True
             if turn.open and turn.tasks:
                 await leftovers.end(turn)
             if turn.pending and turn.open:
