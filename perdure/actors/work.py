@@ -274,6 +274,7 @@ class StepWork:
             pause = tool.pause_seconds(tool.retries - self.retries_left)
             again = (self._run_beside, self._refused)
             self.steps.kernel.timers.after(pause, lambda: self._admit_later(*again))
+            self.steps.kernel.dispatch.kick()  # if nothing else goes on, time may leap to it
 
     def cancel(self) -> None:
         """Journal that nobody waits for it any more, as its outcome, unless it has one."""
