@@ -173,6 +173,17 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     """
     marks: Marks = actor.__marks__
     dirty = marks.dirty
+    if not dirty and not marks.opaque and not marks.owned:
+        return ()
+    if len(dirty) == 1 and not marks.opaque and not marks.owned:
+        (name,) = dirty
+        value = actor.__dict__.get(name, _GONE)
+        if type(value) in ATOMS:  # one field changed, and it is no container: most turns
+            data = encode(value, actor.__declaration__.whats[name])
+            image = images.get(name)
+            dirty.clear()
+            is_new = image is None or image.base != data or image.ops
+            return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied
     if marks.owned:
