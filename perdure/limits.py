@@ -29,6 +29,12 @@ BACKOFF_FACTOR = 2.0
 BACKOFF_SECONDS_MAX = 30.0
 TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
 
+# --- steps
+STEP_KEY_BYTES_MAX = 480  # a table key of 511 bytes has actor and message in front of it
+STEP_ASKED_BYTES_MAX = 4 * 1024  # of a step's arguments in its record; past it, the start of them
+STEP_RETRIES_MAX = 1_000  # of a tool's own policy; more belongs to attempts, which are seen
+CALL_CHARS_MAX = 300  # of a recorded or attempted call, where the two are shown side by side
+
 # --- state
 STATE_OPS_MAX = (
     10_000  # operations a tracked container logs in a turn; past it, it is written whole

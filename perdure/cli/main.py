@@ -32,6 +32,8 @@ VERBS = {
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
+    "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
+    "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }

@@ -146,7 +146,8 @@ class Fold:
         incarnation = 0 if body.life == Life.BORN else 1
         who = (body.address, body.class_name, body.parent, body.life, incarnation)
         self.agents[seq] = Agent(*who, body.version, body.spec, body.init)
-        self.steps.spawned(seq, body)
+        if body.step is not None:
+            self.steps.spawned(seq, body, self.agents[body.step[0]].attempts + 1)
         self.names[body.address] = seq
 
     def _turn(self, seq: int, body: records.Turn) -> None:
@@ -222,6 +223,7 @@ class Fold:
         agent.life, agent.incarnation = life, incarnation
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
+            agent.stalled = ""
             left = self.lanes.get((id, Lane.USER))
             if left:
                 self._wrong(seq, f"{agent.address} is gone, and {len(left)} messages wait for it")
@@ -283,14 +285,11 @@ class Fold:
     def _status(self, _: int, body: records.Status) -> None:
         self.status = body
 
-    def _stall(self, seq: int, body: records.Stall) -> None:
-        self._agent(seq, body.actor).reason = body.reason
-
 
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
     records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._ask,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
-    records.Stall: Fold._stall, **fold_past.EFFECTS,
+    **fold_past.EFFECTS,
 }  # fmt: skip

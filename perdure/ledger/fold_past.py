@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
-from perdure.ledger.interventions import Fork, Live, Restore
-from perdure.ledger.records import Lane, Life, Send, Turn
+from perdure.ledger.interventions import Fork, Live, Restore, Verdict
+from perdure.ledger.records import Lane, Life, Send, Stall, Turn
 from perdure.ledger.rows import ForkRow
 
 if TYPE_CHECKING:
@@ -53,6 +53,20 @@ def farewell(agent: Agent, body: Turn) -> None:
             agent.reason = send.body
 
 
+def _stall(fold: Whole, seq: int, body: Stall) -> None:
+    fold._agent(seq, body.actor).stalled = body.reason
+
+
+def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
+    agent = fold._agent(seq, body.actor)
+    agent.stalled = ""
+    if body.verdict != "again":
+        agent.attempts = agent.not_before = 0
+    if body.verdict == "forget" and body.message is not None:
+        fold.steps.forget(body.message)
+    fold._lives(seq, body.lives, body.dead)
+
+
 def _restore(fold: Whole, seq: int, body: Restore) -> None:
     agent = fold._agent(seq, body.actor)
     if body.as_of > (agent.last or body.actor):
@@ -77,6 +91,8 @@ def _live(fold: Whole, _: int, body: Live) -> None:
 
 
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
+    Stall: _stall,
+    Verdict: _verdict,
     Restore: _restore,
     Fork: _fork,
     Live: _live,

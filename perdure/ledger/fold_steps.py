@@ -7,6 +7,7 @@ from hashlib import blake2b
 from perdure.ledger.folded import Id
 from perdure.ledger.records import Birth
 from perdure.ledger.rows import StepRow
+from perdure.ledger.stepkeys import branch_of
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 Reply = tuple[int, int, int, str]
@@ -21,26 +22,44 @@ class Steps:
 
     def asked(self, seq: int, body: Ask) -> None:
         """An ask was sent; its answer is to come."""
-        name = body.key.rpartition("#")[0]
-        self._keep(body.message, body.key, StepRow("asked", name, body.digest, False, b"", 0, seq))
+        row = StepRow("asked", _name(body.key), body.digest, False, b"", 0, seq, begun=seq)
+        self._keep(body.message, body.key, row, body.attempt)
 
     def intended(self, seq: int, body: Intent) -> None:
         """A step is about to happen."""
-        row = StepRow("intent", body.name, body.digest, False, b"", body.tokens, seq)
-        self._keep(body.message, body.key, row)
+        old = self.rows.get(body.message, {}).get(body.key)
+        row = StepRow(
+            "intent", body.name, body.digest, False, b"", body.tokens, seq, begun=seq, intent=seq,
+            tries=0 if old is None else old.tries, effect=body.effect, redone=body.redone,
+        )  # fmt: skip
+        self._keep(body.message, body.key, row, body.attempt)
 
     def concluded(self, seq: int, body: Result) -> None:
         """A step ended."""
-        row = StepRow("done", body.name, body.digest, body.ok, body.value, 0, seq)
-        self._keep(body.message, body.key, row)
+        old = self.rows.get(body.message, {}).get(body.key)
+        if old is not None and old.phase == "asked":
+            reply = (body.actor, *body.message, body.key)
+            self.answered(seq, reply, body.ok, body.value)
+            return
+        row = StepRow(
+            "done", body.name, body.digest, body.ok, body.value, 0, seq, begun=body.begun,
+            intent=body.intent, tries=body.tries, again=body.again,
+        )  # fmt: skip
+        if old is not None and body.intent:
+            row = row._replace(effect=old.effect, redone=old.redone)
+        elif body.asked is not None:  # what needed no intent only read
+            row = row._replace(effect="read")
+        else:
+            row = row._replace(tries=0)  # of no tool: it is what the time was
+        self._keep(body.message, body.key, row, body.attempt)
 
-    def spawned(self, seq: int, body: Birth) -> None:
+    def spawned(self, seq: int, body: Birth, attempt: int) -> None:
         """A turn had a child born."""
         if body.step is not None:
             _, message_seq, index, key = body.step
             digest = blake2b(body.init, digest_size=16).digest()
-            row = StepRow("done", key.rpartition("#")[0], digest, False, b"", 0, seq)
-            self._keep((message_seq, index), key, row)
+            row = StepRow("done", _name(key), digest, False, b"", 0, seq, begun=seq)
+            self._keep((message_seq, index), key, row, attempt)
 
     def answered(self, seq: int, reply: Reply, ok: bool, value: bytes) -> None:
         """The answer to an ask is in record `seq`; one that nobody waits for any more is none."""
@@ -48,7 +67,7 @@ class Steps:
         row = self.rows.get((message_seq, index), {}).get(key)
         if row is not None and row.phase != "done":
             done = row._replace(phase="done", ok=ok, value=value, reserved=0, seq=seq)
-            self._keep((message_seq, index), key, done)
+            self._keep((message_seq, index), key, done, row.chance)
 
     def died(self, seq: int, reply: Reply, text: str) -> None:
         """What an ask sent became a dead letter."""
@@ -63,6 +82,18 @@ class Steps:
         for key in self.rows.pop(message, ()):
             self.lost.pop((message, key), None)
 
-    def _keep(self, message: Id, key: str, row: StepRow) -> None:
-        self.rows.setdefault(message, {})[key] = row
+    def _keep(self, message: Id, key: str, row: StepRow, attempt: int) -> None:
+        """Keep a step: as long as it has no outcome it is one execution, begun once.
+
+        Chance of a message is that of the attempt which had its first step.
+        """
+        rows = self.rows.setdefault(message, {})
+        old, first = rows.get(key), next(iter(rows.values()), None)
+        begun = row.begun if old is None or old.phase == "done" else old.begun
+        rows[key] = row._replace(begun=begun, chance=attempt if first is None else first.chance)
         self.lost.pop((message, key), None)
+
+
+def _name(key: str) -> str:
+    """The name in a step key."""
+    return key[len(branch_of(key)) :].rpartition("#")[0]

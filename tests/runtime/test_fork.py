@@ -179,7 +179,7 @@ def test_a_held_fork_reads_and_has_no_effect_until_it_is_live() -> None:
         report = run.wait(SECONDS)  # it does not hang
         assert (report.status, DONE) == ("waiting", ["price of tea"])
         assert report.reason == "held: a fork; `perdure resume FORK --live` lets it act"
-    assert "till.charge (financial) is held" in of(before, records.Stall)[0].reason
+    assert "(financial) is held" in of(before, records.Stall)[0].reason
     again = before.reopened()
     with resumed(tree, again, live=True) as run:
         assert run.ask("/r/till", "charged", timeout=SECONDS) == ["charged tea"]
