@@ -79,7 +79,7 @@ def _what(reader: Reader, record: Record) -> str:
     who = reader.actor_of(record)
     incarnation = getattr(record.body, "incarnation", 0)
     life = f", incarnation {incarnation}" if incarnation else ""
-    return f"a {kind} of {paint(who, 'cyan')}{life}" if who else f"{kind}, of the run itself"
+    return f"{kind} of {paint(who, 'cyan')}{life}" if who else f"{kind}, of the run itself"
 
 
 def _when(view: View, record: Record) -> str:

@@ -34,7 +34,7 @@ class Span:
     spent: int = 0
     reserved: int = 0
     status: records.Status | None = None
-    artifacts: list[str] = field(default_factory=list)
+    artifacts: dict[str, bytes] = field(default_factory=dict)  # path -> digest
     marks: dict[str, int] = field(default_factory=dict)  # name -> record
     _control: set[Id] = field(default_factory=set)
 
@@ -81,7 +81,7 @@ class Span:
             self.changed.add(body.actor)
         if body.life is not None:
             self.lives[body.actor] = (body.incarnation, body.life)
-        self.artifacts += [path for path, *_ in body.artifacts]
+        self.artifacts.update({path: digest for path, digest, _ in body.artifacts})
         self.marks.update(dict.fromkeys(body.marks, seq))
 
     def _live(self, id: int, incarnation: int, life: int) -> None:

@@ -113,9 +113,7 @@ def test_diff_of_a_point_with_itself_says_that_nothing_changed(sold: Path) -> No
 def test_why_gives_the_evidence_back_to_the_first_message(stolen: Path) -> None:
     crash = record("crash")
     told = perdure("why", "last", str(crash["seq"])).stdout.splitlines()
-    assert told[0].startswith(
-        f"record {crash['seq']}   a crash of /shop/till, incarnation 1, 00:00"
-    )
+    assert told[0].startswith(f"record {crash['seq']}   crash of /shop/till, incarnation 1, 00:00")
     assert told[1:3] == [
         "goal      Sell what there is.",
         f"message   {crash['message']} Sale('stolen') from outside",
@@ -254,3 +252,21 @@ def test_all_of_it_works_while_the_run_goes_on(tmp_path: Path, own_home: Path) -
     finally:
         running.kill()
         running.communicate()
+
+
+def test_diff_can_be_with_another_run(tmp_path: Path, own_home: Path) -> None:
+    for number, what in enumerate(("bread", "cake")):
+        perdure("run", shop(tmp_path / f"shop{number}", what), "--seed", "7")
+    end = str(answer("show", "shop-1")["records"])
+    told = perdure("diff", "shop-1", end, "--with", "shop-2").stdout.splitlines()
+    assert [line.split()[:2] for line in told[:3]] == [
+        ["from", "shop-1,"],
+        ["to", "shop-2,"],
+        ["shared", "0"],
+    ]
+    assert '  sold[0] = "bread" → "cake"' in told
+    form = answer("diff", "shop-1", end, "--with", "shop-2", "--actor", "/shop/till")
+    assert (form["run"], form["with"], form["shared"]) == ("shop-1", "shop-2", 0)
+    assert form["actors"][0]["fields"] == [{"path": "sold[0]", "before": "bread", "after": "cake"}]
+    same = perdure("diff", "shop-1", end, "--with", "shop-1")
+    assert "nothing changed" in same.stderr
