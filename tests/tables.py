@@ -34,7 +34,7 @@ def assert_tables_follow(store: Store) -> None:
         there[key] = _state(found[0], codec)
         written[key] = _state(_images(written[key]), codec)
     for key in [key for key in {*written, *there} if written.get(key) != there.get(key)]:
-        assert written.get(key) == there.get(key), (Table(key[0]).name, key)
+        assert (Table(key[0]).name, written.get(key)) == (Table(key[0]).name, there.get(key))
 
 
 def _images(row: rows.StateRow) -> rows.StateRow:

@@ -69,6 +69,7 @@ class Book:
         self.on_ready: Callable[[Cell], None] = lambda cell: None
         self.on_answer: Callable[[ReplyTo, bool, bytes, int], None] = lambda *args: None
         self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
+        self.on_steps_gone: Callable[[Cell, Envelope], None] = lambda cell, env: None
         self.on_kernel_message: Callable[[Envelope], None] = lambda env: None
 
     # --- the journal
@@ -237,6 +238,7 @@ class Book:
 
     def drop_steps(self, cell: Cell, env: Envelope) -> None:
         """Forget the steps of a message."""
+        self.on_steps_gone(cell, env)
         for key, step in (env.steps or {}).items():
             if step.stored:
                 self.open.deletes.append(step_key(cell.id, env.seq, env.index, key))

@@ -23,7 +23,7 @@ from perdure.mailbox.index import COST_DEFAULT, holding_cost
 if TYPE_CHECKING:
     from perdure.actors.cell import Cell
     from perdure.actors.kernel import Kernel
-    from perdure.actors.waiting import Waiting
+    from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
 
@@ -66,7 +66,7 @@ class Turn:
         self.task: Any = None  # of the runner that awaits its handler
         self.tasks: dict[Any, str] | None = None  # that its handler started, with their branches
         self.pending: list[Future[Any]] | None = None  # steps begun
-        self.asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
+        self.asks: dict[ReplyTo, Wait[Any]] | None = None  # that it waits for, or could
         self.keys: Keys | None = None  # of its steps
         self.artifacts: list[tuple[Artifact, bytes]] | None = None
         self.result: bytes | None = None
@@ -174,7 +174,9 @@ class Turn:
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
         body = self.kernel.book.codec.encode(message)
         name = type(message).__name__
-        asked: Future[Any] = self._on_kernel(self.kernel.asks.ask, address, body, name, timeout)
+        asked: Future[Any] = self._on_kernel(
+            self.kernel.waits.asks.ask, address, body, name, timeout
+        )
         return asked
 
     def once(
@@ -189,7 +191,7 @@ class Turn:
 
     def sleep(self, seconds: float) -> Future[None]:
         self._check()
-        slept: Future[None] = self._on_kernel(self.kernel.sleeping.sleep, seconds)
+        slept: Future[None] = self._on_kernel(self.kernel.waits.sleeping.sleep, seconds)
         return slept
 
     def artifact(self, path: str, data: str | bytes) -> Future[str]:

@@ -199,12 +199,15 @@ class Acting:
         self._in_turn("mark").mark(name)
 
     def now(self) -> datetime:
-        """The ledger time of this turn, aware (UTC); the same on every attempt that is replayed."""
+        """The ledger time, aware (UTC): a step, so that a retry sees what the first attempt saw."""
         return self._in_turn("now").now()
 
     @property
     def random(self) -> Random:
-        """Chance that a replay repeats: seeded by run, actor, message and attempt."""
+        """Chance that a replay repeats: seeded by run, actor, message and attempt.
+
+        Once an attempt has journaled a step, later ones have its chance.
+        """
         return self._in_turn("random").random
 
     @property

@@ -227,8 +227,7 @@ class StepWork:
 
     def _bytes(self, outcome: Future[Any], start: int) -> Ended:
         codec, took = self.steps.kernel.book.codec, perf_counter_ns() - start
-        error = outcome.exception()
-        if error is None:
+        if (error := outcome.exception()) is None:
             try:
                 value = codec.encode(outcome.get(), f"the result of {self.asked.tool.name}")
                 return Ended(outcome, value, took)
@@ -262,9 +261,8 @@ class StepWork:
             self._go_again()
             return True
         self.is_over = True
-        # the handler gets a copy, as a later attempt will
-        decode = self.steps.kernel.book.codec.decode
         if isinstance(self.future, StepFuture):
+            decode = self.steps.kernel.book.codec.decode  # a copy, as a later attempt will get
             self._settle(ended.outcome if error else Future.done(decode(ended.value)))
         return False
 
@@ -282,9 +280,8 @@ class StepWork:
 
     def cancel(self) -> None:
         """Journal that nobody waits for it any more, as its outcome, unless it has one."""
-        turn = self.turn
-        is_failing = turn.keys is not None and turn.keys.is_failing
-        if self.is_over or is_failing or not turn.open:
+        keys = self.turn.keys
+        if self.is_over or not self.turn.open or (keys is not None and keys.is_failing):
             return
         self.is_over = True
         self.steps.cancelled(self)

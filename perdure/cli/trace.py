@@ -24,8 +24,12 @@ COLOURS = {
     "status": "green",
     "birth": "cyan",
     "fork": "cyan",
+    "cancel": "red",
 }
 SENDS_SHOWN_MAX = 3
+
+Living = records.Turn | records.Crash | records.Cancel | records.Verdict
+"""Records that change lives."""
 
 
 @click.command("trace")
@@ -123,7 +127,7 @@ class Teller:
             case records.Result():
                 yield self._result(body)
             case records.Ask():
-                yield f"asks while at {self._message(body.message)}"
+                yield f"{body.key} while at {self._message(body.message)}"
             case records.Post():
                 yield body.origin
                 yield f"again {self._message(body.requeued)}" if body.requeued else ""
@@ -137,15 +141,18 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case _:
+                yield from self._from_above(body)
+
+    def _from_above(self, body: records.Body) -> Iterator[str]:
+        """What is done to a run from above its actors."""
+        match body:
             case records.Verdict():
                 yield f"verdict: {body.verdict}"
                 yield body.key or ""
                 yield from self._lives(body)
-            case records.Fork() | records.Live() | records.Restore():
-                yield from self._from_above(body)
-
-    def _from_above(self, body: records.Fork | records.Live | records.Restore) -> Iterator[str]:
-        match body:
+            case records.Cancel():
+                yield from self._lives(body)
             case records.Fork():
                 yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
@@ -174,7 +181,7 @@ class Teller:
         yield from self._lives(body)
         yield from (note for note in body.notes)
 
-    def _lives(self, body: records.Turn | records.Crash | records.Verdict) -> Iterator[str]:
+    def _lives(self, body: Living) -> Iterator[str]:
         for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
             which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
             yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import fold_past, records
+from perdure.ledger import fold_past, fold_steps, records
 from perdure.ledger.fold_past import Pasts, farewell
 from perdure.ledger.fold_steps import Steps
+from perdure.ledger.fold_waits import Reply, Waits
 from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
 from perdure.ledger.images import apply, state_hash
 from perdure.ledger.journal import sender_of
@@ -34,6 +35,7 @@ class Fold:
         self.waiting: dict[Id, Waiting] = {}
         self.lanes: dict[tuple[int, int], dict[Id, int]] = {}  # (actor, lane) -> id -> sender
         self.timers: dict[Id, int] = {}
+        self.waits = Waits(self.timers)
         self.dead: dict[Id, Letter] = {}
         self.agents: dict[int, Agent] = {}
         self.names: dict[str, int] = {}
@@ -80,6 +82,8 @@ class Fold:
             self._lay_out(id, letter, send.reply)
         elif send.due is not None:
             self.timers[id] = send.due
+            if send.reply is not None:
+                self.waits.timed(send.reply, id)
         elif send.to:
             agent = self._agent(seq, send.to)
             if agent.life == Life.ENDED and send.lane == Lane.USER:
@@ -107,22 +111,32 @@ class Fold:
         del self.waiting[id]
         self.steps.forget(id)
         del lane[id]
+        self.waits.gone(id)
         if not lane:
             del self.lanes[actor, waiting.lane]
         return waiting
 
+    def _answered(self, reply: Reply | None) -> None:
+        """What an ask is answered with settles it, also when that is no answer."""
+        if reply is not None:
+            self.waits.settle((reply[1], reply[2]), reply[3])
+
     def _bury(self, seq: int, row: Dead) -> None:
         id = (row.seq, row.index)
         waiting = self.waiting.get(id)
-        if waiting is None:
-            self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
-        else:
+        if waiting is not None:
             self._consume(seq, waiting.to, id)
-        letter = Letter(row.to, row.reason, row.attempts, seq, self.time)
-        self._lay_out(id, letter, waiting.reply if waiting else None)
+            self._lay_out(
+                id, Letter(row.to, row.reason, row.attempts, seq, self.time), waiting.reply
+            )
+            return
+        if self.timers.pop(id, None) is None:
+            self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
+        self.dead[id] = Letter(row.to, row.reason, row.attempts, seq, self.time)
 
-    def _lay_out(self, id: Id, letter: Letter, reply: tuple[int, int, int, str] | None) -> None:
+    def _lay_out(self, id: Id, letter: Letter, reply: Reply | None) -> None:
         self.dead[id] = letter
+        self._answered(reply)
         if reply is not None:
             text = f"{_name(id)} to {letter.to} is a dead letter: {letter.reason}"
             self.steps.died(letter.seq, reply, text)
@@ -170,6 +184,7 @@ class Fold:
             told.spec, told.init = spec, init
         self.pasts.mark(seq, body.actor, body.marks)
         if body.answer is not None:
+            self._answered(body.answer[0])
             self.steps.answered(seq, *body.answer)
         self.result = body.finish if body.finish is not None else self.result
 
@@ -230,39 +245,6 @@ class Fold:
         if life == Life.ENDED and self.names.get(agent.address) == id:
             del self.names[agent.address]
 
-    def _intent(self, seq: int, body: records.Intent) -> None:
-        self._step(seq, body)
-        self.steps.intended(seq, body)
-        self.reserved += body.tokens
-        if self.limit is not None and self.spent + self.reserved > self.limit:
-            tokens = f"{self.spent} tokens are spent and {self.reserved} reserved"
-            self._wrong(seq, f"{tokens}, of {self.limit}")
-
-    def _result(self, seq: int, body: records.Result) -> None:
-        agent = self._step(seq, body)
-        self.steps.concluded(seq, body)
-        self.reserved -= body.reserved
-        self.spent += body.tokens
-        if self.reserved < 0:
-            self._wrong(seq, "more tokens are settled than were reserved")
-        if body.ok:
-            agent.attempts = 0  # a newly journaled result is progress
-
-    def _step(self, seq: int, body: records.Intent | records.Result | records.Ask) -> Agent:
-        """A step belongs to a message that waits for its turn to close."""
-        agent = self._agent(seq, body.actor)
-        waiting = self.waiting.get(body.message)
-        if waiting is None or waiting.to != body.actor:
-            text = f"a step of {_name(body.message)}, which does not wait at {agent.address}"
-            self._wrong(seq, text)
-        elif body.incarnation != agent.incarnation:
-            self._wrong(seq, f"a step of incarnation {body.incarnation} of {agent.address}")
-        return agent
-
-    def _ask(self, seq: int, body: records.Ask) -> None:
-        self._step(seq, body)
-        self.steps.asked(seq, body)
-
     def _post(self, seq: int, body: records.Post) -> None:
         self.has_begun |= body.origin == "scenario"
         if body.requeued is not None and self.dead.pop(body.requeued, None) is None:
@@ -289,7 +271,6 @@ class Fold:
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
-    records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._ask,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
-    **fold_past.EFFECTS,
+    **fold_past.EFFECTS, **fold_steps.EFFECTS,
 }  # fmt: skip

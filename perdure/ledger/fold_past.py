@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
-from perdure.ledger.interventions import Fork, Live, Restore, Verdict
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
 from perdure.ledger.records import Lane, Life, Send, Stall, Turn
 from perdure.ledger.rows import ForkRow
 
@@ -67,6 +67,13 @@ def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
     fold._lives(seq, body.lives, body.dead)
 
 
+def _cancel(fold: Whole, seq: int, body: Cancel) -> None:
+    fold._agent(seq, body.actor)
+    for id, _, _ in body.lives:
+        fold._agent(seq, id).reason = f"shutdown: {body.reason}"
+    fold._lives(seq, body.lives, body.dead)
+
+
 def _restore(fold: Whole, seq: int, body: Restore) -> None:
     agent = fold._agent(seq, body.actor)
     if body.as_of > (agent.last or body.actor):
@@ -93,6 +100,7 @@ def _live(fold: Whole, _: int, body: Live) -> None:
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Stall: _stall,
     Verdict: _verdict,
+    Cancel: _cancel,
     Restore: _restore,
     Fork: _fork,
     Live: _live,

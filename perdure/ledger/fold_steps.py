@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
-from perdure.ledger.folded import Id
+from perdure.ledger.folded import Agent, Id
 from perdure.ledger.records import Birth
 from perdure.ledger.rows import StepRow
 from perdure.ledger.stepkeys import branch_of
 from perdure.ledger.steprecords import Ask, Intent, Result
+
+if TYPE_CHECKING:
+    from perdure.ledger.fold import Fold as Whole
 
 Reply = tuple[int, int, int, str]
 
@@ -97,3 +102,54 @@ class Steps:
 def _name(key: str) -> str:
     """The name in a step key."""
     return key[len(branch_of(key)) :].rpartition("#")[0]
+
+
+def _step(fold: Whole, seq: int, body: Intent | Result | Ask) -> Agent:
+    """A step belongs to a message that waits for its turn to close."""
+    agent = fold._agent(seq, body.actor)
+    waiting = fold.waiting.get(body.message)
+    if waiting is None or waiting.to != body.actor:
+        message = f"message {body.message[0]}.{body.message[1]}"
+        fold._wrong(seq, f"a step of {message}, which does not wait at {agent.address}")
+    elif body.incarnation != agent.incarnation:
+        fold._wrong(seq, f"a step of incarnation {body.incarnation} of {agent.address}")
+    return agent
+
+
+def _ask(fold: Whole, seq: int, body: Ask) -> None:
+    _step(fold, seq, body)
+    fold.waits.asked(body.message, body.key)
+    fold.steps.asked(seq, body)
+
+
+def _intent(fold: Whole, seq: int, body: Intent) -> None:
+    _step(fold, seq, body)
+    fold.steps.intended(seq, body)
+    fold.reserved += body.tokens
+    if fold.limit is not None and fold.spent + fold.reserved > fold.limit:
+        tokens = f"{fold.spent} tokens are spent and {fold.reserved} reserved"
+        fold._wrong(seq, f"{tokens}, of {fold.limit}")
+
+
+def _result(fold: Whole, seq: int, body: Result) -> None:
+    agent = _step(fold, seq, body)
+    if fold.waits.is_settled(body.message, body.key):
+        message = f"message {body.message[0]}.{body.message[1]}"
+        fold._wrong(seq, f"{body.key} of {message} is settled a second time")
+    due = fold.waits.settle(body.message, body.key)
+    if due is not None and due > body.time and (body.ok or body.name == "sleep"):
+        fold._wrong(seq, f"a wait ends {due - body.time} ns early")
+    fold.steps.concluded(seq, body)
+    fold.reserved -= body.reserved
+    fold.spent += body.tokens
+    if fold.reserved < 0:
+        fold._wrong(seq, "more tokens are settled than were reserved")
+    if body.ok:
+        agent.attempts = 0  # a newly journaled result is progress
+
+
+EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
+    Ask: _ask,
+    Intent: _intent,
+    Result: _result,
+}

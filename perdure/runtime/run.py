@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
+from perdure.actors.cancelling import cancel
 from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
-from perdure.actors.recovery import begin_new, opened, read_lineage, set_timer, take_up
+from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
@@ -144,7 +145,6 @@ class Run:
             observer=observer,
         )
         kernel.outside.first_posts = program.posts(book.codec)
-        book.on_timer = lambda due, env: set_timer(kernel, due, env)
         kernel.quiet = self._on_quiet
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
@@ -237,6 +237,18 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def cancel(self, address: str) -> None:
+        """End an actor and all below it for good; returns when that is durable.
+
+        Their turns in flight change nothing any more, what waits for them is dead letters, and no
+        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
+        """
+        kernel = self.kernel
+        done: Future[None] = Future()
+        seq = kernel.ask_kernel(cancel, kernel, address)
+        kernel.on_kernel(kernel.barrier.when_durable, seq, done.set)
+        done.get()
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.
