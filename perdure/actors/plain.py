@@ -96,9 +96,9 @@ class Plain:
     def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
         """Have the committed state follow the record; for turns of every kind."""
         apply(cell.images, delta)  # type: ignore[arg-type]
+        cell.state_hash = hash_after
         if cell.log is not None:
             cell.log.add(delta)
-        cell.state_hash = hash_after
         actor: Any = cell.actor
         marks = actor.__marks__
         if marks.rebased:

@@ -40,6 +40,11 @@ def digest_of(reference: bytes) -> bytes:
     return reference[-32:]
 
 
+def content_digest(data: bytes) -> bytes:
+    """The blake2b-256 of a value's bytes, which are given themselves or by reference."""
+    return digest_of(data) if is_reference(data) else blob_digest(data)
+
+
 def size_of(data: bytes) -> int:
     """How many bytes a value has, which are given themselves or by reference."""
     size: int = _REFERENCE.unpack(data)[1] if is_reference(data) else len(data)
