@@ -58,6 +58,17 @@ def note(what: str) -> str:
     return what
 
 
+@tool("till.post", effect="external", idempotent=True)
+def post(what: str, idempotency_key: str = "") -> str:
+    DONE.append(idempotency_key)
+    return what
+
+
+class Poster(Actor, name="tests.fork.poster"):
+    async def on_receive(self, message: str) -> None:
+        await self.call(post, what=message)
+
+
 class Till(Actor, name="tests.fork.till"):
     """Looks up the price, then charges; says what it has charged."""
 
@@ -206,6 +217,22 @@ def test_a_step_in_doubt_stays_in_doubt_in_a_fork_under_the_key_of_the_original(
         stalls = [stall.reason for stall in of(store, records.Stall)]
         assert any("is in doubt" in reason for reason in stalls)
     assert DONE == []
+
+
+def test_a_call_in_doubt_is_redone_under_the_key_of_the_run_that_intended_it() -> None:
+    tree, disk = program(Child("poster", Poster)), Disk()
+    with running(tree, disk) as run:
+        run.tell("/r/poster", "x").get(timeout=SECONDS)
+        settle(run)
+    kinds = [raw.kind for raw in disk.reopened().records()]
+    intent = kinds.index(records.Kind.INTENT) + 1
+    for at in (intent - 1, intent):
+        store, _ = forked(disk.reopened(), at, live=True)
+        with resumed(tree, store) as run:
+            settle(run)
+    original, before, after = DONE
+    assert original == after  # its intent is the original's
+    assert original != before  # the fork has intended that call itself
 
 
 def test_a_held_fork_does_not_redo_an_idempotent_call_either() -> None:
