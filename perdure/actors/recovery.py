@@ -101,8 +101,7 @@ def take_up(kernel: Kernel) -> None:
         return
     kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
-    cells = load(book)
-    _load_timers(kernel)
+    cells = load(kernel)
     kernel.releases.resume()
     for cell in cells:
         if cell.stalled:
@@ -116,14 +115,16 @@ def take_up(kernel: Kernel) -> None:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
 
 
-def load(book: Book) -> list[Cell]:
-    """Load the budget, inboxes and steps; the actors that have something in an inbox."""
+def load(kernel: Kernel) -> list[Cell]:
+    """Load the budget, inboxes, steps and timers; the actors that have something in an inbox."""
+    book = kernel.book
     book.run_id = read_header(book).run_id
     budget = book.store.get(BUDGET_KEY)
     if budget is not None:
         book.budget = Budget(*unpack_row(BudgetRow, budget))
     cells = _load_inboxes(book)
     _load_steps(book)
+    _load_timers(kernel)
     return cells
 
 

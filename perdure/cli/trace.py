@@ -116,8 +116,7 @@ class Teller:
             case records.Stall():
                 yield clipped(body.reason)
             case records.Verdict():
-                yield f"verdict: {body.verdict}"
-                yield body.key or ""
+                yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
                 yield from self._lives(body)
             case records.Cancel():
                 yield from self._lives(body)

@@ -278,6 +278,8 @@ class Fold:
         agent.stalled = ""
         if body.verdict != "again":
             agent.attempts = agent.not_before = 0
+        if body.verdict == "forget" and body.message is not None:
+            self.waits.gone(body.message)
         self._lives(seq, body.lives, body.dead)
 
     def _status(self, _: int, body: records.Status) -> None:
