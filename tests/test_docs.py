@@ -22,7 +22,11 @@ from perdure.cli.main import VERBS
 from tests.sources import PACKAGE, ROOT, none_of, sources
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_EXAMPLES = [ROOT / "README.md", ROOT / "docs" / "quickstart.md"]
+WITH_EXAMPLES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "quickstart.md",
+    ROOT / "docs" / "inspect.md",
+]
 COMMAND_SECONDS_MAX = 60
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
