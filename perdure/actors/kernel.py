@@ -63,6 +63,7 @@ class Kernel:
         self.closing = Closing(self)
         self.steps = Steps(self)
         self.waits = Waits(self)
+        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
         self.supervising = Supervising(self)

@@ -108,8 +108,7 @@ def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
         return
     kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
-    cells = load(book)
-    _load_timers(kernel)
+    cells = load(kernel)
     kernel.releases.resume()
     for cell in cells:
         if cell.stalled:
@@ -123,14 +122,16 @@ def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
 
 
-def load(book: Book) -> list[Cell]:
-    """Load the budget, inboxes and steps; the actors that have something in an inbox."""
+def load(kernel: Kernel) -> list[Cell]:
+    """Load the budget, inboxes, steps and timers; the actors that have something in an inbox."""
+    book = kernel.book
     book.pedigree.run_id = read_lineage(book.store).header.run_id
     budget = book.store.get(BUDGET_KEY)
     if budget is not None:
         book.budget = Budget(*unpack_row(BudgetRow, budget))
     cells = _load_inboxes(book)
     _load_steps(book)
+    _load_timers(kernel)
     return cells
 
 

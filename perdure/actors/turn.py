@@ -174,9 +174,7 @@ class Turn:
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
         body = self.kernel.book.codec.encode(message)
         name = type(message).__name__
-        asked: Future[Any] = self._on_kernel(
-            self.kernel.waits.asks.ask, address, body, name, timeout
-        )
+        asked: Future[Any] = self._on_kernel(self.kernel.asks.ask, address, body, name, timeout)
         return asked
 
     def once(
@@ -191,7 +189,7 @@ class Turn:
 
     def sleep(self, seconds: float) -> Future[None]:
         self._check()
-        slept: Future[None] = self._on_kernel(self.kernel.waits.sleeping.sleep, seconds)
+        slept: Future[None] = self._on_kernel(self.kernel.sleeping.sleep, seconds)
         return slept
 
     def artifact(self, path: str, data: str | bytes) -> Future[str]:

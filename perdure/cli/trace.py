@@ -148,8 +148,7 @@ class Teller:
         """What is done to a run from above its actors."""
         match body:
             case records.Verdict():
-                yield f"verdict: {body.verdict}"
-                yield body.key or ""
+                yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
                 yield from self._lives(body)
             case records.Cancel():
                 yield from self._lives(body)

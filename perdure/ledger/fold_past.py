@@ -64,6 +64,7 @@ def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
         agent.attempts = agent.not_before = 0
     if body.verdict == "forget" and body.message is not None:
         fold.steps.forget(body.message)
+        fold.waits.gone(body.message)
     fold._lives(seq, body.lives, body.dead)
 
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
-from perdure.actors.cancelling import cancel
 from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
@@ -244,11 +243,7 @@ class Run:
         Their turns in flight change nothing any more, what waits for them is dead letters, and no
         tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
         """
-        kernel = self.kernel
-        done: Future[None] = Future()
-        seq = kernel.ask_kernel(cancel, kernel, address)
-        kernel.on_kernel(kernel.barrier.when_durable, seq, done.set)
-        done.get()
+        self.kernel.outside.cancel(address).get()
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.

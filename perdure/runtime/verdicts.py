@@ -71,7 +71,7 @@ def _repair(directory: str | Path, say: Callable[[Run], str]) -> None:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True
         opened(kernel, package_version(), run.program.code_hash)
-        load(kernel.book)
+        load(kernel)
         reason = say(run)
         kernel.outside.is_up.set()
         kernel.ending.begin("interrupted", reason)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, DeadLetter, FakeClock, SupervisorSpec, field, tool
-from perdure.errors import Crashed, UnknownActor, UsageError
+from perdure import Actor, Child, DeadLetter, FakeClock, Run, SupervisorSpec, field, tool
+from perdure.errors import CommitFailed, Crashed, UnknownActor, UsageError
 from perdure.ledger import records
 from perdure.ledger.keys import Table
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Life
+from perdure.ledger.rows import ActorRow, unpack_row
 from tests.kit import (
     SECONDS,
     Disk,
@@ -90,11 +91,6 @@ def tree(**options: Any) -> Any:
     return program(Child("team", supervisor=team), Child("other", Worker), **options)
 
 
-def lives(run: Any) -> dict[str, Life]:
-    cells = on_kernel(run, lambda: list(run.kernel.book.cells.values()))
-    return {cell.address: Life(cell.life) for cell in cells}
-
-
 def test_an_actor_and_all_below_it_end_in_one_record() -> None:
     store = MemoryStore()
     with running(tree(), store, clock=still()) as run:
@@ -123,8 +119,6 @@ def test_an_actor_and_all_below_it_end_in_one_record() -> None:
 
 
 def lives_of(store: MemoryStore) -> dict[str, Life]:
-    from perdure.ledger.rows import ActorRow, unpack_row
-
     found = [unpack_row(ActorRow, raw) for _, raw in rows(store, Table.ACTOR)]
     return {row.address: Life(row.life) for row in found}
 
@@ -180,8 +174,6 @@ def test_one_that_is_starting_is_passed_over() -> None:
     def cancel_it(run: Any) -> None:
         GATES["start"].reached()
         run.cancel("/r/team/a")
-
-    from perdure import Run
 
     run = Run(run_of, store=store, seed=1, clock=FakeClock())
     canceller = threading.Thread(target=cancel_it, args=(run,))
@@ -257,12 +249,21 @@ def test_what_is_cancelled_stays_so_after_a_resume() -> None:
         run.tell("/r/team/a", "sleep on").get(timeout=SECONDS)
         run.cancel("/r/team")
         twin = disk.reopened()
-    for store in (twin, *disk.moments[-3:]):
-        with resumed(tree(), store.reopened()) as run:
-            settle(run)
-            if "/r/team" not in lives(run):
-                continue
-            assert run.ask("/r/other", "x", timeout=SECONDS) == "did it"
+    with resumed(tree(), twin) as run:
+        settle(run)
+        with pytest.raises(UnknownActor):
+            run.cancel("/r/team")
+        assert run.ask("/r/other", "x", timeout=SECONDS) == "did it"
+    assert lives_of(twin)["/r/team/a"] == Life.ENDED
+
+
+def test_a_record_that_never_became_durable_is_not_said_to_be() -> None:
+    disk = Disk()
+    with Run(tree(), store=disk, seed=1, clock=still()) as run:
+        disk.full = True
+        with pytest.raises(CommitFailed):
+            run.cancel("/r/team")
+    assert of(disk, records.Cancel) == []
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_cycle_that_was_asked_but_not_noticed_is_found_when_its_turns_are_begu
     disk = Disk()
     tree = circle(Async, 2)
     with running(tree, disk, clock=FakeClock(jumps=False)) as run:
-        run.kernel.waits.asks._waits_for = lambda id: ()  # type: ignore[method-assign]
+        run.kernel.asks._waits_for = lambda id: ()  # type: ignore[method-assign]
         run.tell("/r/0", "x").get(timeout=SECONDS)
         until(run, lambda: len(run.kernel.waits.open) == 2 or len(of(disk, records.Ask)) == 2)
         run.tell("/r/0", "heard").get(timeout=SECONDS)

@@ -179,6 +179,6 @@ def test_trace_shows_intents_with_their_calls_and_verdicts(doubtful: Path) -> No
     perdure("doubt", doubtful, "10", "--happened", '"paid 7"')
     traced = perdure("trace", doubtful).stdout
     assert "about to bank.pay(amount=7) (financial) for 9.0; 10 tokens reserved" in traced
-    assert "verdict: happened; bank.pay#1" in traced
+    assert "verdict: happened bank.pay#1" in traced
     (intent,) = [line for line in lines("trace", doubtful) if line.get("kind") == "intent"]
-    assert intent["asked"] == {"$tuple": [{"$tuple": []}, {"amount": 7}]}
+    assert intent["asked"]["$tuple"][1] == {"amount": 7}
