@@ -22,6 +22,8 @@ INDICES_MAX = 10_000  # remembered at once; costs are few, but a user may comput
 CONCURRENCY_DEFAULT = 4  # L: turns in flight at once
 ATTEMPTS_MAX = 3  # tries at one message before it is a dead letter
 TURN_INTENTS_MAX = 100_000  # tells, stops and artifacts of one turn
+TURN_MARKS_MAX = 100  # names for one point; each is two rows
+ACTOR_MARKS_MAX = 1_000  # names that one actor has given: they are counted when it sets a new one
 WAIT_SECONDS_MAX = 100 * 365.25 * 86_400.0  # of a sleep or a timeout: ledger time is int64 ns
 SUSPEND_SECONDS_MAX = 10.0  # that a turn which only waits keeps its coroutine or its thread
 WAITING_TURNS_MAX = 256  # that do so with a coroutine each; past it the oldest are suspended
@@ -30,6 +32,12 @@ BACKOFF_FIRST_SECONDS = 0.01
 BACKOFF_FACTOR = 2.0
 BACKOFF_SECONDS_MAX = 30.0
 TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
+
+# --- steps
+STEP_KEY_BYTES_MAX = 480  # a table key of 511 bytes has actor and message in front of it
+STEP_ASKED_BYTES_MAX = 4 * 1024  # of a step's arguments in its record; past it, the start of them
+STEP_RETRIES_MAX = 1_000  # of a tool's own policy; more belongs to attempts, which are seen
+CALL_CHARS_MAX = 300  # of a recorded or attempted call, where the two are shown side by side
 
 # --- state
 STATE_OPS_MAX = (

@@ -22,6 +22,7 @@ from perdure.ledger.keys import BUDGET_KEY, Table, dead_id
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.rows import BudgetRow, DeadRow, unpack_row
 from perdure.runtime.program import Program
+from tests.tables import assert_tables_follow
 
 SECONDS = 10.0
 B = TypeVar("B")
@@ -70,6 +71,7 @@ def running(program: Program, store: MemoryStore | None = None, **options: Any) 
     with Run(program, options.pop("ledger", None), seed=1, store=store, **options) as run:
         yield run
     assert audit_store(store.reopened()) == []
+    assert_tables_follow(store.reopened())
 
 
 @contextmanager
@@ -80,6 +82,7 @@ def resumed(program: Program, store: MemoryStore, **options: Any) -> Iterator[Ru
     with Run.resume(directory, store=store, program=program, **options) as run:
         yield run
     assert audit_store(store.reopened()) == []
+    assert_tables_follow(store.reopened())
 
 
 def settle(run: Run) -> bool:

@@ -46,6 +46,7 @@ class Mixer(Actor):
         self.tell("../bad", Poison("later"), delay=3_600)
         self.spawn(Quiet, "child")
         self.tell("child", Poison("heard"))
+        self.mark("mixed")
         await self.artifact("weights.txt", "\n".join(self.seen))
 
 

@@ -26,6 +26,7 @@ WITH_EXAMPLES = [
     ROOT / "README.md",
     ROOT / "docs" / "quickstart.md",
     ROOT / "docs" / "inspect.md",
+    ROOT / "docs" / "fork.md",
 ]
 COMMAND_SECONDS_MAX = 60
 

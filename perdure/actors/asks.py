@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perdure.actors.calls import said_in_words
 from perdure.actors.cell import Step
 from perdure.actors.cycles import closed_by
 from perdure.actors.delayed import due_ns
@@ -52,7 +53,7 @@ class Asks:
             self.kernel.pressure.admit(address, to)
             due = self._due(question)
         else:
-            check_digest(turn, key, step, digest)
+            check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
         earlier = [sent for sent in turn.out if sent.to == to and to]
         turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
         if step is None or step.phase != "done":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
+from perdure.actors.held import Pedigree
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
@@ -59,6 +60,7 @@ class Book:
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.budget = Budget(None)
+        self.pedigree = Pedigree(store)
         self.dead_letters = 0
         self.dead_letters_to: str | None = None
         self.now_ns = self.clock.now_ns
@@ -80,6 +82,10 @@ class Book:
         group.bytes += len(payload)
         self.seq = seq = self.seq + 1
         return seq
+
+    def run_id_at(self, seq: int) -> bytes:
+        """The id of the run that wrote a record."""
+        return self.pedigree.run_id_at(seq)
 
     def touch(self, cell: Cell) -> None:
         """Have a cell looked at when the group is sealed."""
@@ -228,11 +234,15 @@ class Book:
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
-            self.on_steps_gone(cell, env)
-            for key, step in env.steps.items():
-                if step.stored:
-                    group.deletes.append(step_key(cell.id, env.seq, env.index, key))
-            env.steps = None
+            self.drop_steps(cell, env)
+
+    def drop_steps(self, cell: Cell, env: Envelope) -> None:
+        """Forget the steps of a message."""
+        self.on_steps_gone(cell, env)
+        for key, step in (env.steps or {}).items():
+            if step.stored:
+                self.open.deletes.append(step_key(cell.id, env.seq, env.index, key))
+        env.steps = None
 
     def pending(self, cell: Cell, seq: int, index: int) -> Envelope | None:
         """A message that an actor is handling, or will handle next; None for any other."""
@@ -245,6 +255,14 @@ class Book:
             env.steps = {}
         old = env.steps.get(key)
         step.stored = old is not None and old.stored
+        if old is not None and old.phase != "done":
+            step.begun = old.begun  # it is the same execution
+        first = next(iter(env.steps.values()), None)
+        if first is not None:
+            step.chance = first.chance
+        elif cell.turn is not None:
+            step.chance = cell.turn.attempt
+        step.met = cell.turn
         env.steps[key] = step
         self.open.steps.append((cell, env, key, step))
         self.touch(cell)

@@ -6,13 +6,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.records import Life
-from perdure.ledger.rows import ActorRow, StateRow
+from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.actors.turn import Turn
+    from perdure.actors.work import StepWork
 
 NO_HASH = bytes(16)
 
@@ -20,7 +21,10 @@ NO_HASH = bytes(16)
 class Step:
     """A step of the message at the head: journaled, so that no attempt does it again."""
 
-    __slots__ = ("digest", "name", "ok", "phase", "reserved", "seq", "stored", "value")
+    __slots__ = (
+        "again", "asked", "begun", "chance", "digest", "effect", "intent", "met", "name", "ok",
+        "phase", "redone", "reserved", "seq", "stored", "tries", "value", "work",
+    )  # fmt: skip
 
     def __init__(self, phase: str, name: str, digest: bytes, seq: int, reserved: int = 0) -> None:
         self.phase = phase  # intent, asked, done
@@ -31,6 +35,33 @@ class Step:
         self.ok = False
         self.value = b""
         self.stored = False  # whether the table has a row of it
+        self.begun = seq  # how far the journal was when it was begun
+        self.intent = 0
+        self.tries = 0
+        self.chance = 1
+        self.effect = ""
+        self.redone = True
+        self.again = False
+        self.asked: bytes | None = None  # its arguments, if this process recorded them
+        self.met: Turn | None = None  # the last turn that asked for it
+        self.work: StepWork | None = None  # who does it, if this process does
+
+    @classmethod
+    def of(cls, row: StepRow) -> Step:
+        """The step that a row of the table holds."""
+        step = cls(row.phase, row.name, row.digest, row.seq, row.reserved)
+        step.ok, step.value, step.stored = row.ok, row.value, True
+        step.begun, step.intent, step.tries = row.begun, row.intent, row.tries
+        step.chance, step.effect = row.chance, row.effect
+        step.redone, step.again = row.redone, row.again
+        return step
+
+    def row(self) -> StepRow:
+        """The step's table row."""
+        return StepRow(
+            self.phase, self.name, self.digest, self.ok, self.value, self.reserved, self.seq,
+            self.begun, self.intent, self.tries, self.chance, self.effect, self.redone, self.again,
+        )  # fmt: skip
 
 
 class Cell:
@@ -46,6 +77,8 @@ class Cell:
         "control",
         "crashes",
         "dirty",
+        "falls",
+        "fell_at",
         "held",
         "holds",
         "id",
@@ -88,6 +121,8 @@ class Cell:
         self.attempts = row.attempts
         self.not_before = row.not_before
         self.reason = row.reason
+        self.falls = row.falls  # crashes in a row, no message handled in between
+        self.fell_at = row.fell_at
         self.actor: Actor | None = None  # the live object; None while unloaded
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
         self.log: StateLog | None = None  # of a large state
@@ -101,7 +136,7 @@ class Cell:
         self.asleep: dict[str, int] | None = None  # steps its head waits for, and whom it asked
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
-        self.stalled = ""
+        self.stalled = row.stalled
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -123,6 +158,9 @@ class Cell:
             self.attempts,
             self.not_before,
             self.reason,
+            self.falls,
+            self.fell_at,
+            self.stalled,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -133,6 +171,11 @@ class Cell:
         row, self.log = found
         self.images = row.images
         self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+
+    def fall(self) -> None:
+        """Count a crash; a message handled since the last one ends the row of them."""
+        self.falls = self.falls + 1 if self.fell_at == self.turns else 1
+        self.fell_at = self.turns
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
@@ -49,6 +50,8 @@ class Closing:
             self.late(turn, "closing")
             return
         cell, env = turn.cell, turn.envelope
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         book = self.kernel.book
         encode = book.codec.encode
         try:
@@ -71,7 +74,10 @@ class Closing:
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
         env, text = turn.envelope, str(error)
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        turn.marks = None
         value = self.kernel.book.codec.encode(("Reject", text))
         reply = None if env.reply is None else (env.reply, False, value)
         turn.cell.actor = None  # what the handler changed in memory was never committed
@@ -80,7 +86,7 @@ class Closing:
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
-        is_rare = turn.kind != "receive" or turn.stop_reason is not None
+        is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         wires, dead = self._address(turn, out)
@@ -93,8 +99,8 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None):
-            fields += (turn.lives or (), dead, turn.notes or ())
+        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
+            fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -109,6 +115,8 @@ class Closing:
             cell.change_life(life)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
+        if turn.marks:
+            keep_marks(book, turn, seq)
         if out:
             book.deliver(seq, out)
         if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
@@ -207,6 +215,7 @@ class Closing:
         cell.crashes += 1
         cell.life, cell.reason = Life.DOWN, reason
         cell.attempts, cell.not_before = plan.attempts, plan.not_before
+        cell.fall()
         cell.row_dirty = True
 
     def _tell_hook(self, turn: Turn, error: BaseException) -> str:

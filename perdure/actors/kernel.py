@@ -224,6 +224,8 @@ class Kernel:
             return
         if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
             return
+        if self.steps.working:
+            return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:
             self.book.clock.jump_to(due)
@@ -254,7 +256,7 @@ class Kernel:
 
     def stall(self, cell: Cell, env: Envelope | None, reason: str) -> None:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
-        cell.stalled = cell.reason = reason
+        cell.stalled = reason
         cell.actor = None
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)

@@ -10,6 +10,7 @@ from perdure.actors.attempts import attempts_max, backoff_ns
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
+from perdure.actors.restores import climb
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
@@ -95,6 +96,8 @@ class Lifecycle:
     def _start(self, cell: Cell, env: Envelope, message: Start) -> Running:
         if message.incarnation != cell.incarnation or cell.life != Life.STARTING:
             self._end_without_hook(cell, env, "stale")
+            return None
+        if not climb(self.kernel, cell, message.incarnation):
             return None
         turns = self.kernel.turns
         cell.actor = None

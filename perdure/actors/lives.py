@@ -84,6 +84,7 @@ class Lives:
             book.consume(cell, env)
             book.bury(rows[env.seq, env.index], env.reply)
         cell.attempts = cell.not_before = 0
+        cell.stalled = ""
         cell.actor = None
 
     # --- births
@@ -97,12 +98,14 @@ class Lives:
         spec: dict[str, Any],
         init: bytes,
         life: int,
+        step: tuple[int, int, int, str] | None = None,
     ) -> Cell:
-        """Record that an actor exists; its id is the record's seq."""
+        """Record that an actor exists; its id is the record's seq, `step` what spawned it."""
         book = self.kernel.book
         parent_id = 0 if parent is None else parent.id
         init = book.blobs.small(init)
-        fields = (book.now_ns(), (), address, class_name, version, parent_id, spec, init, int(life))
+        who = (book.now_ns(), (), address, class_name, version, parent_id)
+        fields = (*who, spec, init, int(life)) + (() if step is None else (step,))
         id = book.append(Kind.BIRTH, fields)
         incarnation = 0 if life == Life.BORN else 1
         row = ActorRow(

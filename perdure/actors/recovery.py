@@ -13,6 +13,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.verdicts import Verdicts
 from perdure.caps.budget import Budget
 from perdure.errors import Broken, LedgerDamaged, NotALedger
 from perdure.ids import KERNEL_ID
@@ -27,6 +28,7 @@ from perdure.ledger.keys import (
     step_id,
     timer_id,
 )
+from perdure.ledger.lineage import Lineage, lineage
 from perdure.ledger.records import Kind, Life, Run
 from perdure.ledger.rows import BudgetRow, StatusRow, StepRow, pack_row, unpack_row
 from perdure.mailbox.control import Start
@@ -35,48 +37,52 @@ from perdure.mailbox.envelope import Envelope
 if TYPE_CHECKING:
     from perdure.actors.book import Book
     from perdure.actors.kernel import Kernel
+    from perdure.ledger.group import Store
 
 OVER = ("finishing", "finished", "failed")
 """Statuses after which nothing is dispatched any more."""
 
 
-def read_header(book: Book) -> Run:
-    """The first record of a run: what it is.
+def read_lineage(store: Store) -> Lineage:
+    """What a run is, from its first record and from that of its last fork.
 
     Raises `NotALedger` when nothing was recorded yet, and `LedgerDamaged` for another record.
     """
-    if not book.store.head().seq:
+    if not store.head().seq:
         raise NotALedger(
             "the ledger is empty: its process ended before it had recorded what it runs, so there "
             "is nothing to resume. `perdure run SCENARIO --ledger DIR` takes the directory as new."
         )
-    raw = book.store.record(1)
-    body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
-    if not isinstance(body, Run):
-        raise LedgerDamaged("record 1 is not the header of a run. Restore a backup.", 1)
-    return body
+    return lineage(store)
 
 
 def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
     """Append the header, the root and its start; `header` is `Run` without time and sends."""
     book = kernel.book
+    run = Run(0, (), *header)
     book.append(Kind.RUN, (book.now_ns(), (), *header))
-    limit = Run(0, (), *header).tokens_limit
-    book.set_budget(Budget(limit))
-    opened(kernel, version, Run(0, (), *header).code_hash)
+    book.pedigree.run_id = run.run_id
+    book.set_budget(Budget(run.tokens_limit))
+    opened(kernel, version, run.code_hash)
     kernel.ending.status = StatusRow("starting", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
+    _bear(kernel, root)
+
+
+def _bear(kernel: Kernel, root: dict[str, Any]) -> Cell:
+    """Record the root and its start."""
     cell = kernel.lives.birth(
         None,
         root["address"],
         root["class_name"],
         root["version"],
         root["spec"],
-        book.codec.encode(root["init"], f"the init of {root['address']}"),
+        kernel.book.codec.encode(root["init"], f"the init of {root['address']}"),
         Life.STARTING,
     )
     start = kernel.lifecycle.control(cell.id, KERNEL_ID, Start(1))
     kernel.outside.post([start], "start")
+    return cell
 
 
 def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
@@ -85,8 +91,11 @@ def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
     kernel.book.append(Kind.OPEN, fields)
 
 
-def take_up(kernel: Kernel) -> None:
-    """Load what is pending, and make ready what may run."""
+def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
+    """Load what is pending, and make ready what may run.
+
+    `root_init` is what the root is made of if there is none: a fork may be of a run that had none.
+    """
     book = kernel.book
     raw = book.store.get(STATUS_KEY)
     if raw is None:
@@ -99,16 +108,13 @@ def take_up(kernel: Kernel) -> None:
         return
     kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
-    budget = book.store.get(BUDGET_KEY)
-    if budget is not None:
-        book.budget = Budget(*unpack_row(BudgetRow, budget))
-    cells = _load_inboxes(book)
-    _load_steps(book)
-    _load_timers(kernel)
+    cells = load(kernel)
     kernel.releases.resume()
     for cell in cells:
+        if cell.stalled:
+            Verdicts(kernel).again(cell)  # what it waits for may have been repaired outside
         kernel.dispatch.consider(cell)
-    root = _root(book)
+    root = _root(book) or _bear(kernel, root_init)
     if root.life == Life.RUNNING:
         kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
@@ -116,8 +122,23 @@ def take_up(kernel: Kernel) -> None:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
 
 
-def _root(book: Book) -> Cell:
-    return book.cell(next(child_id(key)[1] for key, _ in book.store.scan(child_prefix(KERNEL_ID))))
+def load(kernel: Kernel) -> list[Cell]:
+    """Load the budget, inboxes, steps and timers; the actors that have something in an inbox."""
+    book = kernel.book
+    book.pedigree.run_id = read_lineage(book.store).header.run_id
+    budget = book.store.get(BUDGET_KEY)
+    if budget is not None:
+        book.budget = Budget(*unpack_row(BudgetRow, budget))
+    cells = _load_inboxes(book)
+    _load_steps(book)
+    _load_timers(kernel)
+    return cells
+
+
+def _root(book: Book) -> Cell | None:
+    for key, _ in book.store.scan(child_prefix(KERNEL_ID)):
+        return book.cell(child_id(key)[1])
+    return None
 
 
 def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:
@@ -158,12 +179,9 @@ def _load_steps(book: Book) -> None:
         env = book.pending(cell, seq, index)
         if env is None:
             raise Broken(f"step {name} is of message {seq}.{index}, which {actor} does not have")
-        row = unpack_row(StepRow, raw)
-        step = Step(row.phase, row.name, row.digest, row.seq, row.reserved)
-        step.ok, step.value, step.stored = row.ok, row.value, True
         if env.steps is None:
             env.steps = {}
-        env.steps[name] = step
+        env.steps[name] = Step.of(unpack_row(StepRow, raw))
 
 
 def _load_timers(kernel: Kernel) -> None:

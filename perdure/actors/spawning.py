@@ -55,15 +55,15 @@ class Spawning:
         spec = cast("Any", book.classes[IMPLICIT]).spec_of(name, class_name, options)
         body = book.codec.encode(init, f"the init of {address}")
         build(cls, book.codec.decode(body))  # refused here, in the handler that gave it
-        digest = blake2b(body, digest_size=16).digest()
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
-        child = self.kernel.lives.birth(
-            above, address, class_name, declaration.version, spec, body, life
-        )
+        who = (above, address, class_name, declaration.version, spec, body, life)
+        env = turn.envelope
+        child = self.kernel.lives.birth(*who, (cell.id, env.seq, env.index, key))
+        digest = blake2b(child.init, digest_size=16).digest()
         step = Step("done", f"{SPAWN}{name}", digest, child.id)
-        book.keep_step(cell, turn.envelope, key, step)
+        book.keep_step(cell, env, key, step)
         if life == Life.STARTING:
             self._start(above, child)
         return Ref(address)

@@ -42,7 +42,7 @@ class Supervising:
     ) -> int:
         """Start an actor's next incarnation, making the actor if there is none; its id."""
         book = self.kernel.book
-        body = book.codec.encode(init, f"the init of {address}")
+        body = book.blobs.small(book.codec.encode(init, f"the init of {address}"))
         id = book.find(address)
         if id:
             cell = book.cell(id)
@@ -52,6 +52,7 @@ class Supervising:
                 return id
             if (cell.spec, cell.init) != (spec, body):
                 cell.spec, cell.init = spec, body
+                turn.specs = [*(turn.specs or ()), (id, spec, body)]
         else:
             cls = book.classes.get(class_name)
             version = 1 if cls is None else cls.__declaration__.version

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors import leftovers
 from perdure.actors.cell import Cell
+from perdure.actors.doubts import Stalled
 from perdure.actors.futures import Future
 from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.suspension import Suspended
 from perdure.actors.turn import Turn
 from perdure.actors.waiting import Wait
-from perdure.actors.work import Stalled
 from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
@@ -135,6 +135,8 @@ class Turns:
         """End a turn whose handler raised, once nothing of it is under way."""
         if isinstance(error, asyncio.CancelledError) and not turn.open:
             return  # fenced: the runner that carried it goes on
+        if turn.keys is not None:
+            turn.keys.is_failing = True
         if turn.open and turn.tasks:
             await leftovers.end(turn)
         if turn.pending and turn.open:

@@ -53,6 +53,7 @@ class Verbs(Protocol):
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: Any, /) -> Ref: ...
     def stop(self, reason: str, /) -> None: ...
     def finish(self, result: object, /) -> None: ...
+    def mark(self, name: str, /) -> None: ...
 
 
 class SpawnOptions(TypedDict, total=False):
@@ -190,13 +191,23 @@ class Acting:
         """Finish the run with a result when this turn is committed."""
         self._in_turn("finish").finish(result)
 
+    def mark(self, name: str) -> None:
+        """Name the point of the run at which this turn is committed: to fork from, to restore to.
+
+        A mark set again moves. Raises `UsageError` for a name that is none, `Refused` for too many.
+        """
+        self._in_turn("mark").mark(name)
+
     def now(self) -> datetime:
-        """The ledger time of this turn, aware (UTC); the same on every attempt that is replayed."""
+        """The ledger time, aware (UTC): a step, so that a retry sees what the first attempt saw."""
         return self._in_turn("now").now()
 
     @property
     def random(self) -> Random:
-        """Chance that a replay repeats: seeded by run, actor, message and attempt."""
+        """Chance that a replay repeats: seeded by run, actor, message and attempt.
+
+        Once an attempt has journaled a step, later ones have its chance.
+        """
         return self._in_turn("random").random
 
     @property

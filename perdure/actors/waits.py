@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.asks import Asks
 from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
+from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.sleeping import Sleeping
-from perdure.actors.steps import failure_of
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Wait

@@ -22,6 +22,8 @@ EXIT_SIGPIPE = 141
 VERBS = {
     "run": ("perdure.cli.run", "Start a run of a scenario."),
     "resume": ("perdure.cli.resume", "Take a run up where its last process left it."),
+    "fork": ("perdure.cli.fork", "Make a new run of the first records of another."),
+    "restore": ("perdure.cli.restore", "Set an actor, and all below it, back to a mark."),
     "runs": ("perdure.cli.runs", "List the runs there are."),
     "show": ("perdure.cli.show", "Show what a run is and how it stands."),
     "tree": ("perdure.cli.tree", "Show a run's actors, and who supervises whom."),
@@ -30,6 +32,8 @@ VERBS = {
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
+    "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
+    "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),

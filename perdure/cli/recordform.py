@@ -15,7 +15,7 @@ from perdure.ledger.records import Body, Lane, Life, Record, Send
 from perdure.runtime.view import View
 
 CACHED_MAX = 4_096
-ENCODED = {"init", "value", "finish", "result"}
+ENCODED = {"init", "value", "finish", "result", "asked"}
 """Fields that hold an encoded value."""
 
 CONTROL = {
@@ -82,6 +82,11 @@ class Reader:
         ids |= {change[0] for change in getattr(body, "lives", ())}
         return any(self.address(id) == address for id in ids)
 
+    def is_new_call(self, record: Record) -> bool:
+        """Whether a record is of a call that a fork made itself."""
+        is_call = isinstance(record.body, records.Intent | records.Result)
+        return is_call and 0 < self.view.lineage.at < record.seq
+
     def sends(self, seq: int, body: Body) -> list[dict[str, Any]]:
         """The messages that a record sends, for JSON."""
         found = []
@@ -116,6 +121,8 @@ class Reader:
         for name, value in fields.items():
             if name not in ("time", "sends") and value not in (None, (), ""):
                 form[name] = self._field(name, value)
+        if self.is_new_call(record):
+            form["new"] = True
         form["hash"] = record.hash.hex()
         if body.sends:
             form["sends"] = self.sends(seq, body)
@@ -123,7 +130,7 @@ class Reader:
 
     def _field(self, name: str, value: Any) -> Any:
         match name:
-            case "actor" | "parent":
+            case "actor" | "parent" if isinstance(value, int):  # a fork's parent is a run
                 return self.address(value)
             case "message" | "timer" | "requeued":
                 return str(MessageId(*value))
@@ -133,6 +140,8 @@ class Reader:
                 return [[self.address(id), n, Life(life).name.lower()] for id, n, life in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
+            case "inits" | "specs":
+                return [[self.address(row[0]), self.view.codec.form(row[-1])] for row in value]
             case "answer":
                 return {"ok": value[1], "value": self.view.codec.form(value[2])}
             case _ if name in ENCODED:

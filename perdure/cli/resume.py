@@ -23,6 +23,7 @@ OVER = ("finished", "failed")
 @click.command("resume")
 @run_argument
 @click.option("--no-wait", is_flag=True, help="End when only timers or people remain (exit 4).")
+@click.option("--live", is_flag=True, help="Let a fork act from now on.")
 @click.option("--strict", is_flag=True, help="Exit 1 if there are dead letters.")
 @click.option("--crash-at", type=int, metavar="SEQ", help="Die once record SEQ is durable.")
 @click.option("--crash-before", type=int, metavar="SEQ", help="Die before record SEQ is durable.")
@@ -30,6 +31,7 @@ OVER = ("finished", "failed")
 def command(
     run: str,
     no_wait: bool,
+    live: bool,
     strict: bool,
     crash_at: int | None,
     crash_before: int | None,
@@ -55,7 +57,7 @@ def command(
 
     def begin(observer: Observer) -> Run:
         resumed = Run.resume(
-            directory, observer=observer, crash_at=crash_at, crash_before=crash_before
+            directory, observer=observer, live=live, crash_at=crash_at, crash_before=crash_before
         )
         if as_json:
             write_json({"event": "resume", "run": name, "ledger": str(directory)})

@@ -38,10 +38,26 @@ def _lines(view: View) -> list[str]:
         labelled("began", f"{moment(header.time)}   {count(head.seq, 'record')} over {lasted}"),
         labelled("seed", str(header.seed)),
     ]
+    fork = view.lineage.fork
+    if fork is not None:
+        at, parent = fork.pasts[-1]
+        state = "held: it may only read" if fork.held else "live"
+        lines.append(labelled("fork", f"of {parent.hex()} at record {at:,}   {state}"))
+        new = f"{count(head.seq - at, 'record')} after it, in which calls are new"
+        lines.append(labelled("", new))
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
     return [line for line in lines if line.strip()]
+
+
+def _fork(view: View) -> dict[str, object]:
+    """Of which run it is a fork, and where; nothing for any other run."""
+    fork = view.lineage.fork
+    if fork is None:
+        return {}
+    pasts = [{"run_id": id.hex(), "last": last} for last, id in fork.pasts]
+    return {"fork": {"at": fork.pasts[-1][0], "held": fork.held, "parents": pasts}}
 
 
 def _header(view: View) -> dict[str, object]:
@@ -52,6 +68,7 @@ def _header(view: View) -> dict[str, object]:
         "goal": header.goal,
         "seed": header.seed,
         "settings": dict(header.settings),
+        **_fork(view),
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,

@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from perdure.actors.calls import in_words
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, paint, say, write_answer, write_json
-from perdure.cli.words import clipped, clock, count, size
+from perdure.cli.words import clipped, clock, count, size, written
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
@@ -19,12 +20,16 @@ from perdure.ledger.records import Life, Record, Send
 COLOURS = {
     "crash": "red",
     "stall": "red",
-    "cancel": "red",
     "late": "yellow",
     "status": "green",
     "birth": "cyan",
+    "fork": "cyan",
+    "cancel": "red",
 }
 SENDS_SHOWN_MAX = 3
+
+Living = records.Turn | records.Crash | records.Cancel | records.Verdict
+"""Records that change lives."""
 
 
 @click.command("trace")
@@ -91,7 +96,8 @@ class Teller:
 
     def told(self, record: Record) -> str:
         """What a record says, in words."""
-        return "; ".join(self.parts(record))
+        new = [paint("new", "green")] if self._reader.is_new_call(record) else []
+        return "; ".join([*new, *self.parts(record)])
 
     def parts(self, record: Record) -> list[str]:
         """What a record says, one thing after the other; a turn's first is its message."""
@@ -115,7 +121,8 @@ class Teller:
                 yield clipped(body.reason)
                 yield from self._lives(body)
             case records.Intent():
-                yield f"about to {body.name} ({body.effect}) for {MessageId(*body.message)}"
+                call = clipped(in_words(body.name, body.asked))
+                yield f"about to {call} ({body.effect}) for {MessageId(*body.message)}"
                 yield f"{count(body.tokens, 'token')} reserved" if body.tokens else ""
             case records.Result():
                 yield self._result(body)
@@ -134,8 +141,25 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case _:
+                yield from self._from_above(body)
+
+    def _from_above(self, body: records.Body) -> Iterator[str]:
+        """What is done to a run from above its actors."""
+        match body:
+            case records.Verdict():
+                yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
+                yield from self._lives(body)
             case records.Cancel():
                 yield from self._lives(body)
+            case records.Fork():
+                yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
+                yield from (f"{name}={written(value)}" for name, value in body.settings.items())
+            case records.Live():
+                yield "it may act from here on"
+            case records.Restore():
+                yield f"back to {body.rung}, record {body.as_of}" if body.as_of else body.rung
+                yield f"{count(body.undone, 'turn')} undone" if body.undone else ""
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"
@@ -149,12 +173,14 @@ class Teller:
             yield f"is {Life(body.life).name.lower()}"
         for path, _, bytes_ in body.artifacts:
             yield f"makes {path}, {size(bytes_)}"
+        if body.marks:
+            yield "marks " + ", ".join(body.marks)
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)
         yield from (note for note in body.notes)
 
-    def _lives(self, body: records.Turn | records.Crash | records.Cancel) -> Iterator[str]:
+    def _lives(self, body: Living) -> Iterator[str]:
         for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
             which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
             yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"
@@ -164,12 +190,12 @@ class Teller:
             yield paint(count(len(body.dead), "dead letter"), "red")
 
     def _result(self, body: records.Result) -> str:
-        took = f"{body.took / 1e6:.1f} ms"
+        took = f"{body.took / 1e6:.1f} ms{f', try {body.tries}' if body.tries > 1 else ''}"
         spent = f", {count(body.tokens, 'token')}" if body.tokens else ""
         if body.ok:
             return f"{body.name} took {took}{spent}"
         value: Any = self._reader.view.codec.decode(body.value)
-        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value))}"
+        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value[:2]))}"
 
     def _sent(self, record: Record) -> Iterator[str]:
         """What a record sends, equal kinds to one address together."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from perdure.ledger import keys, rows
 from perdure.ledger.blobs import ReadBlob, digest_of, references, size_of
 from perdure.ledger.fold import Fold
-from perdure.ledger.folded import Letter, Violation
+from perdure.ledger.folded import Letter, Violation, Waiting
 from perdure.ledger.group import Row, Store
 from perdure.ledger.journal import read_record
 from perdure.ledger.keys import Table
@@ -105,6 +105,15 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.timer_key(due, seq, index)] = f"timer {seq}.{index}"
     for seq, index in fold.dead:
         found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
+    for actor, name in fold.pasts.marks:
+        found[keys.mark_key(actor, name)] = f"mark {name}"
+    if fold.pasts.row is not None:
+        found[keys.FORK_KEY] = "the run's fork"
+    for (seq, index), steps in fold.steps.rows.items():
+        waiting = fold.waiting.get((seq, index), Waiting(0, 0, 0, None))
+        for name in steps:
+            key = keys.step_key(waiting.to, seq, index, name)
+            found[key] = f"step {name} of message {seq}.{index}"
     for path, artifact in fold.artifacts.items():
         found[keys.artifact_key(path)] = path
         if not artifact[3]:
@@ -134,6 +143,10 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("not_before", row.attempts and row.not_before, agent.attempts and agent.not_before),
         ("crashes", row.crashes, agent.crashes),
         ("restarts", row.restarts, agent.restarts),
+        ("falls", (row.falls, row.fell_at), (agent.falls, agent.fell_at)),
+        ("spec", row.spec, agent.spec),
+        ("init", row.init, agent.init),
+        ("stalled", row.stalled, agent.stalled),
     )
 
 
@@ -161,7 +174,10 @@ def _inbox(fold: Fold, key: bytes, value: bytes) -> str | None:
 
 def _step(fold: Fold, key: bytes, value: bytes) -> str | None:
     actor, seq, index, name = keys.step_id(key)
-    unpack_row(rows.StepRow, value)
+    row = unpack_row(rows.StepRow, value)
+    true = fold.steps.rows.get((seq, index), {}).get(name)
+    if true is None or row._replace(value=b"") != true._replace(value=b""):
+        return f"step {name} of message {seq}.{index} is {row}, and the journal says {true}"
     for lane in Lane:
         head = next(iter(fold.lanes.get((actor, lane), ())), None)
         if head == (seq, index):
@@ -181,7 +197,7 @@ def _dead(fold: Fold, key: bytes, value: bytes) -> str | None:
     letter = fold.dead.get((seq, index))
     if letter is None:
         return f"message {seq}.{index} is no dead letter"
-    said = Letter(row.to, row.reason, row.attempts, row.seq)
+    said = Letter(row.to, row.reason, row.attempts, row.seq, letter.time)
     return _differs(f"message {seq}.{index}", ("that it is", said, letter))
 
 
@@ -208,6 +224,9 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
         said = tuple(unpack_row(rows.BudgetRow, value))
         true = (fold.limit, fold.spent, fold.reserved)
         return _differs("the budget", ("limit, spent, reserved", said, true))
+    if key == keys.FORK_KEY:
+        fork = unpack_row(rows.ForkRow, value)
+        return _differs("the run", ("fork", fork, fold.pasts.row))
     if key != keys.STATUS_KEY:
         return f"there is no row {key!r}"
     status = unpack_row(rows.StatusRow, value).status
@@ -215,6 +234,12 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
     if not fold.has_begun and last in ("interrupted", "waiting"):
         last = "starting"  # the scenario's first messages are still to be sent
     return _differs("the run", ("status", status, last))
+
+
+def _mark(fold: Fold, key: bytes, value: bytes) -> str | None:
+    actor, name = keys.mark_id(key)
+    true = fold.pasts.marks.get((actor, name), 0)
+    return _differs(f"mark {name}", ("record", int.from_bytes(value, "big"), true))
 
 
 _CHECKS: dict[int, Check] = {
@@ -227,5 +252,6 @@ _CHECKS: dict[int, Check] = {
     Table.ARTIFACT: _artifact,
     Table.CHILD: _child,
     Table.RUN: _run,
+    Table.MARK: _mark,
     Table.UNRELEASED: _unreleased,
 }

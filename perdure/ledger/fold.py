@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import records
+from perdure.ledger import fold_past, fold_steps, records
+from perdure.ledger.fold_past import Pasts, farewell
+from perdure.ledger.fold_steps import Steps
 from perdure.ledger.fold_waits import Reply, Waits
 from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
 from perdure.ledger.images import apply, state_hash
@@ -40,6 +42,9 @@ class Fold:
         self.artifacts: dict[str, tuple[bytes, int, int, bool]] = {}
         self.limit: int | None = None
         self.spent = self.reserved = 0
+        self.steps = Steps()
+        self.pasts = Pasts()
+        self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
         self.status: records.Status | None = None  # None once a process took the ledger again
 
@@ -73,8 +78,8 @@ class Fold:
     def _send(self, seq: int, index: int, body: records.Body, send: Send) -> None:
         id = (seq, index)
         if send.dead is not None:
-            self.dead[id] = Letter(send.dead[0], send.dead[1], 0, seq)
-            self._answered(send.reply)
+            letter = Letter(send.dead[0], send.dead[1], 0, seq, body.time)
+            self._lay_out(id, letter, send.reply)
         elif send.due is not None:
             self.timers[id] = send.due
             if send.reply is not None:
@@ -104,6 +109,7 @@ class Fold:
                     self._wrong(seq, text)
                     break
         del self.waiting[id]
+        self.steps.forget(id)
         del lane[id]
         self.waits.gone(id)
         if not lane:
@@ -120,16 +126,27 @@ class Fold:
         waiting = self.waiting.get(id)
         if waiting is not None:
             self._consume(seq, waiting.to, id)
-            self._answered(waiting.reply)
-        elif self.timers.pop(id, None) is None:
+            self._lay_out(
+                id, Letter(row.to, row.reason, row.attempts, seq, self.time), waiting.reply
+            )
+            return
+        if self.timers.pop(id, None) is None:
             self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
-        self.dead[id] = Letter(row.to, row.reason, row.attempts, seq)
+        self.dead[id] = Letter(row.to, row.reason, row.attempts, seq, self.time)
+
+    def _lay_out(self, id: Id, letter: Letter, reply: Reply | None) -> None:
+        self.dead[id] = letter
+        self._answered(reply)
+        if reply is not None:
+            text = f"{_name(id)} to {letter.to} is a dead letter: {letter.reason}"
+            self.steps.died(letter.seq, reply, text)
 
     # --- records
 
     def _run(self, seq: int, body: records.Run) -> None:
         if seq != 1:
             self._wrong(seq, "a second header")
+        self.pasts.run_id = body.run_id
         self.limit = body.tokens_limit
 
     def _open(self, _: int, body: records.Open) -> None:
@@ -141,7 +158,10 @@ class Fold:
         if body.parent:
             self._agent(seq, body.parent)
         incarnation = 0 if body.life == Life.BORN else 1
-        self.agents[seq] = Agent(body.address, body.class_name, body.parent, body.life, incarnation)
+        who = (body.address, body.class_name, body.parent, body.life, incarnation)
+        self.agents[seq] = Agent(*who, body.version, body.spec, body.init)
+        if body.step is not None:
+            self.steps.spawned(seq, body, self.agents[body.step[0]].attempts + 1)
         self.names[body.address] = seq
 
     def _turn(self, seq: int, body: records.Turn) -> None:
@@ -152,6 +172,24 @@ class Fold:
             agent.turns += 1
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
+        self._change_state(seq, agent, body)
+        if body.life is not None:
+            farewell(agent, body)
+            agent.life = body.life
+        self._lives(seq, body.lives, body.dead)
+        for path, digest, size in body.artifacts:
+            self.artifacts[path] = (digest, size, seq, False)
+        for id, spec, init in body.specs:
+            told = self._agent(seq, id)
+            told.spec, told.init = spec, init
+        self.pasts.mark(seq, body.actor, body.marks)
+        if body.answer is not None:
+            self._answered(body.answer[0])
+            self.steps.answered(seq, *body.answer)
+        self.result = body.finish if body.finish is not None else self.result
+
+    def _change_state(self, seq: int, agent: Agent, body: records.Turn | records.Restore) -> None:
+        """A delta follows from the state before it, and is folded into it."""
         if body.previous != (agent.last or body.actor):
             self._wrong(seq, f"it follows record {body.previous} of {agent.address}")
         agent.last = seq
@@ -160,17 +198,13 @@ class Fold:
         if agent.state_hash != body.state_hash:
             self._wrong(seq, f"the state hash of {agent.address} does not follow from its delta")
             agent.state_hash = body.state_hash
-        if body.life is not None:
-            agent.life = body.life
-        self._answered(None if body.answer is None else body.answer[0])
-        self._lives(seq, body.lives, body.dead)
-        for path, digest, size in body.artifacts:
-            self.artifacts[path] = (digest, size, seq, False)
 
     def _crash(self, seq: int, body: records.Crash) -> None:
         agent = self._begin(seq, body)
         agent.crashes += 1
-        agent.life = Life.DOWN
+        agent.falls = agent.falls + 1 if agent.fell_at == agent.turns else 1
+        agent.fell_at = agent.turns
+        agent.life, agent.reason = Life.DOWN, body.reason
         is_dead = any((row[0], row[1]) == body.message for row in body.dead)
         waiting = self.waiting.get(body.message)
         if waiting is None or waiting.to != body.actor or waiting.lane == Lane.CONTROL:
@@ -204,51 +238,12 @@ class Fold:
         agent.life, agent.incarnation = life, incarnation
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
+            agent.stalled = ""
             left = self.lanes.get((id, Lane.USER))
             if left:
                 self._wrong(seq, f"{agent.address} is gone, and {len(left)} messages wait for it")
         if life == Life.ENDED and self.names.get(agent.address) == id:
             del self.names[agent.address]
-
-    def _intent(self, seq: int, body: records.Intent) -> None:
-        self._step(seq, body)
-        self.reserved += body.tokens
-        if self.limit is not None and self.spent + self.reserved > self.limit:
-            tokens = f"{self.spent} tokens are spent and {self.reserved} reserved"
-            self._wrong(seq, f"{tokens}, of {self.limit}")
-
-    def _result(self, seq: int, body: records.Result) -> None:
-        agent = self._step(seq, body)
-        if self.waits.is_settled(body.message, body.key):
-            self._wrong(seq, f"{body.key} of {_name(body.message)} is settled a second time")
-        due = self.waits.settle(body.message, body.key)
-        if due is not None and due > body.time and (body.ok or body.name == "sleep"):
-            self._wrong(seq, f"a wait ends {due - body.time} ns early")
-        self.reserved -= body.reserved
-        self.spent += body.tokens
-        if self.reserved < 0:
-            self._wrong(seq, "more tokens are settled than were reserved")
-        if body.ok:
-            agent.attempts = 0  # a newly journaled result is progress
-
-    def _ask(self, seq: int, body: records.Ask) -> None:
-        self._step(seq, body)
-        self.waits.asked(body.message, body.key)
-
-    def _cancel(self, seq: int, body: records.Cancel) -> None:
-        self._agent(seq, body.actor)
-        self._lives(seq, body.lives, body.dead)
-
-    def _step(self, seq: int, body: records.Intent | records.Result | records.Ask) -> Agent:
-        """A step belongs to a message that waits for its turn to close."""
-        agent = self._agent(seq, body.actor)
-        waiting = self.waiting.get(body.message)
-        if waiting is None or waiting.to != body.actor:
-            text = f"a step of {_name(body.message)}, which does not wait at {agent.address}"
-            self._wrong(seq, text)
-        elif body.incarnation != agent.incarnation:
-            self._wrong(seq, f"a step of incarnation {body.incarnation} of {agent.address}")
-        return agent
 
     def _post(self, seq: int, body: records.Post) -> None:
         self.has_begun |= body.origin == "scenario"
@@ -276,7 +271,6 @@ class Fold:
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
-    records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._ask,
-    records.Cancel: Fold._cancel,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
+    **fold_past.EFFECTS, **fold_steps.EFFECTS,
 }  # fmt: skip

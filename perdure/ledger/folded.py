@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perdure.ledger.images import Image
 
@@ -37,6 +37,7 @@ class Letter(NamedTuple):
     reason: str
     attempts: int
     seq: int
+    time: int
 
 
 @dataclass(slots=True)
@@ -48,11 +49,18 @@ class Agent:
     parent: int
     life: int
     incarnation: int
+    version: int = 1
+    spec: dict[str, Any] = field(default_factory=dict)
+    init: bytes = b""
     attempts: int = 0
     not_before: int = 0
     crashes: int = 0
     restarts: int = 0
+    reason: str | bytes = ""  # of its last end; bytes: of the message that told it
+    falls: int = 0
+    fell_at: int = 0
     turns: int = 0
+    stalled: str = ""
     last: int = 0  # the record that its state is as of
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)

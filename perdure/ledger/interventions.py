@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
     verdict: str  # happened, did-not-happen, again, forget, dead
     value: bytes | None  # the encoded result of a step that happened
     dead: tuple[Any, ...] = ()  # Dead rows: the message, when it is given up
+    lives: tuple[Any, ...] = ()  # [(actor id, incarnation, Life)…]: the children it had spawned
 
 
 class Restore(NamedTuple):
@@ -33,7 +34,7 @@ class Restore(NamedTuple):
     sends: tuple[Any, ...]
     actor: int
     incarnation: int  # that begins with it
-    rung: str  # "mark:NAME" or "fresh"
+    rung: str  # "mark:NAME" or "fresh"; "settings": child specs of a fork
     as_of: int  # the record whose state it is; 0 for a fresh one
     undone: int  # turns whose changes are gone
     delta: tuple[Any, ...]  # from the state before to this one; see images.py
@@ -50,6 +51,7 @@ class Fork(NamedTuple):
     settings: dict[str, Any]
     code: str | None  # where its code is, if not where the original's was
     code_hash: bytes
+    inits: tuple[Any, ...] = ()  # [(actor id, init)…] of those without a state, by its settings
 
 
 class Live(NamedTuple):

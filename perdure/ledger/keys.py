@@ -25,6 +25,7 @@ class Table(IntEnum):
     RUN = 10  # name -> what the run as a whole is up to
     DELTA = 11  # id, seq -> what a group changed in a large state since its row
     UNRELEASED = 12  # path -> nothing: an artifact whose file is not in place
+    MARK = 13  # id (0: the run), name -> seq of the record that has the mark
 
 
 _ID = Struct(">BQ")
@@ -35,6 +36,7 @@ _OWNED = Struct(">BQQI")
 
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
+FORK_KEY = bytes([Table.RUN]) + b"fork"
 
 
 def actor_key(actor: int) -> bytes:
@@ -113,6 +115,19 @@ def child_id(key: bytes) -> tuple[int, int]:
     """(parent, child) of a child's key."""
     _, parent, child = _PAIR.unpack(key)
     return parent, child
+
+
+def mark_key(actor: int, name: str) -> bytes:
+    return mark_prefix(actor) + name.encode()
+
+
+def mark_id(key: bytes) -> tuple[int, str]:
+    """(actor, name) of a mark's key."""
+    return actor_of(key[: _ID.size]), key[_ID.size :].decode()
+
+
+def mark_prefix(actor: int) -> bytes:
+    return _ID.pack(Table.MARK, actor)
 
 
 def child_prefix(parent: int) -> bytes:

@@ -168,6 +168,7 @@ class Birth(NamedTuple):
     spec: dict[str, Any]  # attempts_max, backoff, restart, shutdown… as the kernel needs them
     init: bytes  # encoded keyword arguments
     life: int
+    step: tuple[int, int, int, str] | None = None  # (actor, seq, index, key) that spawned it
 
 
 class Turn(NamedTuple):
@@ -191,6 +192,7 @@ class Turn(NamedTuple):
     dead: tuple[Any, ...] = ()  # Dead rows: inboxes of those whose life ended here
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
+    specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
 
 
 class Crash(NamedTuple):

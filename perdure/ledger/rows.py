@@ -30,6 +30,9 @@ class ActorRow(NamedTuple):
     attempts: int  # failed tries at the head message, without progress since
     not_before: int  # ledger time of the next try
     reason: str  # of the last exit
+    falls: int = 0  # crashes in a row, no message handled in between
+    fell_at: int = 0  # its turns at the last of them
+    stalled: str = ""  # why it waits for a repair, if it does
 
 
 class StateRow(NamedTuple):
@@ -63,7 +66,14 @@ class StepRow(NamedTuple):
     ok: bool
     value: bytes
     reserved: int
-    seq: int
+    seq: int  # of the record that says so
+    begun: int = 0  # how far the journal was when the step was begun; 0: nothing follows from it
+    intent: int = 0  # the record of its intent, if it needed one
+    tries: int = 0  # executions so far, over all attempts at the message
+    chance: int = 1  # the attempt that seeds the message's chance
+    effect: str = ""  # of its tool; none for asks, births and times
+    redone: bool = True  # made again when nobody knows whether it happened
+    again: bool = False  # a failure that its own policy does not leave at that
 
 
 class DeadRow(NamedTuple):
@@ -91,6 +101,14 @@ class StatusRow(NamedTuple):
     status: str
     reason: str
     result: bytes | None
+
+
+class ForkRow(NamedTuple):
+    """What a fork is: `pasts` are the runs that its first records are of, (last seq, run id)."""
+
+    run_id: bytes
+    pasts: tuple[tuple[int, bytes], ...]
+    held: bool  # only tools that read may run
 
 
 class BudgetRow(NamedTuple):

@@ -22,7 +22,7 @@ def cancel_in(directory: str | Path, address: str) -> int:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True  # nothing is handled by this process
         opened(kernel, package_version(), run.program.code_hash)
-        take_up(kernel)
+        take_up(kernel, run.program.root())
         kernel.outside.is_up.set()
         seqs.append(cancel(kernel, address))
         kernel.ending.begin("interrupted", f"{address} was cancelled")

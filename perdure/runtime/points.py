@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from perdure.errors import UsageError
-from perdure.ledger.group import RawRecord, Store
-from perdure.ledger.journal import unpack_payload
+from perdure.ids import KERNEL_ID
+from perdure.ledger.group import Store
+from perdure.ledger.keys import mark_id, mark_key, mark_prefix
 from perdure.ledger.messages import suggest
-from perdure.ledger.records import Kind, Turn
-from perdure.limits import READ_ROWS_MAX
 
 if TYPE_CHECKING:
     from perdure.runtime.view import View
@@ -107,28 +105,11 @@ def _shown(ns: int) -> str:
 
 
 def _marked(store: Store, name: str) -> int:
-    """The last record that has a mark."""
-    wanted = name.encode()
-    for raw in _turns_backwards(store):
-        if wanted in raw.payload and name in _marks(raw):
-            return raw.seq
-    known = {mark for raw in _turns_backwards(store) for mark in _marks(raw)}
+    """The record that a mark of the run names: the last one that was given it."""
+    raw = store.get(mark_key(KERNEL_ID, name))
+    if raw is not None:
+        return int.from_bytes(raw, "big")
+    known = [mark_id(key)[1] for key, _ in store.scan(mark_prefix(KERNEL_ID))]
     raise UsageError(
         f"there is no mark {name!r} in this run.{suggest(name, known)} A point is {FORMS}."
     )
-
-
-def _marks(raw: RawRecord) -> tuple[str, ...]:
-    body = unpack_payload(raw.seq, raw.kind, raw.payload)
-    return body.marks if isinstance(body, Turn) else ()
-
-
-def _turns_backwards(store: Store) -> Iterator[RawRecord]:
-    """The closing records, newest first, a chunk in memory at a time."""
-    last = store.head().seq
-    while last > 0:
-        first = max(1, last - READ_ROWS_MAX + 1)
-        for raw in reversed(list(store.records(first, last))):
-            if raw.kind == Kind.TURN:
-                yield raw
-        last = first - 1

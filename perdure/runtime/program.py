@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from perdure.runtime.code import Code, actor_classes, load_code
 from perdure.runtime.scenario import Scenario, load_scenario
 from perdure.supervisors.spawned import Spawned
 from perdure.supervisors.spec import Child
-from perdure.supervisors.supervisor import KERNEL_KEYS, Supervisor
+from perdure.supervisors.supervisor import Supervisor, kernel_part
 
 BUILT_IN: dict[str, type[Actor]] = {cls.__declaration__.name: cls for cls in (Supervisor, Spawned)}
 
@@ -87,15 +87,25 @@ class Program:
         return cls(name=tree.id, tree=tree, classes=classes, names=Names.everything())
 
     @classmethod
-    def resumed(cls, header: Run) -> Program:
-        """The program of a run that an earlier process began."""
-        if not header.directory:
+    def resumed(cls, header: Run, code: str | None = None, settings: Sequence[str] = ()) -> Program:
+        """The program of a run that an earlier process began; `settings` are changes to its own.
+
+        `code` is another scenario, or a Python file in place of the scenario's: a fork may have it.
+        """
+        is_file = code is not None and code.endswith(".py")
+        where = header.directory if code is None or is_file else code
+        if not where:
             raise UsageError(
                 f"the run {header.scenario!r} was started from Python: resume it there, with "
                 "Run.resume(directory, program=Program.of(root))."
             )
-        overrides = [f"{name}={_written(value)}" for name, value in header.settings.items()]
-        return cls.of(load_scenario(Path(header.directory), overrides))
+        known = load_scenario(Path(where)).settings
+        kept = {name: value for name, value in header.settings.items() if name in known}
+        overrides = [f"{name}={_written(value)}" for name, value in kept.items()]
+        scenario = load_scenario(Path(where), [*overrides, *settings])
+        if code is not None and is_file:
+            scenario = replace(scenario, code=Path(code))
+        return cls.of(scenario)
 
     def header(self, seed: int) -> tuple[Any, ...]:
         """The fields of the run's first record, after time and sends."""
@@ -125,7 +135,7 @@ class Program:
             "address": f"/{tree.id}",
             "class_name": tree.actor_name,
             "version": 1 if found is None else found.__declaration__.version,
-            "spec": {key: data[key] for key in KERNEL_KEYS},
+            "spec": kernel_part(data),
             "init": init,
         }
 

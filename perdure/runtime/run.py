@@ -15,8 +15,9 @@ from perdure.actors.book import Book
 from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
+from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
-from perdure.actors.recovery import begin_new, opened, read_header, take_up
+from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
@@ -24,7 +25,6 @@ from perdure.errors import UsageError
 from perdure.ids import MessageId
 from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
-from perdure.ledger.messages import Names
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.program import Program
@@ -72,7 +72,7 @@ class Run:
         header, root = program.header(self.seed), program.root()
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
-        self._open(program, store, None if ledger is None else Path(ledger), clock, observer)
+        self._open(program, store, ledger, clock, observer)
         self._begin = lambda: begin_new(self.kernel, header, root, package_version())
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
@@ -85,29 +85,37 @@ class Run:
         observer: Observer = nobody,
         store: Store | None = None,
         program: Program | None = None,
+        live: bool = False,
         crash_at: int | None = None,
         crash_before: int | None = None,
     ) -> Self:
-        """Take up a run where its last process left it. The same incarnations go on."""
+        """Take up a run where its last process left it. The same incarnations go on.
+
+        `live` lets a fork act, from now on: until then its calls wait, but for those that read.
+        """
         run = cls.__new__(cls)
         if store is None:
             if directory is None:
                 raise UsageError("resume() needs the directory of a run.")
             store = open_store(directory)
         try:
-            header = read_header(Book(store, Codec(Names()), RealClock(), {}))
-            program = program or Program.resumed(header)
+            header, code, fork, _ = read_lineage(store)
+            if live and fork is None:
+                raise UsageError("live=True is for forks, and this run is none: it may act.")
+            program = program or Program.resumed(header, code)
             run.seed = header.seed
-            path = None if directory is None else Path(directory)
-            run._open(program, store, path, clock, observer)
+            run._open(program, store, directory, clock, observer)
+            run.kernel.book.pedigree.run_id = header.run_id
         except BaseException:
             store.close()
             raise
-        digest = program.code_hash
+        digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
             opened(run.kernel, package_version(), digest)
-            take_up(run.kernel)
+            if live:
+                book.pedigree.let_live(book)
+            take_up(run.kernel, program.root())
 
         run._begin = begin
         run.code_changed = digest != header.code_hash
@@ -118,13 +126,13 @@ class Run:
         self,
         program: Program,
         store: Store,
-        directory: Path | None,
+        directory: str | Path | None,
         clock: Clock | None,
         observer: Observer,
     ) -> None:
         self.program = program
         self.scenario = program.scenario
-        self.directory = directory
+        self.directory = None if directory is None else Path(directory)
         self.code_changed = False
         book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
         book.dead_letters_to = program.dead_letters_to
@@ -132,7 +140,7 @@ class Run:
             book,
             seed=self.seed,
             concurrency=program.concurrency,
-            directory=directory,
+            directory=self.directory,
             observer=observer,
         )
         kernel.outside.first_posts = program.posts(book.codec)
@@ -175,14 +183,16 @@ class Run:
         """Wait until the run is finished or failed, or has nothing left to do; say how it ended.
 
         With `stay`, a run that waits for timers or people is waited for; else it is drained with
-        the status `waiting`. Raises `TimeoutError` after `timeout` seconds, and whatever made the
-        ledger fail.
+        the status `waiting`, as a fork is with a call that is held. Raises `TimeoutError` after
+        `timeout` seconds, and whatever made the ledger fail.
         """
         kernel = self.kernel
 
         def watch(waiting: bool) -> None:
             if not waiting:
                 kernel.ending.begin("finished", "nothing left to do")
+            elif kernel.book.pedigree.has_refused:
+                kernel.ending.begin("waiting", HELD)
             elif not stay:
                 kernel.ending.begin("waiting", "only timers or people remain")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from perdure.actors.calls import in_words
 from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
@@ -20,13 +21,15 @@ from perdure.ledger.group import Head, Store
 from perdure.ledger.images import materialise
 from perdure.ledger.journal import read_record, send_of, unpack_payload
 from perdure.ledger.keys import Table
+from perdure.ledger.lineage import Lineage, lineage
 from perdure.ledger.messages import suggest
 from perdure.ledger.presence import is_owned
-from perdure.ledger.records import Lane, Record, Run
+from perdure.ledger.records import Intent, Lane, Record, Run
 from perdure.ledger.rows import unpack_row
 from perdure.ledger.standins import StandInCodec
 from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
+from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
 
 NS = 1_000_000_000
@@ -110,13 +113,16 @@ class View:
         return self.store.head()
 
     @cached_property
-    def run(self) -> Run:
-        """The first record: run id, scenario, goal, seed, settings; `time` is when it began."""
-        raw = self.store.record(1)
-        body = None if raw is None else unpack_payload(1, raw.kind, raw.payload)
-        if not isinstance(body, Run):
+    def lineage(self) -> Lineage:
+        """Which run this is, and of which it is a fork."""
+        if not self.head.seq:
             raise LedgerDamaged("record 1 is not the header of a run: nothing ran here yet.", 1)
-        return body
+        return lineage(self.store)
+
+    @property
+    def run(self) -> Run:
+        """Run id, scenario, goal, seed, settings; `time` is when it, or what it forked, began."""
+        return self.lineage.header
 
     @property
     def status(self) -> rows.StatusRow:
@@ -240,6 +246,23 @@ class View:
         row = unpack_row(rows.DeadRow, raw)
         return Letter(id, row.to, self.message(id), row.reason, row.attempts, row.time)
 
+    def doubts(self) -> list[Doubt]:
+        """The steps in doubt; while a process is at the run, of stalled actors only."""
+        found = list(doubts(self.store))
+        if self.directory is None or not is_owned(self.directory):
+            return found
+        return [doubt for doubt in found if self.actor(doubt.actor).stalled]
+
+    def call(self, intent: int) -> str:
+        """The call that a record says was about to happen. Raises `UsageError` for another one."""
+        raw = self.store.record(intent)
+        body = None if raw is None else unpack_payload(intent, raw.kind, raw.payload)
+        if not isinstance(body, Intent):
+            raise UsageError(
+                f"record {intent} is of no step in doubt. `perdure doubt RUN` lists them."
+            )
+        return in_words(body.name, body.asked)
+
     def artifacts(self) -> list[Artifact]:
         """The artifacts, by path; each is `released` once its file is in place."""
         return [
@@ -249,6 +272,11 @@ class View:
             )
         ]
 
+    @property
+    def unreleased_count(self) -> int:
+        """How many artifacts are not in place yet."""
+        return self.head.counts.get(Table.UNRELEASED, 0)
+
     def record(self, seq: int) -> Record:
         """One record. Raises `UsageError` for one that there is not."""
         raw = self.store.record(seq)
@@ -257,11 +285,6 @@ class View:
                 f"there is no record {seq}: the journal has records 1 to {self.head.seq}."
             )
         return read_record(raw)
-
-    @property
-    def unreleased_count(self) -> int:
-        """How many artifacts are not in place yet."""
-        return self.head.counts.get(Table.UNRELEASED, 0)
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[Record]:
         """The records from `first` to `last` or the end."""

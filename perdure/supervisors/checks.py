@@ -121,11 +121,24 @@ def backoff_max(who: str, value: object) -> float:
 
 
 def restore(who: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value:
-        raise refusal(who, "restore", value, "['committed']")
-    if tuple(value) != ("committed",):
-        raise refusal(who, "restore", list(value), "['committed']; other rungs: not enforced yet")
-    return ("committed",)
+    allowed = "['committed'], then 'mark:NAME' rungs, and 'fresh' last; each once"
+    if not isinstance(value, list | tuple):
+        raise refusal(who, "restore", value, allowed)
+    marks = [rung for rung in value if isinstance(rung, str) and rung.startswith("mark:")]
+    for mark in marks:
+        check_name(mark.removeprefix("mark:"))
+    last = ["fresh"] if value and value[-1] == "fresh" else []
+    if list(value) != ["committed", *dict.fromkeys(marks), *last]:
+        raise refusal(who, "restore", list(value), allowed)
+    return tuple(value)
+
+
+def restore_and_supervisor(who: str, rungs: tuple[str, ...], is_supervisor: bool) -> None:
+    if is_supervisor and rungs != ("committed",):
+        raise UsageError(
+            f"{who}: restore is {list(rungs)}, and a supervisor is never set back: it would lose "
+            "its children. Give its children their own."
+        )
 
 
 def restore_after(who: str, value: object) -> int:

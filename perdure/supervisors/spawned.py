@@ -11,7 +11,7 @@ from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
 from perdure.mailbox import control
 from perdure.supervisors.restarts import add_restart
 from perdure.supervisors.spec import Backoff, Child
-from perdure.supervisors.supervisor import KERNEL_KEYS
+from perdure.supervisors.supervisor import kernel_part
 
 
 class Spawned(Actor, name="perdure.spawned"):
@@ -32,7 +32,7 @@ class Spawned(Actor, name="perdure.spawned"):
         if isinstance(given.get("backoff"), Backoff):
             given["backoff"] = given["backoff"].to_data()
         data = Child.from_data({"id": name, "actor": actor, **given}).to_data()
-        return {key: data[key] for key in KERNEL_KEYS if key in given}
+        return kernel_part({key: data[key] for key in given if key in data})
 
     def takes(self, message: object) -> bool:
         """Always: it never waits for a child."""

@@ -101,6 +101,7 @@ class Child:
         _store(self, checks.check_all(who, _fields(self), _CHILD_CHECKS))
         _store(self, {"backoff": checks.backoff(who, self.backoff, Backoff)})
         checks.significant_and_restart(who, self.significant, self.restart)
+        checks.restore_and_supervisor(who, self.restore, self.is_supervisor)
 
     @property
     def is_supervisor(self) -> bool:

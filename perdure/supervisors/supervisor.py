@@ -190,7 +190,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         init: dict[str, Any] = dict(child.init)
         if child.supervisor is not None:
             init["spec"] = data["supervisor"]
-        kept = {key: data[key] for key in KERNEL_KEYS}
+        kept = kernel_part(data)
         supervising = turn.kernel.supervising
         actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:
@@ -205,5 +205,13 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 turn.kernel.supervising.rest_child(turn, self.actors[entry.id])
 
 
-KERNEL_KEYS = ("attempts_max", "backoff", "redelivery", "restart", "shutdown")
+KERNEL_KEYS = (
+    "attempts_max", "backoff", "redelivery", "restart", "restore", "restore_after", "shutdown",
+)  # fmt: skip
 """What the kernel itself needs of a child's spec."""
+
+
+def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
+    """The part of a child's data that the kernel keeps, as it comes back from a row."""
+    part = {key: data[key] for key in KERNEL_KEYS if key in data}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from perdure.errors import UsageError
+from perdure.ids import KERNEL_ID
 from perdure.ledger.group import Group
 from perdure.ledger.journal import pack_payload
+from perdure.ledger.keys import mark_key
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Kind, Open, Run, Turn
 from perdure.runtime.points import point
@@ -42,7 +44,9 @@ def view() -> View:
         turn(3_723_450 * MS),
     ]
     store = MemoryStore()
-    store.commit(Group(1, records, time_ns=START_NS + 3_723_450 * MS))
+    marks = {"draft": 4, "read": 4}
+    puts = [(mark_key(KERNEL_ID, name), seq.to_bytes(8, "big")) for name, seq in marks.items()]
+    store.commit(Group(1, records, puts, time_ns=START_NS + 3_723_450 * MS))
     return View(store)
 
 

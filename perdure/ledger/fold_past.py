@@ -1,0 +1,108 @@
+"""What a journal says of its own past, folded: marks, the runs it was forked from, last words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from perdure.ledger.folded import Agent
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.records import Lane, Life, Send, Stall, Turn
+from perdure.ledger.rows import ForkRow
+
+if TYPE_CHECKING:
+    from perdure.ledger.fold import Fold as Whole
+
+RUN_ID = 0
+"""The id under which the marks of a run as a whole are: that of no actor."""
+
+
+class Pasts:
+    """Marks, by actor and of the run; and which run the records were written by."""
+
+    def __init__(self) -> None:
+        self.marks: dict[tuple[int, str], int] = {}
+        self.run_id = b""
+        self.past: tuple[tuple[int, bytes], ...] = ()
+        self.held = False
+
+    def mark(self, seq: int, actor: int, names: Iterable[str]) -> None:
+        """Names for a record: of its actor, and of the run. A later record takes them over."""
+        for name in names:
+            self.marks[RUN_ID, name] = self.marks[actor, name] = seq
+
+    def fork(self, seq: int, body: Fork) -> None:
+        """From here on it is another run, and may only look."""
+        self.past += ((seq - 1, self.run_id),)
+        self.run_id, self.held = body.run_id, True
+
+    @property
+    def row(self) -> ForkRow | None:
+        """The row of a fork; None for any other run."""
+        return ForkRow(self.run_id, self.past, self.held) if self.past else None
+
+
+def farewell(agent: Agent, body: Turn) -> None:
+    """What a turn that ends its actor's life says why: the message to the supervisor has it."""
+    was_alive = agent.life in (Life.STARTING, Life.RUNNING)
+    if body.life != Life.DOWN or not (was_alive or agent.reason):
+        return
+    for wire in body.sends:
+        send = Send(*wire)
+        if send.lane == Lane.CONTROL and send.to == agent.parent and send.dead is None:
+            agent.reason = send.body
+
+
+def _stall(fold: Whole, seq: int, body: Stall) -> None:
+    fold._agent(seq, body.actor).stalled = body.reason
+
+
+def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
+    agent = fold._agent(seq, body.actor)
+    agent.stalled = ""
+    if body.verdict != "again":
+        agent.attempts = agent.not_before = 0
+    if body.verdict == "forget" and body.message is not None:
+        fold.steps.forget(body.message)
+        fold.waits.gone(body.message)
+    fold._lives(seq, body.lives, body.dead)
+
+
+def _cancel(fold: Whole, seq: int, body: Cancel) -> None:
+    fold._agent(seq, body.actor)
+    for id, _, _ in body.lives:
+        fold._agent(seq, id).reason = f"shutdown: {body.reason}"
+    fold._lives(seq, body.lives, body.dead)
+
+
+def _restore(fold: Whole, seq: int, body: Restore) -> None:
+    agent = fold._agent(seq, body.actor)
+    if body.as_of > (agent.last or body.actor):
+        fold._wrong(seq, f"{agent.address} is set back to record {body.as_of}, which is to come")
+    fold._change_state(seq, agent, body)
+
+
+def _fork(fold: Whole, seq: int, body: Fork) -> None:
+    if body.at != seq - 1 or body.parent != fold.pasts.run_id:
+        fold._wrong(seq, f"a fork of another run, or of its record {body.at}")
+    fold.pasts.fork(seq, body)
+    for id, init in body.inits:
+        fold._agent(seq, id).init = init
+    for path, artifact in fold.artifacts.items():
+        fold.artifacts[path] = (*artifact[:3], False)  # its own directory has none of them yet
+    if fold.status is not None and fold.status.status not in ("finished", "failed"):
+        fold.status = None
+
+
+def _live(fold: Whole, _: int, body: Live) -> None:
+    fold.pasts.held = False
+
+
+EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
+    Stall: _stall,
+    Verdict: _verdict,
+    Cancel: _cancel,
+    Restore: _restore,
+    Fork: _fork,
+    Live: _live,
+}
