@@ -124,7 +124,7 @@ class Turns:
         try:
             answer = await handler
             if turn.pending or turn.asks:
-                await _settle(turn)
+                await settle(turn)
             if turn.tasks:
                 await leftovers.end(turn)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
@@ -165,7 +165,7 @@ def _stalled(error: BaseException) -> BaseException | None:
     return error if isinstance(error, Stalled) else None
 
 
-async def _settle(turn: Turn) -> None:
+async def settle(turn: Turn) -> None:
     """Wait for steps that the handler began and did not await; raises what they failed with."""
     for future in (*(turn.pending or ()), *(turn.asks or {}).values()):
         if not future.is_done or not future.is_failure_seen:
