@@ -12,6 +12,9 @@ NAME_BYTES_MAX = 128  # one segment of an address, a message name, a step name
 INBOX_SOFT_MAX = 10_000  # past it, those who sent there wait until it drains
 INBOX_HARD_MAX = 100_000  # past it, tell() raises InboxFull
 
+# --- scheduling
+INDICES_MAX = 10_000  # remembered at once; costs are few, but a user may compute them
+
 # --- turns
 CONCURRENCY_DEFAULT = 4  # L: turns in flight at once
 ATTEMPTS_MAX = 3  # tries at one message before it is a dead letter

@@ -11,7 +11,7 @@ from perdure.actors.cell import Cell
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
 from perdure.mailbox.estimates import Estimates
-from perdure.mailbox.index import SERVICE_SECONDS_PRIOR, cmu
+from perdure.mailbox.index import cmu
 from perdure.mailbox.ready import ReadySet
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class Dispatch:
         self.estimates = Estimates()
         self.parked: list[asyncio.Future[None]] = []
         self.is_stopping = False
-        self.runner: asyncio.Task[None] | None = None  # the one on stage
         self._relay_due = False
         self._breathing = False
 
@@ -63,7 +62,11 @@ class Dispatch:
                 self.kernel.timers.at(cell.not_before, lambda: self.consider(cell))
                 return
             else:
-                cell.index = index = self.index(cell)
+                env = cell.inbox[0]
+                index = self.estimates.indices.get((cell.class_name, env.type, env.cost))
+                if index is None or env.est is not None:
+                    index = self.index(cell)
+                cell.index = index
                 self.ready.push(cell, index)
         else:
             return
@@ -78,11 +81,9 @@ class Dispatch:
     def index(self, cell: Cell) -> float:
         """The index of the message at the head of an inbox."""
         env = cell.inbox[0]  # type: ignore[index]
-        seconds = env.est
-        if seconds is None:
-            known = self.estimates.published
-            seconds = known.get((cell.class_name, env.type), SERVICE_SECONDS_PRIOR)
-        return cmu(env.cost, seconds)
+        if env.est is not None:
+            return cmu(env.cost, env.est)
+        return self.estimates.index((cell.class_name, env.type), env.cost)
 
     def is_cheap(self, turn: Turn) -> bool:
         """Whether a turn is expected to be so short that it may share a thread hop."""
@@ -97,9 +98,7 @@ class Dispatch:
                 continue
             if self.kernel.barrier.is_behind:
                 return None
-            cell = self.ready.pop()
-            if cell is None:
-                cell = self._oldest_held()
+            cell = self.ready.pop() or self._oldest_held()
             if cell is None:
                 return None
             if cell.turn is None and (cell.control or cell.inbox):
@@ -217,9 +216,8 @@ class Dispatch:
             self.kernel.keep_task(self.kernel.loop.create_task(self._runner()))
 
     async def _runner(self) -> None:
-        kernel = self.kernel
-        task = asyncio.current_task()
-        turns = 0
+        kernel, task, turns = self.kernel, asyncio.current_task(), 0
+        begin, close = kernel.turns.begin, kernel.closing.close
         while not self.is_stopping:
             cell = self.take()
             if cell is None:
@@ -230,13 +228,23 @@ class Dispatch:
                 self.parked.append(waker)
                 await waker
                 continue
-            self.runner = task
-            coroutine = kernel.turns.begin(cell)
-            if coroutine is not None:
+            running = begin(cell)
+            if running is not None:
+                turn, handler = running
+                turn.task = task
                 if not self._relay_due:
                     self._relay_due = True
                     kernel.loop.call_soon(self._relay)
-                await coroutine
+                try:
+                    answer = await handler
+                    if turn.pending or turn.asks or turn.tasks:
+                        await kernel.turns.settle(turn)
+                except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
+                    await kernel.turns.fail(turn, error)
+                else:
+                    close(turn, answer)
+                if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
+                    task.uncancel()  # type: ignore[union-attr]
             turns += 1
             if turns % TURNS_BETWEEN_BREATHS == 0:
                 self._breathing = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors import leftovers
@@ -32,8 +31,8 @@ from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+    from perdure.actors.turns import Running
 
-Running = Coroutine[Any, Any, None] | None
 """A turn that the runner awaits, or one that is over or runs elsewhere."""
 
 BRUTAL = "brutal_kill"
@@ -83,7 +82,7 @@ class Lifecycle:
     def _supervise(self, cell: Cell, env: Envelope, message: object) -> tuple[bool, Running]:
         """A supervisor's turn, if its phase takes the message."""
         turns = self.kernel.turns
-        actor: Any = cell.actor or turns.load(cell)
+        actor: Any = cell.actor if cell.actor is not None else turns.load(cell)
         if actor is None or not actor.takes(message):
             return actor is None, None
         turn = turns.open(cell, env, "control", True)
@@ -127,7 +126,7 @@ class Lifecycle:
         if mode is None or not cell.is_running:
             self._end_without_hook(cell, env, "stop")
             return None
-        actor = cell.actor or turns.load(cell)
+        actor = cell.actor if cell.actor is not None else turns.load(cell)
         if actor is None:
             return None
         turn = turns.open(cell, env, "stop", mode != "def")

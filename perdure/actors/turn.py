@@ -14,7 +14,7 @@ from perdure.ids import Ref, resolve
 from perdure.ledger.records import Artifact
 from perdure.limits import NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
-from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Turn:
         if target is not None and target.inbox and delay is None:
             admit(address, len(target.inbox), kernel.pressure.hard_max)
         if cost is None and qos is None and est is None and delay is None and id:
-            env = Envelope(id, body, name, self.cell.id, plain=True)
+            env = plain_envelope(id, body, name, self.cell.id)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)
         self.out.append(env)

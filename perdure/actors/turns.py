@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors import leftovers
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 Handler = Callable[..., Any]
+Running = tuple[Turn, Awaitable[Any]] | None
+"""A turn and its handler, for the runner to await; None when there is nothing to wait for."""
 
 
 class Turns:
@@ -33,17 +35,16 @@ class Turns:
 
     # --- beginning
 
-    def begin(self, cell: Cell) -> Coroutine[Any, Any, None] | None:
-        """Start what an actor does next; a coroutine for the runner to await, if there is one."""
+    def begin(self, cell: Cell) -> Running:
+        """Start what an actor does next; what the runner is to await of it, if anything."""
         if cell.control:
             return self.kernel.lifecycle.begin(cell)
         env = cell.inbox[0]  # type: ignore[index]
-        actor = cell.actor or self.load(cell)
-        if actor is None:
+        actor = cell.actor
+        if actor is None and (actor := self.load(cell)) is None:
             return None
-        book = self.kernel.book
         try:
-            message = book.codec.decode(env.body)
+            message = self.kernel.book.codec.decode(env.body)
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
@@ -54,7 +55,7 @@ class Turns:
         turn = self.open(cell, env, "receive", mode != "def")
         turn.index = cell.index
         if mode == "async":
-            return self._run_async(turn, handler(message))
+            return turn, handler(message)
         return self.run(turn, handler, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
@@ -86,18 +87,19 @@ class Turns:
 
     def open(self, cell: Cell, env: Envelope, kind: str, on_loop: bool) -> Turn:
         """A turn of a cell that takes a slot now."""
-        turn = Turn(self.kernel, cell, env, kind, on_loop, self.kernel.book.now_ns())
+        kernel = self.kernel
+        turn = Turn(kernel, cell, env, kind, on_loop, kernel.book.now_ns())
         cell.turn = turn
         cell.actor.__dict__["_turn"] = turn
-        self.kernel.dispatch.began(turn)
+        dispatch = kernel.dispatch
+        dispatch.active += 1
+        dispatch.running.add(turn)
         return turn
 
-    def run(
-        self, turn: Turn, handler: Handler, args: tuple[Any, ...], mode: str
-    ) -> Coroutine[Any, Any, None] | None:
+    def run(self, turn: Turn, handler: Handler, args: tuple[Any, ...], mode: str) -> Running:
         """Run a handler in its mode: awaited by the runner, called here, or in a pool thread."""
         if mode == "async":
-            return self._run_async(turn, handler(*args))
+            return turn, handler(*args)
         if mode == "def":
             is_short = turn.kind == "receive" and self.kernel.dispatch.is_cheap(turn)
             self.kernel.pool.submit(turn, handler, args, is_short)
@@ -108,7 +110,7 @@ class Turns:
             self.failed(turn, error)
             return None
         if turn.pending or turn.asks:
-            return self._run_async(turn, Future.done(answer))
+            return turn, Future.done(answer)
         self.kernel.closing.close(turn, answer)
         return None
 
@@ -119,27 +121,23 @@ class Turns:
         self.kernel.closing.end(turn)
         self.kernel.dispatch.consider(turn.cell)
 
-    async def _run_async(self, turn: Turn, handler: Awaitable[Any]) -> None:
-        turn.task = task = self.kernel.dispatch.runner
-        try:
-            answer = await handler
-            if turn.pending or turn.asks:
-                await settle(turn)
-            if turn.tasks:
-                await leftovers.end(turn)
-        except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
-            if isinstance(error, asyncio.CancelledError) and not turn.open:
-                return  # fenced: the runner that carried it goes on
-            if turn.open and turn.tasks:
-                await leftovers.end(turn)
-            if turn.pending and turn.open:
-                await _wait_out(turn)
-            self.failed(turn, error)
-        else:
-            self.kernel.closing.close(turn, answer)
-        finally:
-            if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
-                task.uncancel()  # type: ignore[union-attr]
+    # --- what the runner that awaits a handler does when it is not simply over
+
+    async def settle(self, turn: Turn) -> None:
+        """Wait for what the handler began and left to itself; raises what a step failed with."""
+        await settle(turn)
+        if turn.tasks:
+            await leftovers.end(turn)
+
+    async def fail(self, turn: Turn, error: BaseException) -> None:
+        """End a turn whose handler raised, once nothing of it is under way."""
+        if isinstance(error, asyncio.CancelledError) and not turn.open:
+            return  # fenced: the runner that carried it goes on
+        if turn.open and turn.tasks:
+            await leftovers.end(turn)
+        if turn.pending and turn.open:
+            await _wait_out(turn)
+        self.failed(turn, error)
 
     def failed(self, turn: Turn, error: BaseException) -> None:
         """End a turn whose handler raised."""

@@ -40,7 +40,7 @@ def actor_key(actor: int) -> bytes:
 
 
 def state_key(actor: int) -> bytes:
-    return _ID.pack(Table.STATE, actor)
+    return _ID.pack(3, actor)
 
 
 def name_key(address: str) -> bytes:

@@ -40,7 +40,7 @@ from perdure.ledger.wire import (
     TUPLE,
     Packers,
     Unfit,
-    unpack,
+    unpacker,
 )
 from perdure.limits import MESSAGE_BYTES_MAX, VALUE_DEPTH_MAX
 
@@ -72,6 +72,7 @@ class Codec:
         self.names = Names.everything() if names is None else names
         self._forms = _Forms(self.names)
         self._lifts = _Lifts(self.names, self._forms)
+        self._unpack = unpacker(self._container, self._single)
         self._types: dict[bytes, str] = {}
         self._containers: dict[bytes, Any] = {
             TUPLE: tuple,
@@ -93,7 +94,10 @@ class Codec:
     def decode(self, data: bytes) -> Any:
         """The value of these bytes, shared with nobody. Raises `LedgerDamaged`, `UnknownName`."""
         try:
-            return unpack(data, self._container, self._single)
+            if data[:4] == MESSAGE_PREFIX:  # without a call back for the map
+                row = self._unpack(data[4:])
+                return self._lifts[row[0]](row)
+            return self._unpack(data)
         except _DECODE_FAULTS as fault:
             if isinstance(fault, PerdureError):
                 raise

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -63,12 +64,12 @@ class Packers(threading.local):
         self.pack = Packer(strict_types=True, default=_big_int, unicode_errors=_SURROGATES).pack
 
 
-def unpack(
-    data: bytes, object_hook: Callable[[dict[Any, Any]], object], ext_hook: Callable[..., object]
-) -> Any:
-    """The one object in `data`, lifted by the hooks. Raises whatever msgpack finds wrong."""
-    return unpackb(
-        data,
+def unpacker(
+    object_hook: Callable[[dict[Any, Any]], object], ext_hook: Callable[..., object]
+) -> Callable[[bytes], Any]:
+    """`unpack(data) -> value`, lifted by the hooks. It raises whatever msgpack finds wrong."""
+    return partial(
+        unpackb,
         object_hook=object_hook,
         ext_hook=ext_hook,
         strict_map_key=False,

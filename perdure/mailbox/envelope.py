@@ -95,3 +95,25 @@ class Envelope:
     def id(self) -> MessageId:
         """The message's id."""
         return MessageId(self.seq, self.index)
+
+
+def plain_envelope(to: int, body: bytes, type: str, sender: int) -> Envelope:
+    """`Envelope(to, body, type, sender, plain=True)`, which most are, without the call of a class.
+
+    It costs half as much, and each message pays for it.
+    """
+    env = _new(Envelope)
+    env.to = to
+    env.body = body
+    env.type = type
+    env.sender = sender
+    env.lane = 1
+    env.cost = COST_DEFAULT
+    env.est = env.reply = env.due = env.dead = env.steps = None
+    env.plain = True
+    env.seq = env.index = env.group = 0
+    env.consumed = False
+    return env
+
+
+_new = object.__new__

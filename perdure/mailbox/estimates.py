@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from perdure.mailbox.index import SERVICE_SECONDS_MIN, SERVICE_SECONDS_PRIOR
+from perdure.limits import INDICES_MAX
+from perdure.mailbox.index import SERVICE_SECONDS_MIN, SERVICE_SECONDS_PRIOR, cmu
 
 WEIGHT = 0.1  # of the newest observation: the last ~20 turns count
 REPUBLISH = 0.1  # relative move at which the published estimate follows the learned mean
@@ -19,12 +20,14 @@ class Estimates:
     0.5
     """
 
-    __slots__ = ("_means", "published")
+    __slots__ = ("_means", "indices", "published")
 
     def __init__(self) -> None:
         self._means: dict[tuple[str, str], float] = {}
         self.published: dict[tuple[str, str], float] = {}
         """E[S] by kind, as dispatch uses it."""
+        self.indices: dict[tuple[str, str, float], float] = {}
+        """What `index` said for (actor class, message type, cost) since the last publication."""
 
     def observe(self, kind: tuple[str, str], seconds: float) -> None:
         """Learn from one turn."""
@@ -36,6 +39,14 @@ class Estimates:
         published = self.published.get(kind)
         if published is None or abs(mean - published) > REPUBLISH * published:
             self.published[kind] = mean
+            self.indices.clear()
+
+    def index(self, kind: tuple[str, str], cost: float) -> float:
+        """The index of a message of that kind and holding cost."""
+        if len(self.indices) >= INDICES_MAX:
+            self.indices.clear()
+        index = self.indices[*kind, cost] = cmu(cost, self.seconds(kind))
+        return index
 
     def seconds(self, kind: tuple[str, str]) -> float:
         """E[S] of that kind of turn; the prior before the first one."""
