@@ -54,10 +54,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         selector.idle, selector.is_busy = self._leap, self._is_busy
         self._ahead: list[tuple[int, int, Callable[[], object]]] = []
         self._now = 0.0
+        self._began = 0.0
         self._jobs = 0
         self._zero_ns = 0  # the ledger time of loop time 0
         self._left: set[asyncio.Task[Any]] = set()
-        self._main: asyncio.Task[Any] | None = None
         super().__init__(selector)
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self.set_exception_handler(lambda loop, context: None)  # of tasks that nobody awaited
@@ -65,12 +65,17 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._now
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the handler began."""
+        return self._now - self._began
+
     def run(self, start_ns: int, handler: Coroutine[Any, Any, Any]) -> Any:
         """Run a handler to its end, and the tasks that it leaves behind to theirs.
 
         Raises what it raises, and `NeverWakes`.
         """
-        self._zero_ns = start_ns - int(self._now * NS)
+        self._zero_ns, self._began = start_ns - int(self._now * NS), self._now
         self._ahead.clear()
         try:
             return self.run_until_complete(self._through(handler))

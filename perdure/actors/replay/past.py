@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
@@ -34,11 +33,12 @@ ORPHAN = ActorRow("", "", 1, 0, {}, b"", 0, Life.ENDED, 0, 0, 0, 0, "")
 class Outcome(Step):
     """A step of a pending message, with what replay needs to give it back when it came."""
 
-    __slots__ = ("attempt", "sends", "time")
+    __slots__ = ("attempt", "began", "sends", "time")
 
     def __init__(self, phase: str, body: Any, seq: int) -> None:
         super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
         self.attempt = (body.incarnation, body.attempt)  # whose handler began it
+        self.began = seq
         self.time = body.time  # ledger time of the last record of it
         self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
 
@@ -47,18 +47,21 @@ class Outcome(Step):
         self.phase, self.ok, self.value, self.seq, self.time = "done", ok, value, seq, time
 
 
-@dataclass(slots=True)
 class Past:
     """A fold of the journal: `add` takes the records in order.
 
     To turns that run again it is what the book is to those of a run: `cell`, `find`, `codec`.
     """
 
-    codec: Codec
-    classes: dict[str, type[Actor]]
-    stored: Callable[[int], ActorRow | None]  # the rows of those that ended
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        classes: dict[str, type[Actor]],
+        stored: Callable[[int], ActorRow | None],
+    ) -> None:
+        self.codec = codec
+        self.classes = classes
+        self.stored = stored  # the rows of those that ended
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}
         self.below: dict[int, dict[int, None]] = {}  # children by supervisor, in order of birth
@@ -68,7 +71,8 @@ class Past:
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
         self.budget = Budget(None)
         self.budgets: deque[tuple[int, int, Budget]] = deque(maxlen=REPLAY_BUDGETS_MAX)
-        self.time = 0
+        self.time = 0  # of the turn that runs now
+        self.seq = 0
 
     # --- what a book offers
 
@@ -111,6 +115,7 @@ class Past:
     def add(self, record: Record) -> None:
         """Have one more record be past."""
         seq, body = record.seq, record.body
+        self.seq = seq
         effect = _EFFECTS.get(type(body))
         if effect is not None:
             effect(self, seq, body)
@@ -238,6 +243,8 @@ class Past:
             old = env.steps.get(body.key)
             if isinstance(old, Outcome):
                 step.sends = step.sends or old.sends
+                if old.attempt == step.attempt:
+                    step.began = old.began
             env.steps[body.key] = step
 
     def _answer(self, reply: Any, ok: bool, value: bytes, seq: int, time: int) -> None:
