@@ -27,6 +27,7 @@ VERBS = {
     "tree": ("perdure.cli.tree", "Show a run's actors, and who supervises whom."),
     "trace": ("perdure.cli.trace", "Show what happened, record by record."),
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
+    "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),

@@ -16,7 +16,7 @@ from perdure.actors.lifecycle import BRUTAL, starter
 from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import Did, Difference, Intended, differences
 from perdure.actors.replay.loop import NeverWakes
-from perdure.actors.replay.past import Past
+from perdure.actors.replay.past import Outcome, Past
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import Diverged, ReplayTurn
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
@@ -39,6 +39,9 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 """(kind of turn, what to call, with what, how: async, def or nonblocking)."""
 
 
+_standins = StandInCodec()
+
+
 @dataclass(slots=True)
 class Scene:
     """One recorded turn, run again. The past is still as it was when the turn began."""
@@ -46,11 +49,27 @@ class Scene:
     seq: int
     body: records.Turn | records.Crash
     cell: Cell
-    message: Any  # with stand-ins for classes
-    kind: str
+    envelope: Envelope
+    kind: str = "receive"
     skipped: str = ""  # why it was not run, if it was not
     differences: list[Difference] = field(default_factory=list)
     error: BaseException | None = None  # what the handler raised
+
+    @property
+    def message(self) -> Any:
+        """The message, with stand-ins for its classes."""
+        return _standins.decode(self.envelope.body)
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """The steps that are recorded of the message so far, with what they ended with."""
+        found = []
+        for key, step in (self.envelope.steps or {}).items():
+            if isinstance(step, Outcome):
+                value = _standins.decode(step.value) if step.phase == "done" else "not known"
+                text = repr(value) if step.ok or step.phase != "done" else ": ".join(value)
+                found.append((key, f"{text} (record {step.seq})"))
+        return found
 
     @property
     def is_crash(self) -> bool:
@@ -96,7 +115,6 @@ class Player:
     ) -> None:
         self.past = Past(codec, classes, stored)
         self.codec = codec
-        self.standins = StandInCodec()
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
 
@@ -125,7 +143,7 @@ class Player:
         if env is None or (self._only is not None and cell.address != self._only):
             return None
         self.past.time = body.time - body.took
-        scene = Scene(seq, body, cell, None, "receive")
+        scene = Scene(seq, body, cell, env)
         try:
             handler = self._handler(scene, env)
         except UnknownActor as error:
@@ -140,7 +158,6 @@ class Player:
                 return None
             scene.kind = handler[0]
             self._run(scene, env, handler)
-        scene.message = self.standins.decode(env.body)
         return scene
 
     def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
@@ -276,7 +293,7 @@ class Player:
             scene.differences = [Difference("how the turn ends", body.reason, text)]
             return
         images = cell.images or {}
-        address, decode = self.past.address, self.standins.decode
+        address, decode = self.past.address, _standins.decode
         scene.differences = differences(body, did, images, address, decode)
 
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
