@@ -14,7 +14,6 @@ from perdure.cli.words import count
 from perdure.errors import UsageError
 
 if TYPE_CHECKING:
-    from perdure.actors.replay.player import Scene
     from perdure.runtime.replay import Replay
 
 EXIT_DIVERGED = 1
@@ -68,7 +67,11 @@ def _begin(replay: Replay, name: str) -> None:
 
     path = replay.cast.path
     code = "" if path is None else f"   code {shown(path)}"
-    say(labelled("replay", f"{name}   seed {replay.view.run.seed}   to record {replay.last:,}{code}"))
+    say(
+        labelled(
+            "replay", f"{name}   seed {replay.view.run.seed}   to record {replay.last:,}{code}"
+        )
+    )
     if replay.code_changed:
         say(labelled("code", paint("is not what this run began with: it may diverge", "yellow")))
 
@@ -76,11 +79,12 @@ def _begin(replay: Replay, name: str) -> None:
 def _through(replay: Replay, as_json: bool) -> None:
     """Run all of it, with a bar if it takes long and somebody looks."""
     bar = Bar(replay) if is_terminal() and not as_json else None
+    from perdure.cli.lastscene import Last
+    from perdure.cli.scenes import scene_form
+
     last = Last(replay)
     for scene in replay.scenes():
         if as_json:
-            from perdure.cli.scenes import scene_form
-
             write_json(scene_form(scene))
         else:
             last.see(scene)
@@ -90,40 +94,6 @@ def _through(replay: Replay, as_json: bool) -> None:
         bar.clear()
     if not as_json:
         last.tell()
-
-
-class Last:
-    """How a replay ended: at a difference, or at the crash that the run itself ended with."""
-
-    def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-        self._has_failed = replay.view.status.status == "failed"
-        self._crash: Scene | None = None
-        self._state: dict[str, str] = {}
-
-    def see(self, scene: Scene) -> None:
-        """Remember a crash as long as nothing but decisions come after it."""
-        from perdure.cli.scenes import state_of
-
-        if scene.is_crash and not scene.differences:
-            self._crash, self._state = scene, state_of(scene)
-        elif not scene.is_supervisor and scene.kind == "receive" and not self._has_failed:
-            self._crash = None
-
-    def tell(self) -> None:
-        """Show it."""
-        from perdure.cli.scenes import crash_lines, difference_lines
-
-        diverged = self._replay.diverged
-        if diverged is not None:
-            for line in difference_lines(diverged):
-                say(line)
-            if self._replay.code_changed:
-                seq = self._replay.code_seq
-                say(labelled("note", f"record {seq} began a process with other code than this", 2))
-        elif self._crash is not None:
-            for line in crash_lines(self._crash, self._state):
-                say(line)
 
 
 def _end(replay: Replay, name: str, as_json: bool) -> None:
@@ -139,14 +109,15 @@ def _end(replay: Replay, name: str, as_json: bool) -> None:
 
 def summary(replay: Replay) -> str:
     """What was replayed, and how it compares, on one line."""
-    turns = f"{count(replay.turns, 'turn')} of {count(len(replay.actors), 'actor')}"
-    crashes = count(replay.crashes, "crash", "crashes")
+    turns = count(replay.turns, "turn")
     decisions = count(replay.decisions, "decision")
-    text = f"replayed  {turns}, {crashes}, {decisions} of supervisors"
+    crashes = count(replay.crashes, "crash", "crashes")
+    actors = count(len(replay.actors), "actor")
+    text = f"replayed  {turns}, {decisions} of supervisors and {crashes}, of {actors}"
     if replay.diverged is not None:
-        return f"{text}: {paint('identical', 'green')} up to record {replay.diverged.seq}"
+        return f"{text}: identical up to there, record {replay.diverged.seq:,} differs"
     if replay.skipped:
-        return f"{text}: {paint('identical', 'green')}, as far as the code has their classes"
+        return f"{text}: identical, but not all of them could be run"
     same = paint("every state hash and intent identical", "green", bold=True)
     return f"{text}: {same}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from perdure.actors.replay.player import Scene
+from perdure.actors.replay.scene import Scene
 from perdure.cli.say import labelled, paint
 from perdure.cli.words import called, clipped
 from perdure.ids import MessageId

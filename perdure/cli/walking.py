@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from perdure.actors.replay.player import Scene
-from perdure.cli.replay import Last
+from perdure.actors.replay.scene import Scene
+from perdure.cli.lastscene import Last
 from perdure.cli.say import complain, paint, say
 from perdure.cli.scenes import step_lines
 from perdure.runtime.replay import Replay

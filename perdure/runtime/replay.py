@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from perdure.actors.actor import Actor
-from perdure.actors.replay.player import Player, Scene
+from perdure.actors.replay.player import Player
+from perdure.actors.replay.scene import Scene
 from perdure.errors import UsageError
 from perdure.ledger import records
 from perdure.ledger.keys import actor_key
@@ -49,7 +50,9 @@ class Cast:
             path = path / FILE_NAME
         if path.name.endswith(".toml"):
             if not path.is_file():
-                raise UsageError(f"there is no code in {shown(path.parent)}: it has no {path.name}.")
+                raise UsageError(
+                    f"there is no code in {shown(path.parent)}: it has no {path.name}."
+                )
             path = _named_in(path.read_text(encoding="utf-8"), path)
         if not path.is_file():
             raise UsageError(
@@ -136,7 +139,7 @@ class Replay:
                 self.actors.add(scene.cell.id)
                 self.crashes += scene.is_crash
                 self.decisions += scene.is_supervisor
-                self.turns += 1
+                self.turns += not scene.is_crash and not scene.is_supervisor
             yield scene
 
     def _records(self) -> Iterator[Record]:

@@ -65,7 +65,9 @@ def differences(
     for name in FIELDS:
         recorded, replayed = getattr(body, name), getattr(did, name)
         if recorded != replayed and (recorded or replayed):
-            found.append(Difference(name, *(_shown(name, each, decode) for each in (recorded, replayed))))
+            found.append(
+                Difference(name, *(_shown(name, each, decode) for each in (recorded, replayed)))
+            )
     return found
 
 
@@ -108,7 +110,7 @@ def _value(image: Image | None, decode: Decode) -> str:
 def _sends(
     body: Turn, sends: Sequence[Intended], address: Callable[[int], str], decode: Decode
 ) -> list[Difference]:
-    """The first message that differs. What the kernel adds of itself, notices, is not the turn's."""
+    """The first message that differs; notices, which the kernel adds, are no part of a turn."""
     recorded = [send for send in (Send(*wire) for wire in body.sends) if send.sender is None]
     for at in range(max(len(recorded), len(sends))):
         there = recorded[at] if at < len(recorded) else None
@@ -167,7 +169,9 @@ def _shown(name: str, value: Any, decode: Decode) -> str:
         case "life":
             return Life(value).name.lower()
         case "artifacts":
-            parts = [f"{path}, {size:,} bytes ({digest.hex()[:16]})" for path, digest, size in value]
+            parts = [
+                f"{path}, {size:,} bytes ({digest.hex()[:16]})" for path, digest, size in value
+            ]
             return "; ".join(parts)
         case _:
             return str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from perdure.actors.steps import failure_of
 from perdure.errors import StepFailed
@@ -23,9 +23,9 @@ def raised_again(kind: str, text: str, tool: object = None) -> Exception:
     if not issubclass(found, Exception):
         return StepFailed(kind, text)  # a step that exits, say, ends nothing but itself
     shape = _with_text(found)
-    error = shape.__new__(shape)
+    error: Any = shape.__new__(shape)
     error._text = text
-    return error
+    return cast("Exception", error)
 
 
 @lru_cache(maxsize=256)

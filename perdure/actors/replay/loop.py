@@ -86,9 +86,11 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Call `function` when nothing else is left to do before that ledger time."""
         heapq.heappush(self._ahead, (time_ns, seq, function))
 
-    def run_in_executor(self, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Any, *args: Any
+    ) -> Any:
         """Count jobs in threads: the loop waits for those."""
-        job = super().run_in_executor(*args)
+        job = super().run_in_executor(executor, func, *args)
         self._jobs += 1
         job.add_done_callback(self._job_done)
         return job
@@ -97,7 +99,9 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         self._jobs -= 1
 
     async def _through(self, handler: Coroutine[Any, Any, Any]) -> Any:
-        self._left.discard(asyncio.current_task())  # type: ignore[arg-type]
+        main = asyncio.current_task()
+        if main is not None:
+            self._left.discard(main)
         try:
             return await handler
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.replay.outcome import Outcome
 from perdure.actors.state import apply, compact
 from perdure.caps.budget import Budget
 from perdure.errors import LedgerDamaged
@@ -28,23 +29,6 @@ if TYPE_CHECKING:
 
 Id = tuple[int, int]
 ORPHAN = ActorRow("", "", 1, 0, {}, b"", 0, Life.ENDED, 0, 0, 0, 0, "")
-
-
-class Outcome(Step):
-    """A step of a pending message, with what replay needs to give it back when it came."""
-
-    __slots__ = ("attempt", "began", "sends", "time")
-
-    def __init__(self, phase: str, body: Any, seq: int) -> None:
-        super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
-        self.attempt = (body.incarnation, body.attempt)  # whose handler began it
-        self.began = seq
-        self.time = body.time  # ledger time of the last record of it
-        self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
-
-    def settle(self, ok: bool, value: bytes, seq: int, time: int) -> None:
-        """It ended so."""
-        self.phase, self.ok, self.value, self.seq, self.time = "done", ok, value, seq, time
 
 
 class Past:

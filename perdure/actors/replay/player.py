@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import perdure
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, starter
 from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import Did, Difference, Intended, differences
 from perdure.actors.replay.loop import NeverWakes
-from perdure.actors.replay.past import Outcome, Past
+from perdure.actors.replay.past import Past
+from perdure.actors.replay.scene import Scene, standins
 from perdure.actors.replay.stage import Stage
-from perdure.actors.replay.turn import Diverged, ReplayTurn
+from perdure.actors.replay.turn import ReplayTurn
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
 from perdure.actors.turns import settle
 from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record, Send
-from perdure.ledger.standins import StandInCodec
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import Kill, Start, Stop, read_reason
 from perdure.mailbox.control import crash as reason_of
@@ -37,67 +31,6 @@ if TYPE_CHECKING:
 
 Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 """(kind of turn, what to call, with what, how: async, def or nonblocking)."""
-
-
-_standins = StandInCodec()
-
-
-@dataclass(slots=True)
-class Scene:
-    """One recorded turn, run again. The past is still as it was when the turn began."""
-
-    seq: int
-    body: records.Turn | records.Crash
-    cell: Cell
-    envelope: Envelope
-    kind: str = "receive"
-    skipped: str = ""  # why it was not run, if it was not
-    differences: list[Difference] = field(default_factory=list)
-    error: BaseException | None = None  # what the handler raised
-
-    @property
-    def message(self) -> Any:
-        """The message, with stand-ins for its classes."""
-        return _standins.decode(self.envelope.body)
-
-    @property
-    def steps(self) -> list[tuple[str, str]]:
-        """The steps that are recorded of the message so far, with what they ended with."""
-        found = []
-        for key, step in (self.envelope.steps or {}).items():
-            if isinstance(step, Outcome):
-                value = _standins.decode(step.value) if step.phase == "done" else "not known"
-                text = repr(value) if step.ok or step.phase != "done" else ": ".join(value)
-                found.append((key, f"{text} (record {step.seq})"))
-        return found
-
-    @property
-    def is_crash(self) -> bool:
-        """Whether the record is of a failed attempt."""
-        return isinstance(self.body, records.Crash)
-
-    @property
-    def is_supervisor(self) -> bool:
-        """Whether it is a supervisor's decision."""
-        return self.kind == "control"
-
-    @property
-    def traceback(self) -> str:
-        """How the handler came to raise what it raised, from its own first line on."""
-        if self.error is None:
-            return ""
-        at = _after_ours(self.error.__traceback__)
-        return "".join(traceback.format_exception(self.error.with_traceback(at)))
-
-    @property
-    def where(self) -> str:
-        """The line of the actor's code that it ended at, or else its handler, as `file:line`."""
-        frames = traceback.extract_tb(None if self.error is None else self.error.__traceback__)
-        own = [each for each in frames if not each.filename.startswith(_NOT_ITS_OWN)]
-        if own:
-            return f"{own[-1].filename}:{own[-1].lineno}"
-        code = getattr(getattr(self.cell.cls, _HOOKS.get(self.kind, ""), None), "__code__", None)
-        return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 class Player:
@@ -243,14 +176,17 @@ class Player:
         finally:
             vars(actor)["_turn"] = None
             turn.open = False
-        difference = turn.difference or turn.left_out()
-        self.past.unmet = {}
-        if difference is not None:
-            scene.differences = [difference]
+        if turn.difference is not None:
+            scene.differences = [turn.difference]
         elif scene.error is not None and not isinstance(scene.error, Reject):
             self._compare_crash(scene)
         else:
             self._compare(scene, turn, answer)
+        left_out = turn.left_out()
+        if left_out is not None and turn.difference is None:
+            at = len(scene.differences) if scene.error is not None else 0
+            scene.differences.insert(at, left_out)
+        self.past.unmet = {}
 
     def _call(
         self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
@@ -272,10 +208,7 @@ class Player:
 
     def _compare_crash(self, scene: Scene) -> None:
         """A failed attempt must fail in the same words."""
-        error = scene.error
-        if isinstance(error, Diverged) or error is None:
-            return
-        reason = str(reason_of(error))
+        reason = str(reason_of(scene.error)) if scene.error is not None else "none"
         recorded = scene.body.reason if isinstance(scene.body, records.Crash) else "the turn closed"
         if recorded != reason:
             scene.differences = [Difference("how the turn ends", recorded, reason)]
@@ -293,7 +226,7 @@ class Player:
             scene.differences = [Difference("how the turn ends", body.reason, text)]
             return
         images = cell.images or {}
-        address, decode = self.past.address, _standins.decode
+        address, decode = self.past.address, standins.decode
         scene.differences = differences(body, did, images, address, decode)
 
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
@@ -302,7 +235,9 @@ class Player:
         encode, error = self.codec.encode, scene.error
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            reply = None if env.reply is None else (env.reply, False, encode(("Reject", str(error))))
+            reply = (
+                None if env.reply is None else (env.reply, False, encode(("Reject", str(error))))
+            )
             return Did((), cell.state_hash, self._sent(turn), reply, rejected=str(error))
         actor: Any = cell.actor
         delta = collect(actor, cell.images or {}, encode)
@@ -346,17 +281,3 @@ async def _awaited(
     if turn.pending or turn.asks:
         await settle(turn)
     return answer
-
-
-def _after_ours(at: TracebackType | None) -> TracebackType | None:
-    """A traceback without what called the handler."""
-    found, first = at, at
-    while at is not None:
-        if at.tb_frame.f_code.co_filename == __file__:
-            found = at.tb_next
-        at = at.tb_next
-    return found or first
-
-
-_HOOKS = {"receive": "on_receive", "start": "on_start", "stop": "on_stop"}
-_NOT_ITS_OWN = (os.path.dirname(perdure.__file__) + os.sep, os.path.dirname(asyncio.__file__))

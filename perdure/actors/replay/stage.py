@@ -19,7 +19,8 @@ from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
 from perdure.actors.replay.failures import raised_again
 from perdure.actors.replay.loop import NeverWakes, ReplayLoop
-from perdure.actors.replay.past import Outcome, Past
+from perdure.actors.replay.outcome import Outcome
+from perdure.actors.replay.past import Past
 from perdure.actors.replay.turn import ReplayTurn
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps, failure_of
@@ -171,11 +172,12 @@ class RecordedSteps(Steps):
     def _given_back(self, turn: ReplayTurn, step: Outcome, function: Any) -> Future[Any]:
         if step.phase != "done":
             return Unanswered()
-        value = self.kernel.book.codec.decode(step.value)
+        value: Any = self.kernel.book.codec.decode(step.value)
         if step.ok:
             return turn.give_back(step, Future.done(value))
+        kind, text = value
         is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
-        error = raised_again(*value, function) if is_first else failure_of(*value)
+        error = raised_again(kind, text, function) if is_first else failure_of(kind, text)
         return turn.give_back(step, Future.failed(error))
 
     def sleep(self, turn: Any, seconds: float) -> Future[None]:

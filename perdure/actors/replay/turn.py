@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from perdure.actors.cell import Cell
 from perdure.actors.futures import Future
 from perdure.actors.replay.compare import Difference
-from perdure.actors.replay.past import Outcome
+from perdure.actors.replay.outcome import Outcome
 from perdure.actors.turn import Turn
 from perdure.errors import InboxFull
 from perdure.ids import Ref, resolve

@@ -1,0 +1,24 @@
+"""What the journal says of one step of a pending message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.actors.cell import Step
+
+
+class Outcome(Step):
+    """A step of a pending message, with what replay needs to give it back when it came."""
+
+    __slots__ = ("attempt", "began", "sends", "time")
+
+    def __init__(self, phase: str, body: Any, seq: int) -> None:
+        super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
+        self.attempt = (body.incarnation, body.attempt)  # whose handler began it
+        self.began = seq
+        self.time = body.time  # ledger time of the last record of it
+        self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
+
+    def settle(self, ok: bool, value: bytes, seq: int, time: int) -> None:
+        """It ended so."""
+        self.phase, self.ok, self.value, self.seq, self.time = "done", ok, value, seq, time
