@@ -133,14 +133,16 @@ def pair(plan: Plan, scratch: Path, sizes: dict[str, float], number: int) -> dic
         bare += [f"--{name}", round(sizes[f"{name}_bytes"])]
     five = part("ceiling", scratch / "five", *bare)
     rows = (sizes["state_rows"], 0, sizes["inbox_rows"], sizes["inbox_deletes"])
+    by_key = part("ceiling", scratch / "by_key", *bare, "--by-key")
     batches = part("ceiling", scratch / "batches", *bare, "--batches")
     net = part("ceiling", scratch / "net", *bare, "--batches", "--net", *rows)
     pykka = part("pykka_ring", "--actors", plan.actors, "--hops", plan.pykka_hops)
-    for name in ("ring", "five", "batches", "net"):
+    for name in ("ring", "five", "by_key", "batches", "net"):
         shutil.rmtree(scratch / name)
     rates = {
         "ring": ring["rate"],
         "ceiling": five["rate"],
+        "ceiling_by_key": by_key["rate"],
         "ceiling_in_batches": batches["rate"],
         "ceiling_net": net["rate"],
         "pykka": pykka["rate"],
@@ -208,8 +210,9 @@ def table(results: dict[str, Any]) -> str:
     rates, ratios = results["rates"], results["ratios"]
     names = {
         "ring": "perdure, durable with fsync",
-        "ceiling": "raw LMDB, five puts a turn: **the ceiling**",
-        "ceiling_in_batches": "the same rows, in batches (`putmulti`)",
+        "ceiling": "raw LMDB, five puts a turn, turn by turn: **the ceiling**",
+        "ceiling_by_key": "the same rows, a group's at once in the order of their keys",
+        "ceiling_in_batches": "likewise, in batches (`putmulti`)",
         "ceiling_net": "in batches, only the rows that the ring wrote",
         "pykka": "Pykka's ThreadingActor, volatile",
     }

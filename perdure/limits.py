@@ -12,6 +12,9 @@ NAME_BYTES_MAX = 128  # one segment of an address, a message name, a step name
 INBOX_SOFT_MAX = 10_000  # past it, those who sent there wait until it drains
 INBOX_HARD_MAX = 100_000  # past it, tell() raises InboxFull
 
+# --- memory
+GARBAGE_OBJECTS_MIN = 50_000  # new ones between two searches for cycles, while a run lasts
+
 # --- scheduling
 INDICES_MAX = 10_000  # remembered at once; costs are few, but a user may compute them
 
@@ -39,9 +42,9 @@ SPAWN_INTENSITY = 3  # of the implicit supervisor of spawned children
 SPAWN_PERIOD_SECONDS = 5.0
 
 # --- groups: one LMDB transaction, one fsync
-GROUP_RECORDS_MAX = 1_024  # sealed at this size; 1,024 is where raw LMDB stops gaining
+GROUP_RECORDS_MAX = 4_096  # sealed at this size; beyond it a group saves few rows more
 GROUP_BYTES_MAX = 8 * 1024 * 1024
-GROUP_AGE_SECONDS_MAX = 0.05  # under load, with nobody waiting: what a crash can cost
+GROUP_AGE_SECONDS_MAX = 0.1  # under load, with nobody waiting: what a crash can cost
 GROUP_RECORDS_BEHIND = 8_192  # of the open group while the disk is busy; past it turns wait
 
 # --- memory

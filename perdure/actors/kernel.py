@@ -15,6 +15,7 @@ from perdure.actors.dispatch import Dispatch
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
+from perdure.actors.garbage import collections
 from perdure.actors.host import Host
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
@@ -110,6 +111,7 @@ class Kernel:
         asyncio.set_event_loop(self.loop)
         self.thread_id = threading.get_ident()
         forbid_blocking()
+        collections.begin()
         self.loop.set_exception_handler(self._on_loop_error)
         self.loop.set_task_factory(Leftovers(self).make_task)  # type: ignore[arg-type]
         try:
@@ -121,6 +123,7 @@ class Kernel:
             self.pool.close()
             self.book.store.close()
             self.loop.close()
+            collections.end()
             self.ended.set()
             self.outside.abandon()
             for answer in list(self._asked):

@@ -33,15 +33,17 @@ class Plain:
 
     def close(self, turn: Turn, delta: Delta) -> bool:
         """Record the turn and have the run see it; False, and nothing done, if it is not plain."""
-        cell, env, book = turn.cell, turn.envelope, self.kernel.book
+        cell, env, kernel = turn.cell, turn.envelope, self.kernel
         if turn.is_rare or env.steps is not None or cell.attempts or cell.holds:
             return False
-        cells, wires, out = book.cells, [], turn.out
-        for sent in out:
+        book = kernel.book
+        cells, wires, targets = book.cells, [], []
+        for sent in turn.out:
             target = cells.get(sent.to)
             if not sent.plain or target is None or target.life >= STOPPED:
                 return False
             wires.append((sent.to, sent.body))
+            targets.append(target)
         index = turn.index
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         now = book.now_ns()
@@ -51,26 +53,26 @@ class Plain:
             hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        seq = book.append(TURN, fields)
-        self._follow(turn, seq)
+        cell.seq = cell.last = book.append(TURN, fields)
+        self._follow(turn)
         if delta:
             self.apply(cell, delta, hash_after)
-        kind = (cell.class_name, env.type)
-        estimates = self.kernel.dispatch.estimates
-        if took > FLOOR_NS or estimates.published.get(kind, 0.0) > SERVICE_SECONDS_MIN:
-            estimates.observe(kind, took / NS)
-        if out:
-            self._deliver(out, seq)
+        dispatch = kernel.dispatch
+        estimates = dispatch.estimates
+        if took > FLOOR_NS or (estimates.slow and (cell.class_name, env.type) in estimates.slow):
+            estimates.observe((cell.class_name, env.type), took / NS)
+        if targets:
+            self._deliver(turn.out, targets, cell.last)
         if cell.inbox or cell.control:
-            self.kernel.dispatch.consider(cell)
+            dispatch.consider(cell)
         return True
 
-    def _follow(self, turn: Turn, seq: int) -> None:
+    def _follow(self, turn: Turn) -> None:
         """The turn is over, its message consumed, its actor to be written with the group."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
-        dispatch, group = kernel.dispatch, kernel.book.open
+        dispatch, group, closing = kernel.dispatch, kernel.book.open, kernel.closing
         if turn.lent or turn.waits or dispatch.is_stopping:
-            kernel.closing.end(turn)
+            closing.end(turn)
         else:
             turn.open = False
             turn.ended = True
@@ -80,14 +82,14 @@ class Plain:
             dispatch.active -= 1
         cell.inbox.popleft()  # type: ignore[union-attr]
         env.consumed = True
-        if env.group != group.serial:
+        serial = group.serial
+        if env.group != serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         cell.turns += 1
         cell.dirty = True
-        cell.seq = cell.last = seq
-        kernel.closing.closed += 1
-        if cell.touched != group.serial:
-            cell.touched = group.serial
+        closing.closed += 1
+        if cell.touched != serial:
+            cell.touched = serial
             group.cells.append(cell)
 
     def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
@@ -102,24 +104,23 @@ class Plain:
             cell.version = actor.__declaration__.version
             cell.row_dirty = True
 
-    def _deliver(self, out: list[Envelope], seq: int) -> None:
-        kernel, book = self.kernel, self.kernel.book
-        group, cells, consider = book.open, book.cells, kernel.dispatch.consider
-        serial, sent, soft_max = group.serial, group.sent, book.soft_max
+    def _deliver(self, out: list[Envelope], targets: list[Cell], seq: int) -> None:
+        book, consider = self.kernel.book, self.kernel.dispatch.consider
+        serial, sent = book.open.serial, book.open.sent
         for index, env in enumerate(out):
             env.seq = seq
             env.index = index
             env.group = serial
             sent.append(env)
-            target = cells[env.to]
+            target = targets[index]
             inbox = target.inbox
             if inbox:
                 inbox.append(env)
-                if len(inbox) > soft_max:
+                if len(inbox) > book.soft_max:
                     book.on_pressure(env.sender, target)
-                continue
-            if inbox is None:
-                target.inbox = deque((env,))
             else:
-                inbox.append(env)
-            consider(target)
+                if inbox is None:
+                    target.inbox = deque((env,))
+                else:
+                    inbox.append(env)
+                consider(target)

@@ -173,8 +173,17 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     """
     marks: Marks = actor.__marks__
     dirty = marks.dirty
-    if not marks.opaque and not marks.owned and len(dirty) < 2:  # of most turns this is all
-        return _atom_change(actor, dirty, images, encode)
+    if not dirty and not marks.opaque and not marks.owned:
+        return ()
+    if len(dirty) == 1 and not marks.opaque and not marks.owned:
+        (name,) = dirty
+        value = actor.__dict__.get(name, _GONE)
+        if type(value) in ATOMS:  # one field changed, and it is no container: most turns
+            data = encode(value, actor.__declaration__.whats[name])
+            image = images.get(name)
+            dirty.clear()
+            is_new = image is None or image.base != data or image.ops
+            return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied
     if marks.owned:
@@ -200,26 +209,6 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
             marks.opaque.discard(name)
     dirty.clear()
     return tuple(out)
-
-
-def _atom_change(
-    actor: Actor, dirty: set[str], images: Mapping[str, Image], encode: Encode
-) -> Delta:
-    """`collect` of an actor without containers, of which at most one field may have changed."""
-    if not dirty:
-        return ()
-    (name,) = dirty
-    value = actor.__dict__.get(name, _GONE)
-    if type(value) not in ATOMS:
-        changes = tuple(_mutable_changes(actor, name, images.get(name), encode, False))
-        dirty.clear()
-        return changes
-    data = encode(value, actor.__declaration__.whats[name])
-    dirty.clear()
-    image = images.get(name)
-    if image is None or image.base != data or image.ops:
-        return ((name, "=", data),)
-    return ()
 
 
 def _mutable_changes(

@@ -20,7 +20,7 @@ class Estimates:
     0.5
     """
 
-    __slots__ = ("_means", "indices", "published")
+    __slots__ = ("_means", "indices", "published", "slow")
 
     def __init__(self) -> None:
         self._means: dict[tuple[str, str], float] = {}
@@ -28,6 +28,9 @@ class Estimates:
         """E[S] by kind, as dispatch uses it."""
         self.indices: dict[tuple[str, str, float], float] = {}
         """What `index` said for (actor class, message type, cost) since the last publication."""
+
+        self.slow: set[tuple[str, str]] = set()
+        """The kinds whose published estimate is above the floor: they are to be observed."""
 
     def observe(self, kind: tuple[str, str], seconds: float) -> None:
         """Learn from one turn."""
@@ -40,6 +43,7 @@ class Estimates:
         if published is None or abs(mean - published) > REPUBLISH * published:
             self.published[kind] = mean
             self.indices.clear()
+            (self.slow.add if mean > SERVICE_SECONDS_MIN else self.slow.discard)(kind)
 
     def index(self, kind: tuple[str, str], cost: float) -> float:
         """The index of a message of that kind and holding cost."""
