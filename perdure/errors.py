@@ -19,6 +19,7 @@ PerdureError
 ├── Outcome                    what an ask or a step ended with instead of a value
 │   ├── Crashed                the message one asked with became a dead letter
 │   ├── StepFailed             a recorded failure, given back on a later attempt
+│   │   └── StepCancelled      a step that was cancelled, by a timeout or with its task
 │   └── AskTimeout
 ├── LedgerError
 │   ├── LedgerInUse            another process owns it
@@ -118,9 +119,16 @@ class StepFailed(Outcome):
     """A step's recorded failure, given back to a later attempt: `kind` is its class name."""
 
     def __init__(self, kind: str, text: str) -> None:
-        super().__init__(f"{kind}: {text}" if text else kind)
+        super().__init__(kind, text)
         self.kind = kind
         self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}" if self.text else self.kind
+
+
+class StepCancelled(StepFailed, TimeoutError):
+    """A step was cancelled, by a timeout or with its task; a later attempt meets it as this."""
 
 
 class AskTimeout(Outcome, TimeoutError):

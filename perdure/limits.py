@@ -27,6 +27,12 @@ BACKOFF_FACTOR = 2.0
 BACKOFF_SECONDS_MAX = 30.0
 TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
 
+# --- steps
+STEP_KEY_BYTES_MAX = 480  # a table key of 511 bytes has actor and message in front of it
+STEP_ASKED_BYTES_MAX = 4 * 1024  # of a step's arguments in its record; past it, the start of them
+STEP_RETRIES_MAX = 1_000  # of a tool's own policy; more belongs to attempts, which are seen
+CALL_CHARS_MAX = 300  # of a recorded or attempted call, where the two are shown side by side
+
 # --- state
 STATE_OPS_MAX = (
     10_000  # operations a tracked container logs in a turn; past it, it is written whole
@@ -83,6 +89,7 @@ HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their t
 
 # --- replay
 REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one that it began with
+REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first
 REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a thread or a socket
 
 # --- command line

@@ -57,6 +57,7 @@ class Book:
         self.open = OpenGroup(1, head.seq + 1)
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
+        self.run_id = b""
         self.budget = Budget(None)
         self.dead_letters = 0
         self.dead_letters_to: str | None = None
@@ -78,6 +79,10 @@ class Book:
         group.bytes += len(payload)
         self.seq = seq = self.seq + 1
         return seq
+
+    def run_id_at(self, seq: int) -> bytes:
+        """The id of the run that wrote a record."""
+        return self.run_id
 
     def touch(self, cell: Cell) -> None:
         """Have a cell looked at when the group is sealed."""
@@ -217,14 +222,18 @@ class Book:
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
-            for key, step in env.steps.items():
-                if step.stored:
-                    group.deletes.append(step_key(cell.id, env.seq, env.index, key))
-            env.steps = None
+            self.drop_steps(cell, env)
+
+    def drop_steps(self, cell: Cell, env: Envelope) -> None:
+        """Forget the steps of a message."""
+        for key, step in (env.steps or {}).items():
+            if step.stored:
+                self.open.deletes.append(step_key(cell.id, env.seq, env.index, key))
+        env.steps = None
 
     def pending(self, cell: Cell, seq: int, index: int) -> Envelope | None:
         """A message that an actor is handling, or will handle next; None for any other."""
-        heads = [*(cell.control or ()), *list(cell.inbox or ())[:1]]
+        heads = [*(cell.control or ()), *((cell.inbox[0],) if cell.inbox else ())]
         return next((env for env in heads if env.seq == seq and env.index == index), None)
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
@@ -233,6 +242,14 @@ class Book:
             env.steps = {}
         old = env.steps.get(key)
         step.stored = old is not None and old.stored
+        if old is not None and old.phase != "done":
+            step.begun = old.begun  # it is the same execution
+        first = next(iter(env.steps.values()), None)
+        if first is not None:
+            step.chance = first.chance
+        elif cell.turn is not None:
+            step.chance = cell.turn.attempt
+        step.met = cell.turn
         env.steps[key] = step
         self.open.steps.append((cell, env, key, step))
         self.touch(cell)

@@ -6,12 +6,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.records import Life
-from perdure.ledger.rows import ActorRow, StateRow
+from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.actors.turn import Turn
+    from perdure.actors.work import StepWork
 
 NO_HASH = bytes(16)
 
@@ -19,7 +20,10 @@ NO_HASH = bytes(16)
 class Step:
     """A step of the message at the head: journaled, so that no attempt does it again."""
 
-    __slots__ = ("digest", "name", "ok", "phase", "reserved", "seq", "stored", "value")
+    __slots__ = (
+        "again", "asked", "begun", "chance", "digest", "effect", "intent", "met", "name", "ok",
+        "phase", "redone", "reserved", "seq", "stored", "tries", "value", "work",
+    )  # fmt: skip
 
     def __init__(self, phase: str, name: str, digest: bytes, seq: int, reserved: int = 0) -> None:
         self.phase = phase  # intent, asked, done
@@ -30,6 +34,33 @@ class Step:
         self.ok = False
         self.value = b""
         self.stored = False  # whether the table has a row of it
+        self.begun = seq  # how far the journal was when it was begun
+        self.intent = 0
+        self.tries = 0
+        self.chance = 1
+        self.effect = ""
+        self.redone = True
+        self.again = False
+        self.asked: bytes | None = None  # its arguments, if this process recorded them
+        self.met: Turn | None = None  # the last turn that asked for it
+        self.work: StepWork | None = None  # who does it, if this process does
+
+    @classmethod
+    def of(cls, row: StepRow) -> Step:
+        """The step that a row of the table holds."""
+        step = cls(row.phase, row.name, row.digest, row.seq, row.reserved)
+        step.ok, step.value, step.stored = row.ok, row.value, True
+        step.begun, step.intent, step.tries = row.begun, row.intent, row.tries
+        step.chance, step.effect = row.chance, row.effect
+        step.redone, step.again = row.redone, row.again
+        return step
+
+    def row(self) -> StepRow:
+        """The step's table row."""
+        return StepRow(
+            self.phase, self.name, self.digest, self.ok, self.value, self.reserved, self.seq,
+            self.begun, self.intent, self.tries, self.chance, self.effect, self.redone, self.again,
+        )  # fmt: skip
 
 
 class Cell:
@@ -96,7 +127,7 @@ class Cell:
         self.turn: Turn | None = None
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
-        self.stalled = ""
+        self.stalled = row.stalled
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -118,6 +149,7 @@ class Cell:
             self.attempts,
             self.not_before,
             self.reason,
+            self.stalled,
         )
 
     def take_state(self, row: StateRow | None, images: dict[str, Any]) -> None:

@@ -49,6 +49,8 @@ class Closing:
             self.late(turn, "closing")
             return
         cell, env = turn.cell, turn.envelope
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         encode = self.kernel.book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
@@ -68,6 +70,8 @@ class Closing:
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
         env, text = turn.envelope, str(error)
+        if env.steps is not None and self.kernel.steps.stalls(turn):
+            return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         value = self.kernel.book.codec.encode(("Reject", text))
         reply = None if env.reply is None else (env.reply, False, value)
@@ -139,7 +143,7 @@ class Closing:
         """Have the rest of the run see what else the record says."""
         kernel = self.kernel
         if reply is not None:
-            kernel.steps.answered(reply[0], reply[1], reply[2], seq)
+            kernel.asks.answered(reply[0], reply[1], reply[2], seq)
         if turn.artifacts:
             self._publish(turn, seq)
         if turn.result is not None:
@@ -232,7 +236,7 @@ class Closing:
         if cell.actor is not None:
             cell.actor.__dict__["_turn"] = None
         if turn.asks:
-            self.kernel.steps.forget(turn)
+            self.kernel.asks.forget(turn)
         self.kernel.dispatch.ended(turn)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from perdure.actors.cell import Cell, Step
 from perdure.ledger.group import Group
 from perdure.ledger.keys import actor_key, inbox_key, state_key, step_key
-from perdure.ledger.rows import StateRow, StepRow, pack_row
+from perdure.ledger.rows import StateRow, pack_row
 from perdure.mailbox.envelope import Envelope
 
 
@@ -74,10 +74,7 @@ class OpenGroup:
         for cell, env, key, step in self.steps:
             if env.consumed or env.steps is None or env.steps.get(key) is not step:
                 continue
-            row = StepRow(
-                step.phase, step.name, step.digest, step.ok, step.value, step.reserved, step.seq
-            )
-            puts.append((step_key(cell.id, env.seq, env.index, key), pack_row(row)))
+            puts.append((step_key(cell.id, env.seq, env.index, key), pack_row(step.row())))
             step.stored = True
 
     def _seal_cells(self, puts: list[tuple[bytes, bytes]]) -> None:

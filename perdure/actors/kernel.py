@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.asks import Asks
 from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
@@ -26,6 +27,7 @@ from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
+from perdure.actors.sleeping import Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -66,6 +68,8 @@ class Kernel:
         self.turns = Turns(self)
         self.closing = Closing(self)
         self.steps = Steps(self)
+        self.asks = Asks(self)
+        self.sleeping = Sleeping(self)
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
         self.supervising = Supervising(self)
@@ -95,7 +99,7 @@ class Kernel:
         """Hear from the book what its records lead to."""
         book = self.book
         book.on_ready = self.dispatch.consider
-        book.on_answer = self.steps.answered
+        book.on_answer = self.asks.answered
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
 
@@ -253,7 +257,7 @@ class Kernel:
 
     def stall(self, cell: Cell, env: Envelope | None, reason: str) -> None:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
-        cell.stalled = cell.reason = reason
+        cell.stalled = reason
         cell.actor = None
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)

@@ -1,10 +1,16 @@
-"""Tasks that handlers start: each belongs to the turn it was started in, and ends with it."""
+"""Tasks that handlers start: each belongs to the turn it was started in, and ends with it.
+
+Each has a branch, which is in front of the keys of its steps (see `stepkeys.py`): numbered as they
+are created, so that it is the same on every attempt, whichever is done first.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
+
+from perdure.ledger.stepkeys import Keys
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -24,17 +30,14 @@ class Leftovers:
     def make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
-        """Make a task; one that a handler starts is noted with its turn."""
+        """Make a task; one that a handler starts is noted with its turn and its branch."""
         task = asyncio.Task(coroutine, loop=loop, **options)
         starter = asyncio.current_task(loop)
         turn = None if starter is None else self._turn_of(starter)
         if turn is not None:
             self._turns[task] = turn
             task.add_done_callback(self._turns.pop)
-            if turn.tasks is None:
-                turn.tasks = set()
-            turn.tasks.add(task)
-            task.add_done_callback(turn.tasks.discard)
+            note(turn, starter, task)
         return task
 
     def _turn_of(self, starter: asyncio.Task[Any]) -> Turn | None:
@@ -43,6 +46,16 @@ class Leftovers:
             running = self.kernel.dispatch.running
             turn = next((turn for turn in running if turn.task is starter), None)
         return turn if turn is not None and turn.open else None
+
+
+def note(turn: Turn, starter: Any, task: asyncio.Task[Any]) -> None:
+    """Have a task be one of a turn's, in the next branch of the one that starts it."""
+    if turn.tasks is None:
+        turn.tasks = {}
+    if turn.keys is None:
+        turn.keys = Keys()
+    turn.tasks[task] = turn.keys.child(turn.tasks.get(starter, ""))
+    task.add_done_callback(turn.tasks.pop)
 
 
 async def end(turn: Turn) -> None:

@@ -186,7 +186,7 @@ class Lifecycle:
         turn.open, turn.is_fenced = False, True
         cell.turn = None
         cell.actor = None
-        self.kernel.steps.forget(turn)
+        self.kernel.asks.forget(turn)
         if turn.task is not None:
             turn.task.cancel()
         leftovers.cancel(turn)

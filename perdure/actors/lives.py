@@ -84,6 +84,7 @@ class Lives:
             book.consume(cell, env)
             book.bury(rows[env.seq, env.index], env.reply)
         cell.attempts = cell.not_before = 0
+        cell.stalled = ""
         cell.actor = None
 
     # --- births

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
-from perdure.actors.steps import failure_of
 from perdure.errors import InboxFull, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key

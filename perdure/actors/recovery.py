@@ -13,6 +13,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.verdicts import Verdicts
 from perdure.caps.budget import Budget
 from perdure.errors import Broken, LedgerDamaged, NotALedger
 from perdure.ids import KERNEL_ID
@@ -61,10 +62,11 @@ def read_header(book: Book) -> Run:
 def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
     """Append the header, the root and its start; `header` is `Run` without time and sends."""
     book = kernel.book
+    run = Run(0, (), *header)
     book.append(Kind.RUN, (book.now_ns(), (), *header))
-    limit = Run(0, (), *header).tokens_limit
-    book.set_budget(Budget(limit))
-    opened(kernel, version, Run(0, (), *header).code_hash)
+    book.run_id = run.run_id
+    book.set_budget(Budget(run.tokens_limit))
+    opened(kernel, version, run.code_hash)
     kernel.ending.status = StatusRow("starting", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
     cell = kernel.lives.birth(
@@ -100,14 +102,12 @@ def take_up(kernel: Kernel) -> None:
         return
     kernel.ending.status = status if status.status == "starting" else StatusRow("running", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
-    budget = book.store.get(BUDGET_KEY)
-    if budget is not None:
-        book.budget = Budget(*unpack_row(BudgetRow, budget))
-    cells = _load_inboxes(book)
-    _load_steps(book)
+    cells = load(book)
     _load_timers(kernel)
     kernel.releases.resume()
     for cell in cells:
+        if cell.stalled:
+            Verdicts(kernel).again(cell)  # what it waits for may have been repaired outside
         kernel.dispatch.consider(cell)
     root = _root(book)
     if root.life == Life.RUNNING:
@@ -115,6 +115,17 @@ def take_up(kernel: Kernel) -> None:
         kernel.loop.call_soon(kernel.outside.begin_run)
     elif root.life == Life.DOWN:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
+
+
+def load(book: Book) -> list[Cell]:
+    """Load the budget, inboxes and steps; the actors that have something in an inbox."""
+    book.run_id = read_header(book).run_id
+    budget = book.store.get(BUDGET_KEY)
+    if budget is not None:
+        book.budget = Budget(*unpack_row(BudgetRow, budget))
+    cells = _load_inboxes(book)
+    _load_steps(book)
+    return cells
 
 
 def _root(book: Book) -> Cell:
@@ -159,12 +170,9 @@ def _load_steps(book: Book) -> None:
         env = book.pending(cell, seq, index)
         if env is None:
             raise Broken(f"step {name} is of message {seq}.{index}, which {actor} does not have")
-        row = unpack_row(StepRow, raw)
-        step = Step(row.phase, row.name, row.digest, row.seq, row.reserved)
-        step.ok, step.value, step.stored = row.ok, row.value, True
         if env.steps is None:
             env.steps = {}
-        env.steps[name] = step
+        env.steps[name] = Step.of(unpack_row(StepRow, raw))
 
 
 def _load_timers(kernel: Kernel) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.calls import Asked, kept
 from perdure.actors.cell import Step
+from perdure.actors.doubts import in_doubt, is_abandoned, mismatch, unmet
+from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
-from perdure.actors.turn import Turn, closed
-from perdure.actors.waiting import Waiting
+from perdure.actors.turn import NS, Turn
 from perdure.actors.work import Stalled, StepWork
-from perdure.caps.tool import Tool, tool_of
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed, TurnClosed, UsageError
+from perdure.caps.tool import tool_of
+from perdure.errors import UsageError
 from perdure.ledger.records import Kind
-from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.ledger.stepkeys import Keys, is_past, last_begun
+from perdure.ledger.steprecords import ABANDONED, CANCELLED
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -25,7 +29,6 @@ class Steps:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.waiting: dict[ReplyTo, Waiting[Any]] = {}
 
     # --- once and call
 
@@ -43,7 +46,7 @@ class Steps:
                 f"once({tool.name}) has effect {tool.effect!r}, and once() is for reading. "
                 "Use self.call, which journals its intent first."
             )
-        return self._run(turn, tool, args, kwargs)
+        return self._run(turn, function, args, kwargs)
 
     def call(self, turn: Turn, function: Callable[..., Any], args: dict[str, Any]) -> Future[Any]:
         """Call a tool: its intent is durable before it starts, unless it only reads."""
@@ -52,212 +55,194 @@ class Steps:
                 f"call({getattr(function, '__name__', function)!s}) is not a tool. "
                 "Decorate it with @tool(name, effect=…), or use self.once if it only reads."
             )
-        return self._run(turn, tool_of(function), (), args)
+        return self._run(turn, function, (), args)
 
     def _run(
-        self, turn: Turn, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Future[Any]:
-        key = turn.key(tool.name)
-        digest = self._digest(tool.name, args, kwargs)
-        step = turn.envelope.steps.get(key) if turn.envelope.steps else None
-        if step is not None:
-            check_digest(turn, key, step, digest)
-            if step.phase == "done" and step.ok:
-                return Future.done(self.kernel.book.codec.decode(step.value))
-            if step.phase == "intent" and not tool.redone:
-                raise Stalled(
-                    f"{tool.name} ({tool.effect}) is in doubt: record {step.seq} says it was about "
-                    "to happen, and nothing says whether it did."
-                )
-        # a failed step is begun anew: it has an intent of its own, and is paid for again
-        is_new = step is None or step.phase == "done"
-        return StepWork(self, turn, tool, key, digest, args, kwargs, is_new).start()
-
-    def _digest(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-        asked = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {name}")
-        return blake2b(asked, digest_size=16).digest()
-
-    # --- ask
-
-    def ask(
-        self, turn: Turn, address: str, body: bytes, type: str, timeout: float | None
-    ) -> Future[Any]:
-        """Send a message whose answer comes back as a step; kernel thread."""
-        book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        key = turn.key(f"ask {address}")
-        digest = blake2b(body, digest_size=16).digest()
-        step = env.steps.get(key) if env.steps else None
-        to = book.find(address)
-        if step is None:
-            self.kernel.pressure.admit(address, to)
-        earlier = [sent for sent in turn.out if sent.to == to and to]
-        turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
-        if step is not None:
-            check_digest(turn, key, step, digest)
-            if step.phase == "done":
-                return self._outcome(step)
-        else:
-            self._send_ask(turn, key, digest, to, address, body, type, earlier)
-            step = env.steps[key] if env.steps else None
-            if step is not None and step.phase == "done":
-                return self._outcome(step)
-        future: Waiting[Any] = Waiting(self.kernel.dispatch, turn)
-        if turn.asks is None:
-            turn.asks = {}
-        reply = (cell.id, env.seq, env.index, key)
-        turn.asks[reply] = self.waiting[reply] = future
-        if timeout is not None:
-            future.timer = self.kernel.timers.after(
-                timeout, lambda: self._time_out(turn, key, address, timeout)
-            )
-        return future
-
-    def _send_ask(
         self,
         turn: Turn,
-        key: str,
-        digest: bytes,
-        to: int,
-        address: str,
-        body: bytes,
-        type: str,
-        earlier: list[Envelope],
-    ) -> None:
-        book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        reply = (cell.id, env.seq, env.index, key)
-        dead = None if to else (address, "no such actor")
-        out = [*earlier, Envelope(to, body, type, cell.id, reply=reply, dead=dead)]
-        book.address_out(out)
-        out += self.kernel.news.notices(out)
-        fields = (
-            book.now_ns(),
-            tuple(sent.wire(cell.id) for sent in out),
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            key,
-            digest,
-        )
-        seq = book.append(Kind.ASK, fields)
-        book.keep_step(cell, env, key, Step("asked", f"ask {address}", digest, seq))
-        book.deliver(seq, out)
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Future[Any]:
+        tool = tool_of(function)
+        tool.check_given(kwargs)
+        encoded = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {tool.name}")
+        asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
+        step = turn.envelope.steps.get(asked.key) if turn.envelope.steps else None
+        if step is None:
+            return StepWork(self, turn, asked, None).start()
+        step.met = turn
+        check_digest(turn, asked.key, step, asked.digest, asked.words)
+        if step.phase == "done":
+            if step.ok:
+                return Future.done(self.kernel.book.codec.decode(step.value))
+            if self._is_final(turn, asked.key, step):
+                return Future.failed(failure_of(*self.kernel.book.codec.decode(step.value)))
+            if not is_abandoned(self.kernel.book, step):
+                # begun anew: it has an intent of its own, and is paid for again
+                return StepWork(self, turn, asked, None).start()
+        return self._take_up(turn, asked, step)
 
-    def answered(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
-        """An answer (or a dead letter) came for an ask; the record `seq` holds it."""
-        asker, message_seq, message_index, key = reply
-        if asker == 0:
-            self.kernel.outside.answer((message_seq, message_index), ok, value, seq)
-            return
-        book = self.kernel.book
-        cell = book.cell(asker)
-        head = book.pending(cell, message_seq, message_index)
-        if head is None:
-            return  # the asker has gone on: a late answer reaches nobody
-        step = head.steps.get(key) if head.steps else None
-        if step is None or step.phase == "done":
-            return
-        done = Step("done", step.name, step.digest, seq)
-        done.ok, done.value = ok, value
-        book.keep_step(cell, head, key, done)
-        waiting = self.waiting.pop(reply, None)
-        if waiting is not None:
-            waiting.resume(self._outcome(done))
+    def _is_final(self, turn: Turn, key: str, step: Step) -> bool:
+        """Whether a recorded failure is past: the handler saw it, and went on."""
+        keys = turn.keys
+        if step.again or keys is None:
+            return False
+        if keys.begun is None:
+            recorded = turn.envelope.steps or {}
+            keys.begun = last_begun((k, s) for k, s in list(recorded.items()) if s.met is not turn)
+        return is_past(key, step.seq, keys.begun)
 
-    def _time_out(self, turn: Turn, key: str, address: str, timeout: float) -> None:
-        book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        reply = (cell.id, env.seq, env.index, key)
+    def _take_up(self, turn: Turn, asked: Asked, step: Step) -> Future[Any]:
+        """A step that was about to happen, and of which no outcome is known."""
+        work = step.work
+        is_open = step.phase == "intent"
+        if work is not None and work.has_begun:
+            return StepWork(self, turn, asked, step).inherit(work)
+        if asked.tool.redone or (work is not None and is_open):  # it never began: not in doubt
+            return StepWork(self, turn, asked, step if is_open else None).start()
+        raise stalled(turn, in_doubt(asked, step))
+
+    # --- time and chance
+
+    def now(self, turn: Turn) -> datetime:
+        """The ledger time of a turn's question for it, the same on every attempt."""
+        book, env = self.kernel.book, turn.envelope
+        key = turn.key("now")
         step = env.steps.get(key) if env.steps else None
-        if step is not None and reply in self.waiting and turn.open:
-            text = f"{address} did not answer {cell.address} within {timeout:g} s"
-            value = book.codec.encode(("AskTimeout", text))
-            who = (book.now_ns(), (), cell.id, turn.incarnation, turn.attempt, reply[1:3])
-            what = (key, step.name, step.digest, False, value, 0, 0, 0)
-            self.answered(reply, False, value, book.append(Kind.RESULT, (*who, *what)))
+        if step is None:
+            now = datetime.fromtimestamp(book.now_ns() / NS, UTC)
+            value = book.codec.encode(now)
+            head = self._head(turn, key, "now", b"")
+            seq = book.append(Kind.RESULT, (*head, True, value, 0, 0, 0))
+            step = Step("done", "now", b"", seq)
+            step.ok, step.value = True, value
+            step.begun = 0  # a look at the clock is no going on: see `is_past`
+            book.keep_step(turn.cell, env, key, step)
+            self._progress(turn)
+        found: datetime = book.codec.decode(step.value)
+        return found
 
-    def _outcome(self, step: Step) -> Future[Any]:
-        value = self.kernel.book.codec.decode(step.value)
-        if step.ok:
-            return Future.done(value)
-        return Future.failed(failure_of(*value))
+    def chance(self, turn: Turn) -> int:
+        """The attempt that seeds a turn's chance: the one that journaled the first step, if any.
 
-    def forget(self, turn: Turn) -> None:
-        """Drop what a turn that is over still waits for."""
-        for reply, future in (turn.asks or {}).items():
-            if self.waiting.get(reply) is future:
-                del self.waiting[reply]
-                if future.timer is not None:
-                    future.timer.cancel()
-                future.set_exception(TurnClosed(closed(turn)))  # a thread may be blocked on it
+        Until there is one, each attempt has fresh chance; from then on none contradicts it.
+        """
+        steps = turn.envelope.steps
+        return next(iter(steps.values())).chance if steps else turn.attempt
 
-    # --- sleep
-
-    def sleep(self, turn: Turn, seconds: float) -> Future[None]:
-        """Wait by ledger time without holding a slot."""
-        if seconds <= 0:
-            return Future.done(None)
-        future: Waiting[None] = Waiting(self.kernel.dispatch, turn)
-        self.kernel.timers.after(seconds, lambda: future.resume(Future.done(None)))
-        return future
+    def idempotency_key(self, work: StepWork) -> str:
+        """What makes redoing a call doing it once: of run, message and step, and nothing else."""
+        env, book = work.turn.envelope, self.kernel.book
+        step = env.steps.get(work.asked.key) if env.steps else None
+        run_id = book.run_id_at(step.seq if step is not None else book.seq)
+        text = f"{env.seq}.{env.index} {work.asked.key}"
+        return blake2b(text.encode(), key=run_id, digest_size=16).hexdigest()
 
     # --- what came of a step
 
     def intend(self, work: StepWork) -> int:
         """Record that a step is about to happen, its tokens reserved; kernel thread."""
-        book, turn = self.kernel.book, work.turn
+        book, turn, asked = self.kernel.book, work.turn, work.asked
+        tool, env = asked.tool, turn.envelope
         reserved = book.budget.reserve(work.tokens)  # raises when it does not fit: no record then
-        seq = book.append(Kind.INTENT, (*self._head(work), work.tool.effect, work.tokens))
+        old = env.steps.get(asked.key) if env.steps else None
+        head = self._head(turn, asked.key, tool.name, asked.digest)
+        what = (tool.effect, work.tokens, kept(asked.encoded), tool.redone)
+        seq = book.append(Kind.INTENT, (*head, *what))
         if work.tokens:
             book.set_budget(reserved)
-        step = Step("intent", work.tool.name, work.digest, seq, work.tokens)
-        book.keep_step(turn.cell, turn.envelope, work.key, step)
+        step = Step("intent", tool.name, asked.digest, seq, work.tokens)
+        step.effect, step.redone, step.intent = tool.effect, tool.redone, seq
+        step.tries = 0 if old is None else old.tries
+        step.asked, step.work = asked.encoded, work
+        book.keep_step(turn.cell, env, asked.key, step)
         return seq
 
-    def conclude(self, work: StepWork, ok: bool, value: bytes, took: int) -> bool:
+    def conclude(
+        self,
+        work: StepWork,
+        ok: bool,
+        value: bytes,
+        took: int,
+        *,
+        again: bool = False,
+        spent: int | None = None,
+    ) -> bool:
         """Record what a step ended with; False when its turn is over and it changed nothing."""
-        book, turn = self.kernel.book, work.turn
+        book, turn, asked = self.kernel.book, work.turn, work.asked
         cell, env = turn.cell, turn.envelope
         if not turn.open or cell.turn is not turn:
-            book.late(cell, env, turn.incarnation, f"result of {work.tool.name}")
+            self.late(work)
             return False
-        old = env.steps.get(work.key) if env.steps else None
+        old = env.steps.get(asked.key) if env.steps else None
         reserved = old.reserved if old is not None else 0
-        seq = book.append(Kind.RESULT, (*self._head(work), ok, value, reserved, reserved, took))
+        intent = old.intent if old is not None and old.effect else 0
+        tries = (0 if old is None else old.tries) + work.has_begun
+        step = Step("done", asked.tool.name, asked.digest, 0)
+        step.ok, step.value, step.begun, step.intent = ok, value, work.since, intent
+        step.tries, step.again, step.asked, step.work = tries, again, asked.encoded, work
+        step.effect, step.redone = asked.tool.effect, asked.tool.redone
+        head = self._head(turn, asked.key, asked.tool.name, asked.digest)
+        tokens = (reserved if spent is None else spent, reserved)
+        arguments = None if intent else kept(asked.encoded)
+        what = (took, arguments, intent, work.since, tries, again)
+        step.seq = book.append(Kind.RESULT, (*head, ok, value, *tokens, *what))
         if reserved:
-            book.set_budget(book.budget.settle(reserved, reserved))
-        step = Step("done", work.tool.name, work.digest, seq)
-        step.ok, step.value = ok, value
-        book.keep_step(cell, env, work.key, step)
-        if ok and cell.attempts:
-            cell.attempts = 0  # a newly journaled result is progress
-            cell.row_dirty = True
-            book.touch(cell)
+            book.set_budget(book.budget.settle(reserved, tokens[0]))
+        book.keep_step(cell, env, asked.key, step)
+        if ok:
+            self._progress(turn)
         if reserved:
             self.kernel.budget_freed()  # last: who waits for room appends records of its own
         return True
 
-    def _head(self, work: StepWork) -> tuple[Any, ...]:
-        turn, env = work.turn, work.turn.envelope
-        message = (env.seq, env.index)
+    def cancelled(self, work: StepWork) -> None:
+        """Record that who waited for a step was cancelled."""
+        is_doubtful = work.has_begun and not work.asked.tool.redone
+        kind = ABANDONED if is_doubtful else CANCELLED
+        how = "it was under way" if work.has_begun else "it had not begun"
+        value = self.kernel.book.codec.encode((kind, f"{work.asked.key} was cancelled: {how}", ""))
+        self.conclude(work, False, value, 0, spent=None if work.has_begun else 0)
+
+    def late(self, work: StepWork) -> None:
+        """Record that an outcome came when its turn had gone on without it, or was over."""
+        turn, name = work.turn, work.asked.tool.name
+        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, f"result of {name}")
+
+    def _progress(self, turn: Turn) -> None:
+        """A newly journaled result gives the message all its attempts again."""
+        cell = turn.cell
+        if cell.attempts:
+            cell.attempts = 0
+            cell.row_dirty = True
+            self.kernel.book.touch(cell)
+
+    def _head(self, turn: Turn, key: str, name: str, digest: bytes) -> tuple[Any, ...]:
+        env = turn.envelope
         who = (self.kernel.book.now_ns(), (), turn.cell.id, turn.incarnation, turn.attempt)
-        return (*who, message, work.key, work.tool.name, work.digest)
+        return (*who, (env.seq, env.index), key, name, digest)
+
+    # --- before a turn closes
+
+    def stalls(self, turn: Turn) -> bool:
+        """Park the actor instead of closing a turn that does not account for what is recorded."""
+        reason = (turn.keys.stalled if turn.keys is not None else "") or unmet(turn)
+        if reason:
+            self.kernel.closing.end(turn)
+            self.kernel.stall(turn.cell, turn.envelope, reason)
+        return bool(reason)
 
 
-def check_digest(turn: Turn, key: str, step: Step, digest: bytes) -> None:
+def stalled(turn: Turn, reason: str) -> Stalled:
+    """What unwinds the handler to wait for a repair; what it makes of that does not count."""
+    if turn.keys is None:
+        turn.keys = Keys()
+    turn.keys.stalled = reason
+    return Stalled(reason)
+
+
+def check_digest(turn: Turn, key: str, step: Step, digest: bytes, attempted: str = "") -> None:
     """Stall the turn when it asks for something else than what is recorded under that key."""
     if step.digest != digest:
-        raise Stalled(
-            f"step {key} of message {turn.envelope.id} was recorded with other arguments "
-            f"(record {step.seq}): the handler is no function of its state, message and steps."
-        )
-
-
-def failure_of(kind: str, text: str) -> Exception:
-    """The exception for a recorded failure."""
-    if kind == "Crashed":
-        return Crashed(text)
-    if kind == "AskTimeout":
-        return AskTimeout(text)
-    if kind == "Reject":
-        return Reject(text)
-    return StepFailed(kind, text)
+        raise stalled(turn, mismatch(turn, key, step, attempted))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from perdure.actors.futures import Future
 from perdure.errors import Refused, TurnClosed, UsageError
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Artifact
+from perdure.ledger.stepkeys import Keys
 from perdure.limits import NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
@@ -34,9 +36,9 @@ class Turn:
     """
 
     __slots__ = (
-        "_random", "artifacts", "asks", "attempt", "began_with", "cell", "counts", "ended",
-        "envelope", "incarnation", "index", "is_fenced", "is_rare", "kernel", "kind", "lent",
-        "life", "lives", "notes", "on_loop", "open", "out", "pending", "result", "stop_reason",
+        "_random", "artifacts", "asks", "attempt", "began_with", "cell", "ended", "envelope",
+        "incarnation", "index", "is_fenced", "is_rare", "kernel", "keys", "kind", "lent", "life",
+        "lives", "notes", "on_loop", "open", "out", "pending", "result", "stop_reason",
         "task", "tasks", "time_ns", "waits",
     )  # fmt: skip
 
@@ -61,10 +63,10 @@ class Turn:
         self.index = 0.0  # at dispatch
         self.is_rare = kind != "receive"  # it does more than change state and tell
         self.task: Any = None  # of the runner that awaits its handler
-        self.tasks: set[Any] | None = None  # that its handler started
+        self.tasks: dict[Any, str] | None = None  # that its handler started, with their branches
         self.pending: list[Future[Any]] | None = None  # steps begun
         self.asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
-        self.counts: dict[str, int] | None = None  # of steps, by name
+        self.keys: Keys | None = None  # of its steps
         self.artifacts: list[tuple[Artifact, bytes]] | None = None
         self.result: bytes | None = None
         self.stop_reason: str | None = None
@@ -94,13 +96,16 @@ class Turn:
     def random(self) -> random.Random:
         if self._random is None:
             env = self.envelope
-            seed = f"{self.kernel.seed}/{self.cell.id}/{env.seq}.{env.index}/{self.attempt}"
+            attempt = self._on_kernel(self.kernel.steps.chance)
+            seed = f"{self.kernel.seed}/{self.cell.id}/{env.seq}.{env.index}/{attempt}"
             digest = blake2b(seed.encode(), digest_size=8).digest()
             self._random = random.Random(int.from_bytes(digest, "big"))
         return self._random
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.time_ns / NS, UTC)
+        self._check()
+        now: datetime = self._on_kernel(self.kernel.steps.now)
+        return now
 
     # --- intents
 
@@ -165,7 +170,7 @@ class Turn:
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
         body = self.kernel.book.codec.encode(message)
         name = type(message).__name__
-        asked: Future[Any] = self._on_kernel(self.kernel.steps.ask, address, body, name, timeout)
+        asked: Future[Any] = self._on_kernel(self.kernel.asks.ask, address, body, name, timeout)
         return asked
 
     def once(
@@ -180,7 +185,7 @@ class Turn:
 
     def sleep(self, seconds: float) -> Future[None]:
         self._check()
-        slept: Future[None] = self._on_kernel(self.kernel.steps.sleep, seconds)
+        slept: Future[None] = self._on_kernel(self.kernel.sleeping.sleep, seconds)
         return slept
 
     def artifact(self, path: str, data: str | bytes) -> Future[str]:
@@ -212,11 +217,13 @@ class Turn:
     # --- how
 
     def key(self, name: str) -> str:
-        """The step key of the next step of that name: name, and the how-manieth of it this is."""
-        if self.counts is None:
-            self.counts = {}
-        n = self.counts[name] = self.counts.get(name, 0) + 1
-        return f"{name}#{n}"
+        """The key of the next step of that name in the task that asks."""
+        if self.keys is None:
+            self.keys = Keys()
+        branch = ""
+        if self.tasks:  # a turn without tasks of its own need not know which one this is
+            branch = self.tasks.get(asyncio.current_task(), "")
+        return self.keys.next(branch, name)
 
     def _check(self) -> None:
         if not self.open:

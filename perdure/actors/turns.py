@@ -133,6 +133,8 @@ class Turns:
         """End a turn whose handler raised, once nothing of it is under way."""
         if isinstance(error, asyncio.CancelledError) and not turn.open:
             return  # fenced: the runner that carried it goes on
+        if turn.keys is not None:
+            turn.keys.is_failing = True
         if turn.open and turn.tasks:
             await leftovers.end(turn)
         if turn.pending and turn.open:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perdure.actors.calls import Asked
+from perdure.actors.failures import is_retried, recorded
 from perdure.actors.futures import Future
+from perdure.actors.stepfuture import StepFuture, WaitingStep
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
-from perdure.caps.tool import Tool
-from perdure.errors import PerdureError, StepFailed, TurnClosed
+from perdure.caps.tool import KEY_PARAMETER
+from perdure.errors import PerdureError, StepCancelled, StepFailed, TurnClosed
 
 if TYPE_CHECKING:
+    from perdure.actors.cell import Step
     from perdure.actors.steps import Steps
 
 
@@ -22,64 +27,89 @@ class Stalled(BaseException):
     """A turn waits for a person's repair; unwinds the handler past `except Exception`."""
 
 
+class Ended(NamedTuple):
+    """What a step ended with, its bytes, and how long it took in ns."""
+
+    outcome: Future[Any]
+    value: bytes
+    took: int
+
+
 class StepWork:
     """A step of one turn, from its price to its record.
 
     In an `async def` handler it runs beside the handler (a blocking function in a pool thread).
     In a `def` handler it runs at once, in the handler's own thread.
+
+    An effect that is under way when its turn is fenced or cancelled goes on: nobody can take it
+    back. The next attempt that asks for it is its `heir`, and has its outcome.
     """
 
     __slots__ = (
-        "args",
-        "digest",
-        "future",
-        "is_new",
-        "key",
-        "kwargs",
-        "steps",
-        "tokens",
-        "tool",
-        "turn",
-    )
+        "asked", "ended", "future", "has_begun", "heir", "is_over", "open_intent", "retries_left",
+        "since", "steps", "task", "tokens", "turn",
+    )  # fmt: skip
 
-    def __init__(
-        self,
-        steps: Steps,
-        turn: Turn,
-        tool: Tool,
-        key: str,
-        digest: bytes,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        is_new: bool,
-    ) -> None:
+    def __init__(self, steps: Steps, turn: Turn, asked: Asked, open_intent: Step | None) -> None:
+        tool = asked.tool
         self.steps = steps
         self.turn = turn
-        self.tool = tool
-        self.key = key
-        self.digest = digest
-        self.args = args
-        self.kwargs = kwargs
-        self.is_new = is_new  # no intent of an earlier attempt
-        self.tokens = tool.price(args, kwargs) if is_new else 0
-        waits = is_new and tool.effect != "read"
-        self.future: Future[Any] = (
-            Waiting(steps.kernel.dispatch, turn) if waits and turn.on_loop else Future()
-        )
+        self.asked = asked
+        self.open_intent = open_intent  # of an earlier attempt, to be used
+        self.tokens = tool.price(asked.args, asked.kwargs) if open_intent is None else 0
+        self.retries_left = tool.retries
+        self.since = steps.kernel.book.seq  # how far the journal is as it begins
+        self.has_begun = False  # it may have happened from here on
+        self.is_over = False  # its outcome is journaled
+        self.ended: Ended | None = None  # of one that came too late for its own turn
+        self.heir: StepWork | None = None
+        self.task: asyncio.Task[None] | None = None  # of a tool that is a coroutine
+        waits = tool.effect != "read" or tool.retries
+        self.future: Future[Any] = Future()
+        if turn.on_loop:
+            watched = WaitingStep(steps.kernel.dispatch, turn) if waits else StepFuture()
+            self.future, watched.work = watched, self
+
+    @property
+    def needs_admission(self) -> bool:
+        """Whether something must be recorded or durable before it begins."""
+        return self.asked.tool.effect != "read" or self.tokens > 0
 
     def start(self) -> Future[Any]:
         """Begin; the future is done when the outcome is journaled."""
-        turn = self.turn
-        if turn.on_loop:
-            self._admit(self._run_beside, lambda error: self._settle(Future.failed(error)))
-            if turn.pending is None:
-                turn.pending = []
-            turn.pending.append(self.future)
-            return self.future
-        if self.is_new and (self.tokens or self.tool.effect != "read"):
-            self._admit_from_thread()
-        self._run_here()
+        if self.turn.on_loop:
+            self._admit(self._run_beside, self._refused)
+            self._is_pending()
+        else:
+            if self.needs_admission:
+                self._admit_from_thread(0.0)
+            self._run_here()
         return self.future
+
+    def inherit(self, work: StepWork) -> Future[Any]:
+        """Have the outcome of an effect that an earlier attempt began, and that is under way."""
+        if self.turn.on_loop:
+            work.bequeath(self)
+            self._is_pending()
+            return self.future
+        self.future = WaitingStep(self.steps.kernel.dispatch, self.turn)
+        self.steps.kernel.on_kernel(work.bequeath, self)
+        with contextlib.suppress(Exception):  # it is the handler's, when it asks for the value
+            self.future.get()
+        return self.future
+
+    def bequeath(self, heir: StepWork) -> None:
+        """Have a later attempt get the outcome; kernel thread."""
+        heir.has_begun = True
+        self.heir = heir
+        if self.ended is not None:
+            self.steps.kernel.loop.call_soon(heir.conclude, self.ended)
+
+    def _is_pending(self) -> None:
+        """The turn is not over before this is."""
+        if self.turn.pending is None:
+            self.turn.pending = []
+        self.turn.pending.append(self.future)
 
     # --- before it starts
 
@@ -88,34 +118,40 @@ class StepWork:
 
         Refused now, it raises; refused after it waited for room, it calls `refuse`.
         """
-        kernel = self.steps.kernel
-        if not self.is_new or not (self.tokens or self.tool.effect != "read"):
+        kernel, intent = self.steps.kernel, self.open_intent
+        if not self.needs_admission:
             go()
+            return
+        if intent is not None:  # an earlier attempt may have been fenced before it was durable
+            kernel.barrier.when_durable(intent.seq, go)
             return
         budget = kernel.book.budget
         if not budget.admits(self.tokens) and budget.could_admit(self.tokens):
             kernel.budget_waiters.append(lambda: self._admit_later(go, refuse))
             return
         seq = self.steps.intend(self)
-        if self.tool.effect == "read":
+        if self.asked.tool.effect == "read":
             go()
         else:
             kernel.barrier.when_durable(seq, go)
 
     def _admit_later(self, go: Callable[[], None], refuse: Callable[[PerdureError], None]) -> None:
         try:
-            if self.turn.open:
+            if self.turn.open and not self.is_over:
                 self._admit(go, refuse)
             else:
                 go()  # which notices
         except PerdureError as error:
             refuse(error)
 
-    def _admit_from_thread(self) -> None:
-        admitted: Waiting[None] = Waiting(self.steps.kernel.dispatch, self.turn)
+    def _admit_from_thread(self, pause_seconds: float) -> None:
+        """`_admit`, for a thread that waits for it; after a pause."""
+        kernel = self.steps.kernel
+        admitted: Waiting[None] = Waiting(kernel.dispatch, self.turn)
 
         def go() -> None:
             if self.turn.open:
+                self.has_begun = True  # before the thread goes on: it may be fenced meanwhile
                 admitted.resume(Future.done(None))
             else:
                 refuse(TurnClosed(closed(self.turn)))
@@ -123,34 +159,58 @@ class StepWork:
         def refuse(error: PerdureError) -> None:
             admitted.resume(Future.failed(error))
 
-        self.steps.kernel.on_kernel(self._admit_later, go, refuse)
+        def later() -> None:
+            if pause_seconds:
+                kernel.timers.after(pause_seconds, lambda: self._admit_later(go, refuse))
+            else:
+                self._admit_later(go, refuse)
+
+        kernel.on_kernel(later)
         admitted.get()
+
+    def _refused(self, error: PerdureError) -> None:
+        self.is_over = True
+        self._settle(Future.failed(error))
 
     # --- doing it
 
     def _run_here(self) -> None:
-        kernel = self.steps.kernel
-        outcome, value, took = self._try()
-        kernel.on_kernel(self._conclude, outcome, value, took, False)
-        self._settle(
-            outcome if outcome.exception() else Future.done(kernel.book.codec.decode(value))
-        )
+        kernel, tool = self.steps.kernel, self.asked.tool
+        while True:
+            self.has_begun = True
+            ended = self._try()
+            if ended.outcome.exception() is None:
+                kernel.on_kernel(self.conclude, ended)
+                self.future.set(kernel.book.codec.decode(ended.value))
+                return
+            # what comes after a failure is recorded after it: that is what makes it final
+            if not kernel.ask_kernel(self.conclude, ended):
+                self.future.set_exception(ended.outcome.exception())
+                return
+            self._admit_from_thread(tool.pause_seconds(tool.retries - self.retries_left))
 
     def _run_beside(self) -> None:
-        kernel = self.steps.kernel
-        if not self.turn.open:
+        kernel, function = self.steps.kernel, self.asked.tool.function
+        if not self.turn.open or self.is_over:
             return
-        if inspect.iscoroutinefunction(self.tool.function):
+        self.has_begun = True
+        if inspect.iscoroutinefunction(function):
             # not of the loop's making: an effect under way is not cancelled with its turn
-            kernel.keep_task(asyncio.Task(self._await(), loop=kernel.loop))
+            self.task = asyncio.Task(self._await(), loop=kernel.loop)
+            kernel.keep_task(self.task)
         else:
-            kernel.pool.call(lambda: kernel.on_kernel(self._conclude, *self._try(), True))
+            kernel.pool.call(lambda: kernel.on_kernel(self.conclude, self._try()))
 
-    def _try(self) -> tuple[Future[Any], bytes, int]:
-        """Run the function; its outcome, the bytes of that, and how long it took in ns."""
+    def _given(self) -> dict[str, Any]:
+        if not self.asked.tool.takes_key:
+            return self.asked.kwargs
+        return self.asked.kwargs | {KEY_PARAMETER: self.steps.idempotency_key(self)}
+
+    def _try(self) -> Ended:
+        """Run the function."""
         start = perf_counter_ns()
         try:
-            result = self.tool.function(*self.args, **self.kwargs)
+            result = self.asked.tool.function(*self.asked.args, **self._given())
             if inspect.iscoroutine(result):
                 loop = self.steps.kernel.loop
                 result = asyncio.run_coroutine_threadsafe(result, loop).result()
@@ -161,32 +221,73 @@ class StepWork:
     async def _await(self) -> None:
         start = perf_counter_ns()
         try:
-            outcome = Future.done(await self.tool.function(*self.args, **self.kwargs))
+            result = await self.asked.tool.function(*self.asked.args, **self._given())
+            outcome = Future.done(result)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
             outcome = Future.failed(error)
-        self._conclude(*self._bytes(outcome, start), True)
+        self.conclude(self._bytes(outcome, start))
 
-    def _bytes(self, outcome: Future[Any], start: int) -> tuple[Future[Any], bytes, int]:
+    def _bytes(self, outcome: Future[Any], start: int) -> Ended:
         codec, took = self.steps.kernel.book.codec, perf_counter_ns() - start
         error = outcome.exception()
         if error is None:
             try:
-                return outcome, codec.encode(outcome.get(), f"the result of {self.tool.name}"), took
+                value = codec.encode(outcome.get(), f"the result of {self.asked.tool.name}")
+                return Ended(outcome, value, took)
             except PerdureError as refused:
                 outcome, error = Future.failed(refused), refused
-        kind, text = type(error).__name__, str(error)
         if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
-            outcome = Future.failed(StepFailed(kind, text))
-        return outcome, codec.encode((kind, text)), took
+            outcome = Future.failed(StepFailed(type(error).__name__, str(error)))
+        return Ended(outcome, codec.encode(recorded(error)), took)
 
-    # --- after it
+    # --- after it; kernel thread
 
-    def _conclude(self, outcome: Future[Any], value: bytes, took: int, settle: bool) -> None:
-        error = outcome.exception()
-        if self.steps.conclude(self, error is None, value, took) and settle:
-            # the handler gets a copy, as a later attempt will
-            copy = outcome if error else Future.done(self.steps.kernel.book.codec.decode(value))
-            self._settle(copy)
+    def conclude(self, ended: Ended) -> bool:
+        """Journal what it ended with and hand that on; True if it is tried again."""
+        if self.heir is not None:
+            return self.heir.conclude(ended)
+        self.ended = ended
+        if self.is_over:
+            self.steps.late(self)  # it was cancelled, and its handler has gone on
+            return False
+        error = ended.outcome.exception()
+        again = error is not None and self.retries_left > 0 and is_retried(error)
+        if not self.steps.conclude(self, error is None, ended.value, ended.took, again=again):
+            return False
+        if again:
+            self._go_again()
+            return True
+        self.is_over = True
+        # the handler gets a copy, as a later attempt will
+        decode = self.steps.kernel.book.codec.decode
+        if isinstance(self.future, StepFuture):
+            self._settle(ended.outcome if error else Future.done(decode(ended.value)))
+        return False
+
+    def _go_again(self) -> None:
+        tool = self.asked.tool
+        self.retries_left -= 1
+        self.has_begun, self.open_intent, self.ended = False, None, None
+        self.since = self.steps.kernel.book.seq
+        self.tokens = tool.price(self.asked.args, self.asked.kwargs)
+        if self.turn.on_loop:
+            pause = tool.pause_seconds(tool.retries - self.retries_left)
+            again = (self._run_beside, self._refused)
+            self.steps.kernel.timers.after(pause, lambda: self._admit_later(*again))
+            self.steps.kernel.dispatch.kick()  # if nothing else goes on, time may leap to it
+
+    def cancel(self) -> None:
+        """Journal that nobody waits for it any more, as its outcome, unless it has one."""
+        turn = self.turn
+        is_failing = turn.keys is not None and turn.keys.is_failing
+        if self.is_over or is_failing or not turn.open:
+            return
+        self.is_over = True
+        self.steps.cancelled(self)
+        self.future.set_exception(StepCancelled("StepCancelled", self.asked.key))
+        self.future.exception()  # it is seen: who waited was told by the cancellation itself
+        if self.task is not None and self.asked.tool.effect == "read":
+            self.task.cancel()
 
     def _settle(self, outcome: Future[Any]) -> None:
         if isinstance(self.future, Waiting):

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, ParamSpec, TypeVar, cast, get_args
+from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, cast, get_args
 
-from perdure.errors import DeclarationError
+from perdure.errors import DeclarationError, UsageError
+from perdure.limits import (
+    BACKOFF_FACTOR,
+    BACKOFF_FIRST_SECONDS,
+    BACKOFF_SECONDS_MAX,
+    STEP_RETRIES_MAX,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,6 +23,21 @@ CODE_PREFIX = "_perdure_code_"
 Effect = Literal["read", "reversible", "irreversible", "financial", "external", "code", "admin"]
 
 
+KEY_PARAMETER = "idempotency_key"
+"""A tool that has a parameter of this name is given the key of the step there."""
+
+
+class Pauses(Protocol):
+    """How long to wait between tries: `Backoff` is one. `first` and `max` are seconds."""
+
+    @property
+    def first(self) -> float: ...
+    @property
+    def factor(self) -> float: ...
+    @property
+    def max(self) -> float: ...
+
+
 class Tool(NamedTuple):
     """What the kernel knows of a tool: `tokens` is the most that one call may cost."""
 
@@ -24,11 +46,37 @@ class Tool(NamedTuple):
     tokens: int | Callable[..., int]
     idempotent: bool
     function: Callable[..., Any]
+    retries: int = 0  # of a call that failed, before its handler sees that
+    backoff: Pauses | None = None
+    takes_key: bool = False
 
     @property
     def redone(self) -> bool:
         """Whether a call is simply made again when nobody knows if it happened."""
         return self.effect == "read" or self.idempotent
+
+    @property
+    def is_intended(self) -> bool:
+        """Whether a call is recorded before it is made: an effect, or something that costs."""
+        return self.effect != "read" or bool(self.tokens)
+
+    def pause_seconds(self, failures: int) -> float:
+        """How long a call waits after it has failed that often in a row."""
+        plan = self.backoff
+        first, factor, most = BACKOFF_FIRST_SECONDS, BACKOFF_FACTOR, BACKOFF_SECONDS_MAX
+        if plan is not None:
+            first, factor, most = plan.first, plan.factor, plan.max
+        try:
+            return float(min(most, first * factor ** (failures - 1)))
+        except OverflowError:
+            return most
+
+    def check_given(self, kwargs: dict[str, Any]) -> None:
+        """Raise `UsageError` for arguments that are not the caller's to give."""
+        if self.takes_key and KEY_PARAMETER in kwargs:
+            raise UsageError(
+                f"{self.name} is given its {KEY_PARAMETER} by perdure: leave it out of the call."
+            )
 
     def price(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         """Tokens to reserve for a call with these arguments."""
@@ -46,13 +94,18 @@ def tool(
     effect: Effect = "admin",
     tokens: int | Callable[..., int] = 0,
     idempotent: bool = False,
+    retries: int = 0,
+    backoff: Pauses | None = None,
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Make a function a tool that `self.call` and, if it only reads, `self.once` can use.
 
     `name` is `resource.action`; `effect` says what a call does to the world (none given: `admin`);
     `tokens` is the most that one call costs, or a function of the call's arguments that says so;
-    `idempotent` says that doing it twice with one key is doing it once.
-    Raises `DeclarationError` for another effect.
+    `idempotent` says that doing it twice with one key is doing it once. A call that fails is made
+    again up to `retries` times, after pauses as `backoff` (a `Backoff`) says, before its handler
+    sees the failure. A parameter `idempotency_key: str` is filled in by perdure, the same on every
+    redo; give it a default, and leave it out of calls.
+    Raises `DeclarationError` for another effect, or retries below 0.
 
     >>> @tool("text.count", effect="read", tokens=lambda text: len(text) // 4)
     ... def count(text: str) -> int:
@@ -63,8 +116,22 @@ def tool(
             f"tool {name} has effect {effect!r}; use one of {', '.join(get_args(Effect))}."
         )
 
+    if not name or name[0].isdigit():
+        raise DeclarationError(
+            f"a tool cannot be named {name!r}: step keys begin with numbers of tasks. "
+            "Use resource.action, like net.read."
+        )
+    if not 0 <= retries <= STEP_RETRIES_MAX:
+        raise DeclarationError(
+            f"tool {name} has {retries} retries; use 0 to {STEP_RETRIES_MAX:,}, and attempts_max "
+            "of the actor for what should be seen as a crash."
+        )
+
     def mark(function: Callable[P, T]) -> Callable[P, T]:
-        cast("Any", function).__perdure_tool__ = Tool(name, effect, tokens, idempotent, function)
+        takes_key = KEY_PARAMETER in inspect.signature(function).parameters
+        cast("Any", function).__perdure_tool__ = Tool(
+            name, effect, tokens, idempotent, function, retries, backoff, takes_key
+        )
         return function
 
     return mark

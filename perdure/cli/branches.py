@@ -53,7 +53,7 @@ def _entries(children: Sequence[Node], whole: bool) -> Iterator[Node | list[Node
         if whole or alike[0].children or len(alike) <= SHOWN_MAX:
             yield from alike
             continue
-        odd = [child.id for child in alike[FIRST_SHOWN:] if child.life != "running"]
+        odd = [child.id for child in alike[FIRST_SHOWN:] if not _is_well(child)]
         shown = {*odd[:ODD_SHOWN_MAX], *(child.id for child in alike[:FIRST_SHOWN])}
         yield from (child for child in alike if child.id in shown)
         yield [child for child in alike if child.id not in shown]
@@ -73,7 +73,13 @@ def _details(node: Node, now_ns: int) -> tuple[str, str]:
     if node.life != "running":
         reason = clipped(node.reason, REASON_CHARS_MAX)
         more.append(paint(f"{node.life}: {reason}" if reason else node.life, "red"))
+    if node.stalled:
+        more.append(paint(f"stalled: {clipped(node.stalled, REASON_CHARS_MAX)}", "red"))
     return turns, "   ".join(more)
+
+
+def _is_well(node: Node) -> bool:
+    return node.life == "running" and not node.stalled
 
 
 def _strategy(node: Node, now_ns: int) -> str:
@@ -90,7 +96,7 @@ def _summed(nodes: Sequence[Node]) -> tuple[str, str]:
     """What is said of many actors in one line."""
     restarts = sum(node.restarts for node in nodes)
     waiting = sum(node.waiting for node in nodes)
-    down = sum(node.life != "running" for node in nodes)
+    down = sum(not _is_well(node) for node in nodes)
     more = [count(restarts, "restart")] if restarts else []
     more += [paint(f"{waiting:,} waiting", "yellow")] if waiting else []
     more += [paint(f"{down:,} not running", "red")] if down else []
@@ -111,6 +117,8 @@ def node_form(node: Node, now_ns: int) -> dict[str, object]:
         "waiting": node.waiting,
         "reason": node.reason,
     }
+    if node.stalled:
+        form["stalled"] = node.stalled
     if node.supervision is not None:
         form["strategy"] = node.supervision.strategy
         form["intensity"] = node.supervision.intensity

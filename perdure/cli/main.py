@@ -29,6 +29,8 @@ VERBS = {
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
     "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
+    "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
+    "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }

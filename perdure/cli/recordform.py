@@ -15,7 +15,7 @@ from perdure.ledger.records import Body, Lane, Life, Record, Send
 from perdure.runtime.view import View
 
 CACHED_MAX = 4_096
-ENCODED = {"init", "value", "finish", "result"}
+ENCODED = {"init", "value", "finish", "result", "asked"}
 """Fields that hold an encoded value."""
 
 CONTROL = {

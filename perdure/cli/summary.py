@@ -15,6 +15,8 @@ from perdure.runtime.family import family
 from perdure.runtime.view import Totals, View
 
 ARTIFACTS_SHOWN_MAX = 10
+STALLED_SHOWN_MAX = 5
+STALLED_CHARS_MAX = 1_000  # both calls and the verbs that repair it
 COLOURS = {"finished": "green", "failed": "red"}
 
 
@@ -30,8 +32,13 @@ def summary_lines(view: View, directory: Path) -> list[str]:
     """The whole screen."""
     now_ns, name, nodes = view.head.time_ns, name_of(directory), view.actors()
     tree, totals = tree_lines(family(nodes), now_ns), view.totals(nodes)
+    stalled = [node for node in nodes if node.stalled]
     lines = [status_line(view), "", *tree, "", _figures(totals)]
     lines += artifact_lines(view, directory)
+    lines += [
+        labelled("stalled", f"{node.address}: {clipped(node.stalled, STALLED_CHARS_MAX)}", 2)
+        for node in stalled[:STALLED_SHOWN_MAX]
+    ]
     lines.append(labelled("next", " · ".join(_next(view, name)), 2))
     return lines
 
@@ -74,6 +81,8 @@ def _next(view: View, name: str) -> list[str]:
         verbs.append("resume")
     if view.dead_letter_count:
         verbs.append("dead")
+    if view.doubts():
+        verbs.append("doubt")
     return [f"perdure {verb} {name}" for verb in (*verbs, "trace", "verify")]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from perdure.actors.calls import in_words
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, paint, say, write_answer, write_json
@@ -84,7 +85,8 @@ class Teller:
                 yield clipped(body.reason)
                 yield from self._lives(body)
             case records.Intent():
-                yield f"about to {body.name} ({body.effect}) for {MessageId(*body.message)}"
+                call = clipped(in_words(body.name, body.asked))
+                yield f"about to {call} ({body.effect}) for {MessageId(*body.message)}"
                 yield f"{count(body.tokens, 'token')} reserved" if body.tokens else ""
             case records.Result():
                 yield self._result(body)
@@ -103,6 +105,10 @@ class Teller:
                 yield f"{body.status} {body.reason}".strip()
             case records.Stall():
                 yield clipped(body.reason)
+            case records.Verdict():
+                yield f"verdict: {body.verdict}"
+                yield body.key or ""
+                yield from self._lives(body)
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"
@@ -121,7 +127,7 @@ class Teller:
         yield from self._lives(body)
         yield from (note for note in body.notes)
 
-    def _lives(self, body: records.Turn | records.Crash) -> Iterator[str]:
+    def _lives(self, body: records.Turn | records.Crash | records.Verdict) -> Iterator[str]:
         for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
             which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
             yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"
@@ -131,12 +137,12 @@ class Teller:
             yield paint(count(len(body.dead), "dead letter"), "red")
 
     def _result(self, body: records.Result) -> str:
-        took = f"{body.took / 1e6:.1f} ms"
+        took = f"{body.took / 1e6:.1f} ms{f', try {body.tries}' if body.tries > 1 else ''}"
         spent = f", {count(body.tokens, 'token')}" if body.tokens else ""
         if body.ok:
             return f"{body.name} took {took}{spent}"
         value: Any = self._reader.view.codec.decode(body.value)
-        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value))}"
+        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value[:2]))}"
 
     def _sent(self, record: Record) -> Iterator[str]:
         """What a record sends, equal kinds to one address together."""

@@ -117,6 +117,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("not_before", row.attempts and row.not_before, agent.attempts and agent.not_before),
         ("crashes", row.crashes, agent.crashes),
         ("restarts", row.restarts, agent.restarts),
+        ("stalled", row.stalled, agent.stalled),
     )
 
 

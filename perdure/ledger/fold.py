@@ -191,6 +191,7 @@ class Fold:
         agent.life, agent.incarnation = life, incarnation
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
+            agent.stalled = ""
             left = self.lanes.get((id, Lane.USER))
             if left:
                 self._wrong(seq, f"{agent.address} is gone, and {len(left)} messages wait for it")
@@ -243,6 +244,16 @@ class Fold:
         elif artifact[0] == body.digest:
             self.artifacts[body.path] = (*artifact[:3], True)
 
+    def _stall(self, seq: int, body: records.Stall) -> None:
+        self._agent(seq, body.actor).stalled = body.reason
+
+    def _verdict(self, seq: int, body: records.Verdict) -> None:
+        agent = self._agent(seq, body.actor)
+        agent.stalled = ""
+        if body.verdict != "again":
+            agent.attempts = agent.not_before = 0
+        self._lives(seq, body.lives, body.dead)
+
     def _status(self, _: int, body: records.Status) -> None:
         self.status = body
 
@@ -252,4 +263,5 @@ _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
     records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._step,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
+    records.Stall: Fold._stall, records.Verdict: Fold._verdict,
 }  # fmt: skip

@@ -52,6 +52,7 @@ class Agent:
     crashes: int = 0
     restarts: int = 0
     turns: int = 0
+    stalled: str = ""
     last: int = 0  # the record that its state is as of
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)

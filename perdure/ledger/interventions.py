@@ -26,6 +26,7 @@ class Verdict(NamedTuple):
     verdict: str  # happened, did-not-happen, again, forget, dead
     value: bytes | None  # the encoded result of a step that happened
     dead: tuple[Any, ...] = ()  # Dead rows: the message, when it is given up
+    lives: tuple[Any, ...] = ()  # [(actor id, incarnation, Life)…]: the children it had spawned
 
 
 class Restore(NamedTuple):

@@ -30,6 +30,7 @@ class ActorRow(NamedTuple):
     attempts: int  # failed tries at the head message, without progress since
     not_before: int  # ledger time of the next try
     reason: str  # of the last exit
+    stalled: str = ""  # why it waits for a repair, if it does
 
 
 class StateRow(NamedTuple):
@@ -50,7 +51,14 @@ class StepRow(NamedTuple):
     ok: bool
     value: bytes
     reserved: int
-    seq: int
+    seq: int  # of the record that says so
+    begun: int = 0  # how far the journal was when the step was begun; 0: nothing follows from it
+    intent: int = 0  # the record of its intent, if it needed one
+    tries: int = 0  # executions so far, over all attempts at the message
+    chance: int = 1  # the attempt that seeds the message's chance
+    effect: str = ""  # of its tool; none for asks, births and times
+    redone: bool = True  # made again when nobody knows whether it happened
+    again: bool = False  # a failure that its own policy does not leave at that
 
 
 class DeadRow(NamedTuple):

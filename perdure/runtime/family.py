@@ -37,6 +37,7 @@ class Node:
     restarts: int
     waiting: int
     reason: str
+    stalled: str = ""  # why it waits for a repair
     supervision: Supervision | None = None
     children: list[Node] = field(default_factory=list)
 
@@ -62,6 +63,7 @@ class Node:
             row.restarts,
             waiting,
             row.reason,
+            row.stalled,
             None if state is None else _supervision(state, decode),
         )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from perdure.actors.calls import in_words
 from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
@@ -22,10 +23,11 @@ from perdure.ledger.journal import read_record, send_of, unpack_payload
 from perdure.ledger.keys import Table
 from perdure.ledger.messages import suggest
 from perdure.ledger.presence import is_owned
-from perdure.ledger.records import Lane, Record, Run
+from perdure.ledger.records import Intent, Lane, Record, Run
 from perdure.ledger.rows import unpack_row
 from perdure.ledger.standins import StandInCodec
 from perdure.ledger.store import open_store
+from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
 
 NS = 1_000_000_000
@@ -237,6 +239,23 @@ class View:
     def _letter(self, id: MessageId, raw: bytes) -> Letter:
         row = unpack_row(rows.DeadRow, raw)
         return Letter(id, row.to, self.message(id), row.reason, row.attempts, row.time)
+
+    def doubts(self) -> list[Doubt]:
+        """The steps in doubt; while a process is at the run, of stalled actors only."""
+        found = list(doubts(self.store))
+        if self.directory is None or not is_owned(self.directory):
+            return found
+        return [doubt for doubt in found if self.actor(doubt.actor).stalled]
+
+    def call(self, intent: int) -> str:
+        """The call that a record says was about to happen. Raises `UsageError` for another one."""
+        raw = self.store.record(intent)
+        body = None if raw is None else unpack_payload(intent, raw.kind, raw.payload)
+        if not isinstance(body, Intent):
+            raise UsageError(
+                f"record {intent} is of no step in doubt. `perdure doubt RUN` lists them."
+            )
+        return in_words(body.name, body.asked)
 
     def artifacts(self) -> list[Artifact]:
         """The artifacts, by path; each is `released` once its file is in place."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from perdure import Actor, Child, Reject, field
+from perdure.actors import steps as step_module
+from perdure.actors.book import Book
+from perdure.actors.cell import Step
 from perdure.errors import Crashed
 from perdure.ledger import records
+from perdure.ledger.keys import Table
 from perdure.ledger.memory import MemoryStore
-from tests.kit import SECONDS, Disk, Gate, of, program, resumed, running, settle
+from tests.kit import SECONDS, Disk, Gate, of, program, resumed, rows, running, settle
 
 
 class Echo(Actor, name="tests.steps.echo"):
@@ -220,6 +228,235 @@ def test_three_blocking_steps_of_one_gather_overlap() -> None:
 
     with running(program(Child("a", Reader, attempts_max=1))) as run:
         assert run.ask("/r/a", "x", timeout=SECONDS) == (0, 1, 2)
+
+
+# --- what a failure means
+
+
+def failing(calls: list[str], errors: int, then: Any) -> type[Actor]:
+    """An actor whose first step fails that often; `then(self, error)` is what it makes of that."""
+
+    def read(what: str) -> str:
+        calls.append(what)
+        if calls.count("first") <= errors and what == "first":
+            raise Missing("not there")
+        return what
+
+    class Failing(Actor, name="tests.steps.failing"):
+        async def on_receive(self, message: str) -> Any:
+            try:
+                found = await self.once(read, "first")
+            except Missing as error:
+                found = await then(self, error, read)
+            if self.attempt == 1:
+                raise ValueError("again")
+            return found
+
+    return Failing
+
+
+class Missing(Exception):
+    """Raised by a step."""
+
+
+def test_a_failure_after_which_the_handler_went_on_is_final() -> None:
+    calls: list[str] = []
+
+    async def go_on(self: Any, error: Missing, read: Any) -> str:
+        return f"{type(error).__name__} {error}, {await self.once(read, 'second')}"
+
+    with running(program(Child("a", failing(calls, 1, go_on)))) as run:
+        answer = run.ask("/r/a", "x", timeout=SECONDS)
+    assert calls == ["first", "second"]
+    assert answer == "Missing Missing: not there, second"  # still of the class that was raised
+
+
+def test_a_failure_that_a_crash_followed_is_executed_again() -> None:
+    calls: list[str] = []
+
+    async def give_up(self: Any, error: Missing, read: Any) -> str:
+        raise error
+
+    with running(program(Child("a", failing(calls, 2, give_up)))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "first"
+    assert calls == ["first"] * 3
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_final_failure_is_final_for_another_process_too(kind: str) -> None:
+    calls: list[str] = []
+    gate, disk = Gate(), Disk()
+
+    def read(what: str) -> str:
+        calls.append(what)
+        if what == "first":
+            raise Missing("not there")
+        return what
+
+    class Async(Actor, name="tests.steps.final1"):
+        async def on_receive(self, message: str) -> str:
+            try:
+                return await self.once(read, "first")
+            except Missing:
+                found = await self.once(read, "second")
+                await gate.passed()
+                return found
+
+    class Plain(Actor, name="tests.steps.final2"):
+        def on_receive(self, message: str) -> str:
+            try:
+                return self.once(read, "first").get()
+            except Missing:
+                found = self.once(read, "second").get()
+                self.ask("/r/echo", "x").get()
+                gate.wait()
+                return found
+
+    tree = program(Child("a", Async if kind == "async def" else Plain), Child("echo", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        gate.reached()
+        run.ask("/r/echo", "later", timeout=SECONDS)
+        twin = disk.reopened()
+        gate.open()
+    with resumed(tree, twin) as run:
+        settle(run)
+    assert calls == ["first", "second"]
+
+
+def test_looking_at_the_clock_is_no_going_on() -> None:
+    calls: list[str] = []
+
+    async def note(self: Any, error: Missing, read: Any) -> str:
+        self.now()
+        raise error
+
+    with running(program(Child("a", failing(calls, 1, note)))) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "first"
+    assert calls == ["first", "first"]
+
+
+# --- time and chance
+
+
+@pytest.mark.parametrize("kind", ["async def", "def"])
+def test_a_retry_sees_the_time_that_the_first_attempt_saw(kind: str) -> None:
+    seen: list[list[datetime]] = []
+
+    def look(self: Any) -> None:
+        self_clock = self._turn.kernel.book.clock.clock
+        times = [self.now()]
+        self_clock.advance(60.0)
+        times.append(self.now())
+        seen.append(times)
+        if self.attempt == 1:
+            raise ValueError("again")
+
+    class Async(Actor, name="tests.steps.clock1"):
+        async def on_receive(self, message: str) -> None:
+            look(self)
+
+    class Plain(Actor, name="tests.steps.clock2"):
+        def on_receive(self, message: str) -> None:
+            look(self)
+
+    store = MemoryStore()
+    with running(program(Child("a", Async if kind == "async def" else Plain)), store) as run:
+        run.ask("/r/a", "x", timeout=SECONDS)
+    (first, second) = seen
+    assert first == second
+    assert first[1] - first[0] >= timedelta(seconds=60)
+    assert [result.key for result in of(store, records.Result)] == ["now#1", "now#2"]
+
+
+def test_chance_is_fresh_with_each_attempt_until_a_step_is_journaled() -> None:
+    drawn: list[tuple[float, ...]] = []
+
+    class Drawing(Actor, name="tests.steps.drawing"):
+        async def on_receive(self, message: str) -> None:
+            before = self.random.random()
+            if self.attempt > 1:
+                await self.once(len, "x")
+            drawn.append((before, self.random.random()))
+            if len(drawn) < 4:
+                raise ValueError("again")
+
+    with running(program(Child("a", Drawing, attempts_max=9))) as run:
+        run.ask("/r/a", "x", timeout=SECONDS)
+    first, second, third, fourth = drawn
+    assert first != second
+    assert second == third == fourth
+
+
+def test_chance_stays_that_of_the_first_step_in_another_process() -> None:
+    drawn: list[float] = []
+    gate, disk = Gate(), Disk()
+
+    class Drawing(Actor, name="tests.steps.drawing2"):
+        async def on_receive(self, message: str) -> None:
+            drawn.append(self.random.random())
+            if self.attempt == 1 and len(drawn) == 1:
+                raise ValueError("nothing is journaled yet")
+            await self.once(len, "x")
+            await gate.passed()
+
+    tree = program(Child("a", Drawing), Child("echo", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        gate.reached()
+        run.ask("/r/echo", "later", timeout=SECONDS)
+        twin = disk.reopened()
+        gate.open()
+    with resumed(tree, twin) as run:
+        settle(run)
+    assert len(drawn) == 3
+    assert drawn[0] != drawn[1] == drawn[2]
+
+
+def test_ten_thousand_steps_are_each_looked_up_written_and_deleted_once() -> None:
+    steps, calls = 10_000, [0]
+    store = MemoryStore()
+
+    def read(n: int) -> int:
+        calls[0] += 1
+        return n
+
+    class Long(Actor, name="tests.steps.long"):
+        async def on_receive(self, message: str) -> int:
+            total = 0
+            for n in range(steps):
+                total += await self.once(read, n)
+            if self.attempt == 1:
+                raise ValueError("again")
+            return total
+
+    with running(program(Child("a", Long)), store) as run, counting() as counted:
+        assert run.ask("/r/a", "x", timeout=60.0) == sum(range(steps))
+    assert calls == [steps]
+    assert counted["keep_step"] == steps
+    assert counted["last_begun"] == 0
+    assert counted["step rows"] <= steps
+    assert rows(store, Table.STEP) == []
+
+
+@contextmanager
+def counting() -> Iterator[Counter[str]]:
+    """How often is done what would be quadratic if it were done for each step again."""
+    counted: Counter[str] = Counter()
+    keep, row, begun = Book.keep_step, Step.row, step_module.last_begun
+
+    def count(what: str, function: Any) -> Any:
+        def counting(*args: Any) -> Any:
+            counted[what] += 1
+            return function(*args)
+
+        return counting
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Book, "keep_step", count("keep_step", keep))
+        patch.setattr(Step, "row", count("step rows", row))
+        patch.setattr(step_module, "last_begun", count("last_begun", begun))
+        yield counted
 
 
 # --- ask

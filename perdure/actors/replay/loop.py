@@ -10,9 +10,13 @@ import asyncio
 import heapq
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from perdure.limits import REPLAY_WAIT_SECONDS_MAX
+from perdure.actors import leftovers
+from perdure.limits import REPLAY_SLACK_SECONDS, REPLAY_WAIT_SECONDS_MAX
+
+if TYPE_CHECKING:
+    from perdure.actors.turn import Turn
 
 NS = 1_000_000_000
 _PIPE = 1  # what a loop watches for itself: the pipe that wakes it from other threads
@@ -57,7 +61,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         self._began = 0.0
         self._jobs = 0
         self._zero_ns = 0  # the ledger time of loop time 0
-        self._left: set[asyncio.Task[Any]] = set()
+        self._turn: Turn | None = None
         super().__init__(selector)
         self.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self.set_exception_handler(lambda loop, context: None)  # of tasks that nobody awaited
@@ -70,17 +74,19 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Seconds since the handler began."""
         return self._now - self._began
 
-    def run(self, start_ns: int, handler: Coroutine[Any, Any, Any]) -> Any:
-        """Run a handler to its end, and the tasks that it leaves behind to theirs.
+    def run(self, turn: Turn, handler: Coroutine[Any, Any, Any]) -> Any:
+        """Run the handler of a turn to its end, and the tasks that it leaves behind to theirs.
 
         Raises what it raises, and `NeverWakes`.
         """
-        self._zero_ns, self._began = start_ns - int(self._now * NS), self._now
+        self._turn = turn
+        self._zero_ns, self._began = turn.time_ns - int(self._now * NS), self._now
         self._ahead.clear()
-        try:
-            return self.run_until_complete(self._through(handler))
-        finally:
-            self._left.clear()
+        return self.run_until_complete(self._through(turn, handler))
+
+    def not_before(self, time_ns: int) -> None:
+        """Have it be that ledger time at least: a record says that the handler was here then."""
+        self._now = max(self._now, (time_ns - self._zero_ns) / NS)
 
     def at(self, time_ns: int, seq: int, function: Callable[[], object]) -> None:
         """Call `function` when nothing else is left to do before that ledger time."""
@@ -98,25 +104,19 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def _job_done(self, _: object) -> None:
         self._jobs -= 1
 
-    async def _through(self, handler: Coroutine[Any, Any, Any]) -> Any:
-        main = asyncio.current_task()
-        if main is not None:
-            self._left.discard(main)
+    async def _through(self, turn: Turn, handler: Coroutine[Any, Any, Any]) -> Any:
         try:
             return await handler
         finally:
-            while self._left:  # tasks end with the turn that they were started in
-                left = list(self._left)
-                for task in left:
-                    task.cancel()
-                await asyncio.wait(left)
+            await leftovers.end(turn)
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
         task = asyncio.Task(coroutine, loop=loop, **options)
-        self._left.add(task)
-        task.add_done_callback(self._left.discard)
+        starter = asyncio.current_task(loop)
+        if starter is not None and self._turn is not None:
+            leftovers.note(self._turn, starter, task)
         return task
 
     def _is_busy(self) -> bool:
@@ -126,7 +126,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Go on to the next thing ahead; False when there is none."""
         if self._ahead:
             when = (self._ahead[0][0] - self._zero_ns) / NS
-            if timeout is None or when <= self._now + timeout:
+            if timeout is None or when <= self._now + timeout + REPLAY_SLACK_SECONDS:
                 self._now = max(self._now, when)
                 heapq.heappop(self._ahead)[2]()
                 return True

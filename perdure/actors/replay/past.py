@@ -55,7 +55,7 @@ class Past:
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
         self.budget = Budget(None)
         self.budgets: deque[tuple[int, int, Budget]] = deque(maxlen=REPLAY_BUDGETS_MAX)
-        self.time = 0  # of the turn that runs now
+        self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
 
     # --- what a book offers
@@ -85,6 +85,8 @@ class Past:
         """Remember a birth that the turn now run has come to."""
         if env.steps is None:
             env.steps = {}
+        first = next(iter(env.steps.values()), None)
+        step.chance = self.attempt if first is None else first.chance
         env.steps[key] = step
 
     def budget_at(self, time: int, seq: int) -> Budget:
@@ -221,15 +223,16 @@ class Past:
 
     def _keep(self, body: Any, step: Outcome) -> None:
         env = self.messages.get(body.message)
-        if env is not None:
-            if env.steps is None:
-                env.steps = {}
-            old = env.steps.get(body.key)
-            if isinstance(old, Outcome):
-                step.sends = step.sends or old.sends
-                if old.attempt == step.attempt:
-                    step.began = old.began
-            env.steps[body.key] = step
+        if env is None:
+            return
+        if env.steps is None:
+            env.steps = {}
+        first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
+        step.chance = body.attempt if first is None else first.chance
+        if isinstance(old, Outcome) and old.attempt == step.attempt:
+            step.began, step.time_begun = old.began, old.time_begun
+            step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
+        env.steps[body.key] = step
 
     def _answer(self, reply: Any, ok: bool, value: bytes, seq: int, time: int) -> None:
         env = self.messages.get((reply[1], reply[2])) if reply[0] else None
@@ -249,6 +252,15 @@ class Past:
     def _stall(self, seq: int, body: records.Stall) -> None:
         cell = self.cell(body.actor)
         cell.actor, cell.reason, cell.seq = None, body.reason, seq
+
+    def _verdict(self, seq: int, body: records.Verdict) -> None:
+        cell = self.cell(body.actor)
+        cell.seq = seq
+        self._change_lives(seq, body)
+        env = None if body.message is None else self.messages.get(body.message)
+        if env is not None and body.verdict == "forget":
+            env.steps = None
+            self.born.pop(cell.id, None)
 
     def _restore(self, seq: int, body: records.Restore) -> None:
         cell = self.cell(body.actor)
@@ -281,6 +293,6 @@ _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Run: Past._run, records.Open: Past._open, records.Birth: Past._birth,
     records.Turn: Past._turn, records.Crash: Past._crash, records.Intent: Past._intent,
     records.Result: Past._result, records.Ask: Past._ask, records.Timer: Past._timer,
-    records.Stall: Past._stall, records.Restore: Past._restore,
+    records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
     records.Cancel: Past._change_lives,
 }  # fmt: skip

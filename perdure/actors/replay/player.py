@@ -75,7 +75,7 @@ class Player:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
             return None
-        self.past.time = body.time - body.took
+        self.past.time, self.past.attempt = body.time - body.took, body.attempt
         scene = Scene(seq, body, cell, env)
         try:
             handler = self._handler(scene, env)
@@ -192,7 +192,7 @@ class Player:
         self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
     ) -> Any:
         if turn.is_awaited:
-            return self._stage.loop.run(turn.time_ns, _awaited(turn, function, args, mode))
+            return self._stage.loop.run(turn, _awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
             asked.get()

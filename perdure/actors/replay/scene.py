@@ -46,7 +46,8 @@ class Scene:
         for key, step in (self.envelope.steps or {}).items():
             if isinstance(step, Outcome):
                 value = standins.decode(step.value) if step.phase == "done" else "not known"
-                text = repr(value) if step.ok or step.phase != "done" else ": ".join(value)
+                is_failed = step.phase == "done" and not step.ok
+                text = ": ".join(value[:2]) if is_failed else repr(value)
                 found.append((key, f"{text} (record {step.seq})"))
         return found
 

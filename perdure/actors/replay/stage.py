@@ -7,13 +7,17 @@ reach out of a turn are exchanged here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from hashlib import blake2b
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import pykka
 
+from perdure.actors.asks import Asks
+from perdure.actors.calls import Asked, in_words, said_in_words
 from perdure.actors.cell import Cell
+from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -22,12 +26,14 @@ from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.sleeping import Sleeping
 from perdure.actors.spawning import Spawning
-from perdure.actors.steps import Steps, failure_of
+from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
 from perdure.actors.turn import NS
-from perdure.caps.tool import Tool
+from perdure.caps.tool import tool_of
 from perdure.ledger.records import Send
+from perdure.ledger.steprecords import ABANDONED, CANCELLED
 from perdure.limits import INBOX_HARD_MAX
 
 if TYPE_CHECKING:
@@ -49,6 +55,8 @@ class Stage:
         self.supervising = Supervising(kernel)
         self.spawning = Spawning(kernel)
         self.steps = RecordedSteps(kernel)
+        self.asks = RecordedAsks(kernel)
+        self.sleeping = JumpedSleep(kernel)
         self.pressure = SimpleNamespace(hard_max=INBOX_HARD_MAX)
         self.news = SimpleNamespace(report=lambda cell, text: None)
         self.outside = SimpleNamespace(post=lambda out, origin: 0)  # its record is there already
@@ -109,31 +117,46 @@ class RecordedSteps(Steps):
     """Steps whose outcomes are in the journal. Nothing is executed: no tool, no model, no clock."""
 
     def _run(
-        self, turn: Any, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        turn: Any,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Future[Any]:
-        key = turn.key(tool.name)
-        digest = self._digest(tool.name, args, kwargs)
-        step = turn.known(key)
+        tool = tool_of(function)
+        tool.check_given(kwargs)
+        encoded = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {tool.name}")
+        asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
+        step = turn.known(asked.key)
         if step is None:
             _stage(self.kernel).book.budget.reserve(tool.price(args, kwargs))  # refused, perhaps
-        said = ", ".join([*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())])
-        step = self._same(turn, key, step, digest, f"{tool.name}({said})")
-        future = self._given_back(turn, step, tool.function)
+        step = same(turn, asked.key, step, asked.digest, asked.words)
+        future = given_back(turn, step)
         if not future.is_done:
             if turn.pending is None:
                 turn.pending = []
             turn.pending.append(future)
         return future
 
+    def now(self, turn: Any) -> datetime:
+        key = turn.key("now")
+        step = same(turn, key, turn.known(key), b"", "now()")
+        found: datetime = self.kernel.book.codec.decode(step.value)
+        return found
+
+
+class RecordedAsks(Asks):
+    """Asks whose answers are in the journal. Nothing is sent."""
+
     def ask(
         self, turn: Any, address: str, body: bytes, type: str, timeout: float | None
     ) -> Future[Any]:
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
-        said = repr(self.kernel.book.codec.decode(body))
-        step = self._same(turn, key, turn.known(key), digest, f"ask({address}, {said})")
+        said = said_in_words(f"ask {address}", body)
+        step = same(turn, key, turn.known(key), digest, said)
         self._take_along(turn, address, key, step)
-        future = self._given_back(turn, step, None)
+        future = given_back(turn, step)
         if turn.comes_later(step):
             env = turn.envelope
             turn.asks = turn.asks or {}
@@ -156,34 +179,45 @@ class RecordedSteps(Steps):
             shown.append(repr([book.codec.decode(env.body) for env in earlier]))
             turn.diverge(f"what is sent to {address} before it is asked", *shown)
 
-    def _same(
-        self, turn: ReplayTurn, key: str, step: Outcome | None, digest: bytes, asked: str
-    ) -> Outcome:
-        """The recorded step, if it is what the handler asks for."""
-        if step is None:
-            steps = [each for each in turn.envelope.steps or {} if each not in turn.asked]
-            there = f"not begun; of this message there are also {', '.join(steps)}"
-            turn.diverge(f"step {key}", there if steps else "not begun", asked)
-        elif step.digest != digest:
-            recorded = f"other arguments (record {step.seq}, digest {step.digest.hex()})"
-            turn.diverge(f"step {key}", recorded, f"{asked} (digest {digest.hex()})")
-        return cast("Outcome", step)
 
-    def _given_back(self, turn: ReplayTurn, step: Outcome, function: Any) -> Future[Any]:
-        if step.phase != "done":
-            return Unanswered()
-        value: Any = self.kernel.book.codec.decode(step.value)
-        if step.ok:
-            return turn.give_back(step, Future.done(value))
-        kind, text = value
-        is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
-        error = raised_again(kind, text, function) if is_first else failure_of(kind, text)
-        return turn.give_back(step, Future.failed(error))
+class JumpedSleep(Sleeping):
+    """Sleeps that take no time."""
 
     def sleep(self, turn: Any, seconds: float) -> Future[None]:
         if seconds <= 0 or not turn.is_awaited:
             return Future.done(None)
-        future: Future[None] = Future()
-        due = turn.time_ns + int((_stage(self.kernel).loop.elapsed + seconds) * NS)
-        _stage(self.kernel).loop.at(due, 0, lambda: future.set(None))
+        loop, future = _stage(self.kernel).loop, Future[None]()
+        loop.at(turn.time_ns + int((loop.elapsed + seconds) * NS), 0, lambda: future.set(None))
         return future
+
+
+def same(turn: ReplayTurn, key: str, step: Outcome | None, digest: bytes, words: str) -> Outcome:
+    """The recorded step, if it is what the handler asks for."""
+    if step is None:
+        steps = [each for each in turn.envelope.steps or {} if each not in turn.asked]
+        there = f"not begun; of this message there are also {', '.join(steps)}"
+        turn.diverge(f"step {key}", there if steps else "not begun", words)
+    elif step.digest != digest:
+        turn.diverge(f"step {key}", f"{_recorded(step)} (record {step.began})", words)
+    return cast("Outcome", step)
+
+
+def _recorded(step: Outcome) -> str:
+    """A recorded call or ask in words."""
+    asks = [send for send in (Send(*wire) for wire in step.sends) if send.reply]
+    if asks:
+        return said_in_words(step.name.rpartition("#")[0], asks[0].body)
+    return in_words(step.name, step.asked)
+
+
+def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
+    """The outcome of a recorded step, as its handler met it."""
+    if step.phase != "done":
+        return Unanswered()
+    value: Any = turn.stage.book.codec.decode(step.value)
+    if step.ok:
+        return turn.give_back(step, Future.done(value))
+    is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
+    is_cancelled = value[0] in (CANCELLED, ABANDONED)
+    make = raised_again if is_first and not is_cancelled else failure_of
+    return turn.give_back(step, Future.failed(make(*value)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, cast
 
 from perdure.actors.cell import Cell
@@ -9,7 +11,7 @@ from perdure.actors.futures import Future
 from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.turn import Turn
-from perdure.errors import InboxFull
+from perdure.errors import InboxFull, StepCancelled
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Crash
 from perdure.ledger.records import Turn as TurnRecord
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
     from perdure.actors.replay.stage import Stage
 
 _FULL = "InboxFull: "
+
+
+class CancelledStep(Future[Any]):
+    """A step that was cancelled with the last who awaited it: that comes again by itself."""
+
+    _awaiting = 0
+
+    def _suspend(self) -> Generator[Any, None, Any]:
+        self._awaiting += 1
+        try:
+            return (yield from super()._suspend())
+        except asyncio.CancelledError:
+            if self._awaiting == 1 and self._outcome is None:
+                self.set_exception(StepCancelled("StepCancelled", ""))
+                self.exception()  # it is seen: who waited was told by the cancellation itself
+            raise
+        finally:
+            self._awaiting -= 1
 
 
 class Diverged(BaseException):
@@ -77,10 +97,13 @@ class ReplayTurn(Turn):
         """The outcome of a step, when it came."""
         if not self.is_awaited or not self.comes_later(step):
             return outcome
+        self.stage.loop.not_before(step.time_begun)
+        error = outcome.exception()
+        if isinstance(error, StepCancelled):
+            return CancelledStep()
         future: Future[Any] = Future()
 
         def settle() -> None:
-            error = outcome.exception()
             if error is None:
                 future.set(outcome.get())
             else:

@@ -1,0 +1,79 @@
+"""Why a turn waits for a person, in words: steps in doubt, and handlers that ask something else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.calls import Asked, in_words, said_in_words
+from perdure.ledger.journal import unpack_payload
+from perdure.ledger.records import Ask, Intent, Result, Send
+from perdure.ledger.steprecords import ABANDONED
+
+if TYPE_CHECKING:
+    from perdure.actors.book import Book
+    from perdure.actors.cell import Step
+    from perdure.actors.turn import Turn
+
+REPAIRS = (
+    "Put the code back and `perdure resume RUN`, or `perdure clear RUN {address} --forget` (its "
+    "steps are forgotten, and made anew) or `--dead` (the message is given up)."
+)
+
+
+def is_abandoned(book: Book, step: Step) -> bool:
+    """Whether a failed step is an effect that was cancelled while it was under way."""
+    return bool(step.effect) and book.codec.decode(step.value)[0] == ABANDONED
+
+
+def in_doubt(asked: Asked, step: Step) -> str:
+    """What to say of an effect of which nobody knows whether it happened."""
+    return (
+        f"{asked.words} ({asked.tool.effect}) is in doubt: record {step.intent} says it was about "
+        "to happen, and nothing says whether it did. Look there, then `perdure doubt RUN "
+        f"{step.intent} --happened RESULT` or `--did-not-happen`."
+    )
+
+
+def mismatch(turn: Turn, key: str, step: Step, attempted: str) -> str:
+    """What to say of a handler that asks for something else than it did before."""
+    asks = f"and now it asks for {attempted}" if attempted else "and now it asks with another"
+    return (
+        f"step {key} of message {turn.envelope.id} is recorded as {recorded_call(turn, key, step)} "
+        f"(record {step.seq}), {asks}: with other arguments the recorded outcome is none. "
+        f"{REPAIRS.format(address=turn.cell.address)}"
+    )
+
+
+def unmet(turn: Turn) -> str:
+    """What to say of effects that are recorded and that the handler ended without asking for."""
+    for key, step in (turn.envelope.steps or {}).items():
+        if step.effect in ("", "read") or step.met is turn:
+            continue
+        if step.ok or step.phase == "intent":
+            became = "done" if step.ok else "about to happen"
+            return (
+                f"message {turn.envelope.id} was handled without asking for "
+                f"{recorded_call(turn, key, step)}, which record {step.seq} has as {became}. "
+                f"{REPAIRS.format(address=turn.cell.address)}"
+            )
+    return ""
+
+
+def recorded_call(turn: Turn, key: str, step: Step) -> str:
+    """A recorded step in words, from memory or from its record."""
+    if step.asked is not None:
+        return in_words(step.name, step.asked)
+    book = turn.kernel.book
+    for seq in (step.intent, step.seq, step.begun):
+        body = _body(book, seq)
+        if isinstance(body, Intent | Result) and body.key == key and body.asked is not None:
+            return in_words(step.name, body.asked)
+        if isinstance(body, Ask) and body.key == key:
+            sends = (Send(*wire) for wire in body.sends)
+            return next(said_in_words(step.name, send.body) for send in sends if send.reply)
+    return in_words(step.name, None)
+
+
+def _body(book: Book, seq: int) -> Any:
+    raw = book.store.record(seq) if seq else None
+    return None if raw is None else unpack_payload(seq, raw.kind, raw.payload)

@@ -1,0 +1,81 @@
+"""Failures of steps as the journal holds them, and as a later attempt meets them again.
+
+What a handler caught, it must be able to catch again: a recorded failure is given back as a
+`StepFailed` that is an instance of the class that was raised, too, where that class still is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import lru_cache
+from typing import Any, cast
+
+from perdure.caps.tool import CODE_PREFIX
+from perdure.errors import AskTimeout, Crashed, PerdureError, Reject, StepCancelled, StepFailed
+from perdure.ledger.steprecords import ABANDONED, CANCELLED
+
+_OUR_OWN: dict[str, type[PerdureError]] = {
+    "Crashed": Crashed,
+    "AskTimeout": AskTimeout,
+    "Reject": Reject,
+}
+
+
+def recorded(error: BaseException) -> tuple[str, str, str]:
+    """A failure as plain data: class name, text, module."""
+    kind = type(error)
+    module = kind.__module__ or ""
+    if module.startswith(CODE_PREFIX):
+        module = CODE_PREFIX  # it is named anew each time it is loaded
+    return kind.__qualname__, str(error), module
+
+
+def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
+    """The exception for a recorded failure."""
+    if kind in _OUR_OWN:
+        return _OUR_OWN[kind](text)
+    if kind in (CANCELLED, ABANDONED):
+        return StepCancelled(kind, text)
+    found = class_of(kind, module)
+    again = None if found is None else _remembered(cast("Any", found))
+    return StepFailed(kind, text) if again is None else again(kind, text)
+
+
+def class_of(kind: str, module: str) -> type[Exception] | None:
+    """The class of that name, if it is loaded; nothing is imported for it."""
+    if module == CODE_PREFIX:
+        places = [each for name, each in sys.modules.items() if name.startswith(CODE_PREFIX)]
+    else:
+        places = [sys.modules[module]] if module in sys.modules else []
+    for place in reversed(places):  # the newest load of a scenario's code is the one that runs
+        found: Any = place
+        for part in kind.split("."):
+            found = getattr(found, part, None)
+        if isinstance(found, type) and issubclass(found, Exception):
+            return found
+    return None
+
+
+@lru_cache(256)
+def _remembered(raised: Any) -> type[StepFailed] | None:
+    """A class that is both; None where Python cannot make one."""
+    names = {"__init__": _keep, "__str__": StepFailed.__str__, "__module__": raised.__module__}
+    bases = (StepFailed,) if issubclass(StepFailed, raised) else (StepFailed, raised)
+    try:
+        made: type[StepFailed] = type(raised.__name__, bases, names)
+        made("kind", "text")
+    except Exception:  # noqa: BLE001 - whatever a class has against being inherited from
+        return None
+    return made
+
+
+def _keep(self: StepFailed, kind: str, text: str) -> None:
+    """`StepFailed.__init__`, without those of the classes beside it, which want other things."""
+    Exception.__init__(self, kind, text)
+    self.kind, self.text = kind, text
+
+
+def is_retried(error: BaseException) -> bool:
+    """Whether a tool's own policy tries again after this."""
+    return isinstance(error, Exception) and not isinstance(error, asyncio.CancelledError)

@@ -1,0 +1,93 @@
+"""Verdicts of people on a run that no process works on: on steps in doubt, on stalled actors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from perdure.actors.cell import Cell
+from perdure.actors.recovery import load, opened
+from perdure.actors.verdicts import Verdicts
+from perdure.errors import UsageError
+from perdure.mailbox.envelope import Envelope
+from perdure.runtime.doubts import step_of
+from perdure.runtime.run import Run, package_version
+
+VERBS = ("again", "forget", "dead")
+
+
+def happened(directory: str | Path, intent: int, form: Any) -> None:
+    """Say that a step in doubt happened, and what its result is, in JSON form.
+
+    `intent` is the record that said it was about to happen. Raises `UsageError` for one that is
+    not in doubt, and for a form that is no value.
+    """
+
+    def say(run: Run) -> str:
+        cell, env, key = _step_in_doubt(run, intent)
+        codec = run.kernel.book.codec
+        value = codec.encode(codec.from_json(form), "the result")
+        Verdicts(run.kernel).happened(cell, env, key, value)
+        return f"the step of record {intent} happened"
+
+    _repair(directory, say)
+
+
+def did_not_happen(directory: str | Path, intent: int) -> None:
+    """Say that a step in doubt did not happen: it is begun anew. Raises as `happened` does."""
+
+    def say(run: Run) -> str:
+        Verdicts(run.kernel).did_not_happen(*_step_in_doubt(run, intent))
+        return f"the step of record {intent} did not happen"
+
+    _repair(directory, say)
+
+
+def clear(directory: str | Path, address: str, verb: str) -> None:
+    """Repair a stalled actor: look `again`, `forget` the message's steps, or call it `dead`.
+
+    Raises `UnknownActor`, and `UsageError` for an actor that is not stalled.
+    """
+
+    def say(run: Run) -> str:
+        cell = run.kernel.book.cell_at(address)
+        if not cell.stalled:
+            raise UsageError(
+                f"{address} is not stalled, so there is nothing to repair. `perdure tree RUN` "
+                "shows who is."
+            )
+        getattr(Verdicts(run.kernel), verb)(cell)
+        return f"{address} was repaired: {verb}"
+
+    _repair(directory, say)
+
+
+def _repair(directory: str | Path, say: Callable[[Run], str]) -> None:
+    """Take the ledger, record a verdict, and let go."""
+    run = Run.resume(directory)
+
+    def begin() -> None:
+        kernel = run.kernel
+        kernel.dispatch.is_stopping = True
+        opened(kernel, package_version(), run.program.code_hash)
+        load(kernel.book)
+        reason = say(run)
+        kernel.outside.is_up.set()
+        kernel.ending.begin("interrupted", reason)
+
+    run.begin_with(begin)
+    with run:
+        run.kernel.ended.wait()
+    run.report()
+
+
+def _step_in_doubt(run: Run, intent: int) -> tuple[Cell, Envelope, str]:
+    """The step that a record says was about to happen, if that is all there is of it."""
+    book = run.kernel.book
+    doubt = step_of(book.store, intent)
+    cell = book.cell(doubt.actor)
+    env = book.pending(cell, *doubt.message)
+    if env is None:
+        raise UsageError(f"message {doubt.message} of {cell.address} is over.")
+    return cell, env, doubt.key
