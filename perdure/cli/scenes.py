@@ -58,7 +58,7 @@ def difference_lines(scene: Scene) -> Iterator[str]:
 
 
 def crash_lines(scene: Scene, state: dict[str, str]) -> Iterator[str]:
-    """A crash as it happened again: message, state before, traceback."""
+    """A crash as it happened again: message, state before, steps, traceback."""
     yield f"{paint('crashed', 'red', bold=True)} at {title(scene)}"
     yield labelled("turn", about(scene), INDENT)
     yield labelled("state", "as it was when the turn began", INDENT)
@@ -66,8 +66,9 @@ def crash_lines(scene: Scene, state: dict[str, str]) -> Iterator[str]:
         yield f"    {paint(name, 'cyan')} = {clipped(value, VALUE_CHARS_MAX)}"
     if not state:
         yield "    nothing was committed yet"
+    yield from _steps(scene)
     yield ""
-    for line in scene.traceback.splitlines():
+    for line in scene.traceback.replace(f'File "{Path.cwd()}/', 'File "').splitlines():
         yield f"  {line}"
 
 
@@ -97,8 +98,7 @@ def step_lines(scene: Scene, addresses: Any, policy: str) -> Iterator[str]:
     yield paint(title(scene), bold=True)
     yield labelled("turn", about(scene), INDENT)
     yield labelled("order", _order(scene, policy), INDENT)
-    for key, outcome in scene.steps:
-        yield labelled("step", f"{key} = {clipped(outcome)}", INDENT)
+    yield from _steps(scene)
     for name, before, after in changes_of(scene):
         yield labelled("state", f"{paint(name, 'cyan')}: {clipped(before)}", INDENT)
         yield labelled("", f"{' ' * len(name)}→ {clipped(after)}", INDENT)
@@ -110,6 +110,11 @@ def step_lines(scene: Scene, addresses: Any, policy: str) -> Iterator[str]:
         yield labelled("skipped", paint(clipped(scene.skipped), "yellow"), INDENT)
     elif not scene.differences:
         yield labelled("replay", paint("the same as recorded", "green"), INDENT)
+
+
+def _steps(scene: Scene) -> Iterator[str]:
+    for key, outcome in scene.steps:
+        yield labelled("step", f"{key} = {clipped(outcome)}", INDENT)
 
 
 def _order(scene: Scene, policy: str) -> str:

@@ -50,7 +50,6 @@ class Past:
         self.names: dict[str, int] = {}
         self.below: dict[int, dict[int, None]] = {}  # children by supervisor, in order of birth
         self.messages: dict[Id, Envelope] = {}  # that wait in an inbox
-        self.timers: dict[Id, Envelope] = {}
         self.born: dict[int, dict[str, Cell]] = {}  # by whose turn under way it was
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
         self.budget = Budget(None)
@@ -213,6 +212,7 @@ class Past:
             after = Budget(limit, spent + body.tokens, reserved - body.reserved)
             self._set_budget(seq, body.time, after)
         step = Outcome("done", body, seq)
+        step.sends = body.sends
         step.settle(body.ok, body.value, seq, body.time)
         self._keep(body, step)
 
@@ -246,9 +246,6 @@ class Past:
             value = self.codec.encode(crashed_ask(dead))
             self._answer(env.reply, False, value, seq, body.time)
 
-    def _timer(self, seq: int, body: records.Timer) -> None:
-        self.timers.pop(body.timer, None)
-
     def _stall(self, seq: int, body: records.Stall) -> None:
         cell = self.cell(body.actor)
         cell.actor, cell.reason, cell.seq = None, body.reason, seq
@@ -280,11 +277,8 @@ class Past:
                 if env.dead is not None:
                     self._bury(seq, body, Dead(seq, index, *env.dead, 0), env)
                     continue
-                if env.due is not None:
-                    self.timers[seq, index] = env
-                    continue
-                if not env.to:
-                    continue
+                if env.due is not None or not env.to:
+                    continue  # when it is due, another record sends it
             env.seq, env.index = seq, index
             self.messages[seq, index] = env
 
@@ -292,7 +286,7 @@ class Past:
 _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Run: Past._run, records.Open: Past._open, records.Birth: Past._birth,
     records.Turn: Past._turn, records.Crash: Past._crash, records.Intent: Past._intent,
-    records.Result: Past._result, records.Ask: Past._ask, records.Timer: Past._timer,
+    records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
     records.Cancel: Past._change_lives,
 }  # fmt: skip

@@ -157,7 +157,7 @@ class RecordedAsks(Asks):
         step = same(turn, key, turn.known(key), digest, said)
         self._take_along(turn, address, key, step)
         future = given_back(turn, step)
-        if turn.comes_later(step):
+        if step.phase == "done" and turn.comes_later(step):
             env = turn.envelope
             turn.asks = turn.asks or {}
             turn.asks[turn.cell.id, env.seq, env.index, key] = future
@@ -166,14 +166,15 @@ class RecordedAsks(Asks):
     def _take_along(self, turn: ReplayTurn, address: str, key: str, step: Outcome) -> None:
         """What the handler had told the same recipient went out with the question."""
         sends = [Send(*wire) for wire in step.sends]
-        at = next(i for i, send in enumerate(sends) if send.reply and send.reply[3] == key)
-        dead = sends[at].dead
+        asks = [i for i, send in enumerate(sends) if send.reply and send.reply[3] == key]
+        at = asks[0] if asks else len(sends)  # one that was refused sends only what was before it
+        dead = sends[at].dead if asks else None
         if dead is not None and dead[1] == "no such actor":
             return
         book = _stage(self.kernel).book
         earlier = [env for env in turn.out if book.address(env.to) == address]
         turn.out = [env for env in turn.out if book.address(env.to) != address]
-        recorded = [send.body for send in sends[:at]]
+        recorded = [send.body for send in sends[:at] if send.sender is None]
         if turn.is_of_this(step) and recorded != [env.body for env in earlier]:
             shown = [repr([book.codec.decode(body) for body in recorded])]
             shown.append(repr([book.codec.decode(env.body) for env in earlier]))

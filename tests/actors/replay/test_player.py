@@ -343,5 +343,5 @@ def test_memory_holds_what_is_live_and_pending_not_what_is_past() -> None:
     with Replay(View(store.reopened()), Cast.of(tree)) as replay:
         assert sum(1 for _ in replay.scenes()) > 500
         past = replay._player.past
-        assert (len(past.cells), len(past.messages), len(past.timers)) == (2, 0, 0)
+        assert (len(past.cells), len(past.messages)) == (2, 0)
         assert past.born == {}
