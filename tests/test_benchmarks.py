@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, ceiling
+from benchmarks import bench, ceiling, steps
 from perdure.limits import GROUP_RECORDS_MAX
 from tests.sources import ROOT
 
@@ -153,3 +153,15 @@ def test_memory_file_systems_are_seen_for_what_they_are(tmp_path: Path) -> None:
 def test_the_examples_of_the_benchmarks_run() -> None:
     failed, tried = doctest.testmod(bench)
     assert (failed, tried > 0) == (0, True)
+
+
+def test_turns_of_many_steps_are_timed_from_first_to_resume(tmp_path: Path) -> None:
+    found = steps.compare(tmp_path, [20, 40], repeats=1)
+    assert found["steps"] == [20, 40]
+    assert found["slopes"].keys() == found["seconds"].keys() == {"first", "retry", "resume"}
+    assert all(seconds > 0 for times in found["seconds"].values() for seconds in times)
+
+
+def test_a_cost_in_proportion_has_slope_one_and_a_square_slope_two() -> None:
+    assert steps.slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1.0)
+    assert steps.slope([1, 10, 100], [2.0, 200.0, 20_000.0]) == pytest.approx(2.0)

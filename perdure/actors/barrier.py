@@ -29,7 +29,7 @@ class Barrier:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
-        self._sealed = 0  # groups handed to the committer and not yet durable
+        self.sealed = 0  # groups handed to the committer and not yet durable
         self._committer = Committer(
             kernel.book.store,
             lambda seq: kernel.on_kernel(self._durable, seq),
@@ -45,12 +45,12 @@ class Barrier:
     @property
     def is_behind(self) -> bool:
         """Whether turns should wait for the disk."""
-        return self._sealed > 0 and len(self.kernel.book.open.records) >= GROUP_RECORDS_BEHIND
+        return self.sealed > 0 and len(self.kernel.book.open.records) >= GROUP_RECORDS_BEHIND
 
     @property
     def is_clean(self) -> bool:
         """Whether every record is durable."""
-        return not self._sealed and not self.kernel.book.open.records
+        return not self.sealed and not self.kernel.book.open.records
 
     def when_durable(self, seq: int, function: Callable[[], object]) -> None:
         """Call `function` on the kernel thread once the journal is durable up to `seq`."""
@@ -59,18 +59,18 @@ class Barrier:
         else:
             # appended in order of seq, but for effects that depend on an older record
             self._waiting.append((seq, function))
-            if not self._sealed:
+            if not self.sealed:
                 self.kernel.loop.call_soon(self.seal_if_free)
 
     def seal_if_free(self) -> None:
         """Hand the open group over if the committer has nothing to do."""
-        if not self._sealed:
+        if not self.sealed:
             self.seal()
 
     def seal_if_due(self) -> None:
         """Under load: hand the open group over when it is full, old, or waited for."""
         book = self.kernel.book
-        if not self._sealed and (
+        if not self.sealed and (
             self._waiting
             or self.is_full()
             or book.now_ns() - book.open.time_ns > GROUP_AGE_SECONDS_MAX * NS
@@ -79,9 +79,9 @@ class Barrier:
 
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
-        if self.kernel.book.open.records and not self._sealed:
+        if self.kernel.book.open.records and not self.sealed:
             self._look_at_disk()
-            self._sealed += 1
+            self.sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
 
     def _look_at_disk(self) -> None:
@@ -101,7 +101,7 @@ class Barrier:
     def flush(self) -> None:
         """Make everything durable before returning, and release nothing: for a planned crash."""
         if self.kernel.book.open.records:
-            self._sealed += 1
+            self.sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
         self._committer.flush()
 
@@ -112,7 +112,7 @@ class Barrier:
 
     def _durable(self, seq: int) -> None:
         self.kernel.book.durable = seq
-        self._sealed -= 1
+        self.sealed -= 1
         waiting = self._waiting
         for _ in range(len(waiting)):
             needs, function = waiting.popleft()

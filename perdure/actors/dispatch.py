@@ -96,7 +96,8 @@ class Dispatch:
             if self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue
-            if self.kernel.barrier.is_behind:
+            barrier = self.kernel.barrier
+            if barrier.sealed and barrier.is_behind:
                 return None
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:

@@ -20,6 +20,10 @@ REPAIRS = (
 )
 
 
+class Stalled(BaseException):
+    """A turn waits for a person's repair; unwinds the handler past `except Exception`."""
+
+
 def is_abandoned(book: Book, step: Step) -> bool:
     """Whether a failed step is an effect that was cancelled while it was under way."""
     return bool(step.effect) and book.codec.decode(step.value)[0] == ABANDONED

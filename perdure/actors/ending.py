@@ -41,7 +41,10 @@ class Ending:
 
     def turn_ended(self) -> None:
         """A turn is over: once none is left but those that wait, record the status."""
-        if self.has_begun and all(turn.waits for turn in self.kernel.dispatch.running):
+        if not self.has_begun:
+            return
+        working = self.kernel.steps.working
+        if all(turn.waits and turn not in working for turn in self.kernel.dispatch.running):
             self.kernel.loop.call_soon(self._record)
 
     def _record(self) -> None:

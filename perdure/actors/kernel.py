@@ -228,6 +228,8 @@ class Kernel:
             return
         if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
             return
+        if self.steps.working:
+            return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:
             self.book.clock.jump_to(due)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.calls import Asked, kept
 from perdure.actors.cell import Step
-from perdure.actors.doubts import in_doubt, is_abandoned, mismatch, unmet
+from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unmet
 from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.turn import NS, Turn
-from perdure.actors.work import Stalled, StepWork
+from perdure.actors.work import StepWork
 from perdure.caps.tool import tool_of
 from perdure.errors import UsageError
 from perdure.ledger.records import Kind
@@ -29,6 +29,7 @@ class Steps:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        self._under_way: set[StepWork] = set()  # beside their handlers
 
     # --- once and call
 
@@ -140,6 +141,21 @@ class Steps:
         return blake2b(text.encode(), key=run_id, digest_size=16).hexdigest()
 
     # --- what came of a step
+
+    @property
+    def working(self) -> set[Turn]:
+        """The turns that wait for work, not for time or an answer: they are not at rest."""
+        return {work.turn for work in self._under_way if work.turn.open}
+
+    def began(self, work: StepWork) -> None:
+        """A step is under way beside its handler."""
+        self._under_way.add(work)
+
+    def ended(self, work: StepWork) -> None:
+        """A step is under way no longer, or nobody waits for it any more."""
+        self._under_way.discard(work)
+        if self.kernel.dispatch.is_stopping:
+            self.kernel.ending.turn_ended()
 
     def intend(self, work: StepWork) -> int:
         """Record that a step is about to happen, its tokens reserved; kernel thread."""

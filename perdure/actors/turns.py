@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors import leftovers
 from perdure.actors.cell import Cell
+from perdure.actors.doubts import Stalled
 from perdure.actors.futures import Future
 from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.turn import Turn
-from perdure.actors.work import Stalled
 from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of

@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from perdure.actors.steps import Steps
 
 
-class Stalled(BaseException):
-    """A turn waits for a person's repair; unwinds the handler past `except Exception`."""
-
-
 class Ended(NamedTuple):
     """What a step ended with, its bytes, and how long it took in ns."""
 
@@ -102,6 +98,7 @@ class StepWork:
         """Have a later attempt get the outcome; kernel thread."""
         heir.has_begun = True
         self.heir = heir
+        self.steps.began(heir)
         if self.ended is not None:
             self.steps.kernel.loop.call_soon(heir.conclude, self.ended)
 
@@ -194,6 +191,7 @@ class StepWork:
         if not self.turn.open or self.is_over:
             return
         self.has_begun = True
+        self.steps.began(self)
         if inspect.iscoroutinefunction(function):
             # not of the loop's making: an effect under way is not cancelled with its turn
             self.task = asyncio.Task(self._await(), loop=kernel.loop)
@@ -245,7 +243,13 @@ class StepWork:
     def conclude(self, ended: Ended) -> bool:
         """Journal what it ended with and hand that on; True if it is tried again."""
         if self.heir is not None:
+            self.steps.ended(self)
             return self.heir.conclude(ended)
+        is_again = self._conclude(ended)
+        self.steps.ended(self)
+        return is_again
+
+    def _conclude(self, ended: Ended) -> bool:
         self.ended = ended
         if self.is_over:
             self.steps.late(self)  # it was cancelled, and its handler has gone on
@@ -284,6 +288,7 @@ class StepWork:
             return
         self.is_over = True
         self.steps.cancelled(self)
+        self.steps.ended(self)
         self.future.set_exception(StepCancelled("StepCancelled", self.asked.key))
         self.future.exception()  # it is seen: who waited was told by the cancellation itself
         if self.task is not None and self.asked.tool.effect == "read":

@@ -55,11 +55,6 @@ class Tool(NamedTuple):
         """Whether a call is simply made again when nobody knows if it happened."""
         return self.effect == "read" or self.idempotent
 
-    @property
-    def is_intended(self) -> bool:
-        """Whether a call is recorded before it is made: an effect, or something that costs."""
-        return self.effect != "read" or bool(self.tokens)
-
     def pause_seconds(self, failures: int) -> float:
         """How long a call waits after it has failed that often in a row."""
         plan = self.backoff

@@ -26,29 +26,27 @@ class ReadySet(Generic[T]):
     'dear'
     """
 
-    __slots__ = ("_arrival", "_entries", "_indices", "_queues", "_stale")
+    __slots__ = ("_entries", "_indices", "_queues", "_stale")
 
     def __init__(self) -> None:
-        self._arrival = 0
-        self._entries: dict[T, tuple[float, int]] = {}  # unit -> (index, arrival)
-        self._queues: dict[float, deque[tuple[int, T]]] = {}
+        self._entries: dict[T, tuple[float, T]] = {}  # unit -> (index, unit), as it is queued
+        self._queues: dict[float, deque[tuple[float, T]]] = {}
         self._indices: list[float] = []  # negated: a heap of the indices that have a queue
         self._stale = 0  # queued entries that no longer count
 
     def push(self, unit: T, index: float) -> None:
         """Add a unit, or give it a new index; with the one that it has it keeps its place."""
-        entry = self._entries.get(unit)
-        if entry is not None:
-            if entry[0] == index:
+        entries = self._entries
+        if unit in entries:
+            if entries[unit][0] == index:
                 return
             self._forget()
-        self._arrival = arrival = self._arrival + 1
-        self._entries[unit] = (index, arrival)
+        entries[unit] = entry = (index, unit)
         queue = self._queues.get(index)
         if queue is None:
             queue = self._queues[index] = deque()
             heappush(self._indices, -index)
-        queue.append((arrival, unit))
+        queue.append(entry)
 
     def pop(self) -> T | None:
         """Take the unit with the greatest index; None when nothing is ready."""
@@ -57,9 +55,9 @@ class ReadySet(Generic[T]):
             index = -indices[0]
             queue = self._queues[index]
             while queue:
-                arrival, unit = queue.popleft()
-                entry = entries.get(unit)
-                if entry is not None and entry[1] == arrival:
+                entry = queue.popleft()
+                unit = entry[1]
+                if entries.get(unit) is entry:
                     del entries[unit]
                     return unit
                 self._stale -= 1
@@ -78,9 +76,13 @@ class ReadySet(Generic[T]):
         if self._stale <= STALE_MIN or self._stale <= len(self._entries):
             return
         self._stale = 0
-        self._queues = {}
-        for unit, (index, arrival) in sorted(self._entries.items(), key=lambda item: item[1][1]):
-            self._queues.setdefault(index, deque()).append((arrival, unit))
+        entries = self._entries
+        for index, queue in list(self._queues.items()):
+            left = deque(entry for entry in queue if entries.get(entry[1]) is entry)
+            if left:
+                self._queues[index] = left
+            else:
+                del self._queues[index]
         self._indices = [-index for index in self._queues]
         heapify(self._indices)
 
@@ -96,5 +98,7 @@ class ReadySet(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """The units in the order in which they would be popped."""
-        entries = self._entries
-        return iter(sorted(entries, key=lambda unit: (-entries[unit][0], entries[unit][1])))
+        for index in sorted(self._queues, reverse=True):
+            for entry in list(self._queues[index]):
+                if self._entries.get(entry[1]) is entry:
+                    yield entry[1]

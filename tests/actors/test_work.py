@@ -343,3 +343,27 @@ def steps_of(run: Any) -> list[Any]:
 
 def intent_seq(store: MemoryStore) -> int:
     return next(n for n, b in enumerate(journal(store), 1) if isinstance(b, records.Intent))
+
+
+# --- effects under way
+
+
+def test_a_run_whose_effect_is_under_way_is_not_at_rest_and_a_drain_waits_for_it() -> None:
+    world, store, gate = World(), MemoryStore(), Gate()
+    world.before = gate.wait
+    tree = program(Child("a", calling(world, effect="financial")))
+    with running(tree, store) as run:
+        run.tell("/r/a", "pay")
+        gate.reached()
+        rested: list[bool] = []
+        on_kernel(run, run._set_watch, rested.append)
+        on_kernel(run, run.kernel.look_quiet)
+        assert rested == []
+        run.drain()
+        on_kernel(run, lambda: None)
+        gate.open()
+    assert [result.ok for result in of(store, records.Result)] == [True]
+    assert of(store, records.Late) == []
+    with resumed(tree, store.reopened()) as run:
+        settle(run)
+    assert world.calls == ["pay"]

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from perdure import tool
+from perdure import Backoff, tool
 from perdure.caps.tool import tool_of
-from perdure.errors import DeclarationError
+from perdure.errors import DeclarationError, UsageError
+from perdure.limits import BACKOFF_FIRST_SECONDS, STEP_RETRIES_MAX
 
 
 def plain(text: str) -> int:
@@ -68,3 +69,34 @@ def test_a_price_that_is_no_whole_number_is_refused_by_the_tools_name(tokens: ob
 
     with pytest.raises(DeclarationError, match=r"model\.ask asks for"):
         tool_of(ask).price((), {})
+
+
+def test_a_tool_says_whether_it_wants_the_key_of_its_step() -> None:
+    @tool("pay.again", effect="financial", idempotent=True)
+    def again(amount: int, idempotency_key: str = "") -> None: ...
+
+    assert tool_of(again).takes_key
+    assert not tool_of(transfer).takes_key
+    tool_of(again).check_given({"amount": 1})
+    with pytest.raises(UsageError, match="leave it out of the call"):
+        tool_of(again).check_given({"amount": 1, "idempotency_key": "mine"})
+
+
+def test_retries_wait_as_their_backoff_says() -> None:
+    found = tool_of(tool("x.y", retries=3, backoff=Backoff(first=0.5, factor=2.0, max=3.0))(plain))
+    assert [found.pause_seconds(failures) for failures in (1, 2, 3, 4)] == [0.5, 1.0, 2.0, 3.0]
+    assert found.pause_seconds(10_000) == 3.0
+
+
+def test_retries_have_a_default_backoff_and_a_bound() -> None:
+    found = tool_of(tool("x.y", retries=1)(plain))
+    assert found.pause_seconds(1) == BACKOFF_FIRST_SECONDS
+    with pytest.raises(DeclarationError, match="use 0 to"):
+        tool("x.y", retries=STEP_RETRIES_MAX + 1)
+    with pytest.raises(DeclarationError, match="use 0 to"):
+        tool("x.y", retries=-1)
+
+
+def test_a_name_that_would_pass_for_a_branch_is_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"cannot be named '1\.read'"):
+        tool("1.read")
