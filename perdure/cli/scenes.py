@@ -9,7 +9,7 @@ from typing import Any
 from perdure.actors.replay.scene import Scene
 from perdure.cli.say import labelled, paint
 from perdure.cli.words import called, clipped
-from perdure.ids import MessageId
+from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger import records
 from perdure.ledger.images import Image, apply, materialise
 from perdure.ledger.jsonform import to_json
@@ -128,7 +128,7 @@ def _order(scene: Scene, policy: str) -> str:
 
 
 def _intents(body: Any, addresses: Any) -> Iterator[str]:
-    sends = [send for send in (Send(*wire) for wire in body.sends) if send.sender is None]
+    sends = [send for send in (Send(*wire) for wire in body.sends) if send.sender != KERNEL_ID]
     for send in sends[:SENDS_SHOWN_MAX]:
         verb = "tells" if send.lane == Lane.USER else "signals"
         to = send.dead[0] if send.dead else addresses(send.to)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from perdure.ids import KERNEL_ID
 from perdure.ledger.images import Delta, Image, apply, materialise
 from perdure.ledger.records import Lane, Life, Send, Turn
 
@@ -111,7 +112,7 @@ def _sends(
     body: Turn, sends: Sequence[Intended], address: Callable[[int], str], decode: Decode
 ) -> list[Difference]:
     """The first message that differs; notices, which the kernel adds, are no part of a turn."""
-    recorded = [send for send in (Send(*wire) for wire in body.sends) if send.sender is None]
+    recorded = [send for send in (Send(*wire) for wire in body.sends) if send.sender != KERNEL_ID]
     for at in range(max(len(recorded), len(sends))):
         there = recorded[at] if at < len(recorded) else None
         new = sends[at] if at < len(sends) else None

@@ -32,6 +32,7 @@ from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
 from perdure.actors.turn import NS
 from perdure.caps.tool import tool_of
+from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Send
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 from perdure.limits import INBOX_HARD_MAX
@@ -157,7 +158,7 @@ class RecordedAsks(Asks):
         step = same(turn, key, turn.known(key), digest, said)
         self._take_along(turn, address, key, step)
         future = given_back(turn, step)
-        if step.phase == "done" and turn.comes_later(step):
+        if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
             env = turn.envelope
             turn.asks = turn.asks or {}
             turn.asks[turn.cell.id, env.seq, env.index, key] = future
@@ -174,7 +175,7 @@ class RecordedAsks(Asks):
         book = _stage(self.kernel).book
         earlier = [env for env in turn.out if book.address(env.to) == address]
         turn.out = [env for env in turn.out if book.address(env.to) != address]
-        recorded = [send.body for send in sends[:at] if send.sender is None]
+        recorded = [send.body for send in sends[:at] if send.sender != KERNEL_ID]
         if turn.is_of_this(step) and recorded != [env.body for env in earlier]:
             shown = [repr([book.codec.decode(body) for body in recorded])]
             shown.append(repr([book.codec.decode(env.body) for env in earlier]))

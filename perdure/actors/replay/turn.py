@@ -95,7 +95,8 @@ class ReplayTurn(Turn):
 
     def give_back(self, step: Outcome, outcome: Future[Any]) -> Future[Any]:
         """The outcome of a step, when it came."""
-        if not self.is_awaited or not self.comes_later(step):
+        is_at_once = step.sends and step.seq == step.began  # an ask that its own record settles
+        if not self.is_awaited or is_at_once or not self.comes_later(step):
             return outcome
         self.stage.loop.not_before(step.time_begun)
         error = outcome.exception()
