@@ -38,9 +38,7 @@ WROTE = (
     "A turn wrote a journal row of {journal_bytes:.0f} bytes, {state_rows:.2f} state rows of "
     "{state_bytes:.0f} bytes, {inbox_rows:.2f} inbox rows and {inbox_deletes:.2f} deletions."
 )
-MEASURED = (
-    "Measured on {cpus} CPUs, {system}, {file_system}, Python {python}, lmdb {lmdb}, pykka {pykka}."
-)
+MEASURED = "Measured on {cpus} CPUs, {system}, {file_system}, Python {python}, lmdb {lmdb}."
 VOLATILE = ("tmpfs", "ramfs")  # where fsync costs nothing
 
 
@@ -127,26 +125,24 @@ def writes(books: dict[str, Any]) -> dict[str, float]:
 
 def pair(plan: Plan, scratch: Path, sizes: dict[str, float], number: int) -> dict[str, float]:
     """One of each, one after the other: turns per second."""
-    ring = part("ring", scratch / "ring", "--actors", plan.actors, "--hops", plan.hops)
     bare = ["--turns", plan.ceiling_turns, "--actors", plan.actors]
     for name in ("journal", "state", "actor"):
         bare += [f"--{name}", round(sizes[f"{name}_bytes"])]
-    five = part("ceiling", scratch / "five", *bare)
     rows = (sizes["state_rows"], 0, sizes["inbox_rows"], sizes["inbox_deletes"])
-    by_key = part("ceiling", scratch / "by_key", *bare, "--by-key")
-    batches = part("ceiling", scratch / "batches", *bare, "--batches")
-    net = part("ceiling", scratch / "net", *bare, "--batches", "--net", *rows)
-    pykka = part("pykka_ring", "--actors", plan.actors, "--hops", plan.pykka_hops)
-    for name in ("ring", "five", "by_key", "batches", "net"):
-        shutil.rmtree(scratch / name)
-    rates = {
-        "ring": ring["rate"],
-        "ceiling": five["rate"],
-        "ceiling_by_key": by_key["rate"],
-        "ceiling_in_batches": batches["rate"],
-        "ceiling_net": net["rate"],
-        "pykka": pykka["rate"],
+    ways = {
+        "ceiling": (),
+        "ceiling_by_key": ("--by-key",),
+        "ceiling_in_batches": ("--batches",),
+        "ceiling_net": ("--batches", "--net", *rows),
     }
+    lap = part("ring", scratch / "ring", "--actors", plan.actors, "--hops", plan.hops)
+    rates = {"ring": lap["rate"]}
+    for name, way in ways.items():
+        rates[name] = part("ceiling", scratch / name, *bare, *way)["rate"]
+    for name in rates:
+        shutil.rmtree(scratch / name)
+    pykka = ("--actors", plan.actors, "--hops", plan.pykka_hops)
+    rates["pykka"] = part("pykka_ring", *pykka)["rate"]
     say(f"pair {number} of {plan.pairs}: " + ", ".join(f"{n} {r:,.0f}/s" for n, r in rates.items()))
     return rates
 

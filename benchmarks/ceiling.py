@@ -4,9 +4,9 @@
 rows a turn: the journal record (appended), the state row and the row of the actor, the inbox row of
 the message sent, and the deletion of the inbox row of the message handled. Row sizes are in bytes.
 It writes turn by turn; with `--by-key` each group's rows in the order of their keys, which spares
-LMDB half of its way; with `--batches` `putmulti` writes each table's rows so in one call. Keys, environment, settings and
-the one fsync per group are the ledger's own; hash chain, checksums, encoding and everything else is
-left out. `--net` gives rows per turn of tables other than one each.
+LMDB half of its way; with `--batches` `putmulti` writes each table's rows so in one call. Keys,
+environment, settings and the one fsync per group are the ledger's own; hash chain, checksums,
+encoding and everything else is left out. `--net` gives rows per turn of tables other than one each.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 from perdure.ledger.environment import LedgerFile, create_ledger
 from perdure.ledger.keys import actor_key, inbox_key, state_key
 from perdure.ledger.records import Lane
-from perdure.limits import GROUP_RECORDS_MAX
 
 MAP_BYTES = 1 << 32  # never grown while the clock runs; the file is sparse
+GROUP_TURNS = 1_024
 CRC_BYTES = 4  # an inbox row holds nothing but its checksum
 
 
@@ -66,8 +66,8 @@ class Rows(NamedTuple):
 def groups(turns: int, actors: int, sizes: Sizes, share: Share) -> Iterator[Rows]:
     """The rows of a ring's turns: turn `n` is one of the actor `n % actors`."""
     record, state, actor, inbox = *(bytes(size) for size in sizes), bytes(CRC_BYTES)
-    for first in range(1, turns + 1, GROUP_RECORDS_MAX):
-        seqs = range(first, min(first + GROUP_RECORDS_MAX, turns + 1))
+    for first in range(1, turns + 1, GROUP_TURNS):
+        seqs = range(first, min(first + GROUP_TURNS, turns + 1))
         size = len(seqs)
         yield Rows(
             [(seq.to_bytes(8, "big"), record) for seq in seqs],
@@ -79,7 +79,7 @@ def groups(turns: int, actors: int, sizes: Sizes, share: Share) -> Iterator[Rows
             ],
             [
                 inbox_key(n % actors, Lane.USER, n, 0)
-                for n in range(first - GROUP_RECORDS_MAX, first)[: round(size * share.delete)]
+                for n in range(first - GROUP_TURNS, first)[: round(size * share.delete)]
                 if n > 0
             ],
         )

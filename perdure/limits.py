@@ -95,3 +95,5 @@ REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a th
 # --- command line
 EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out
+WHY_RECORDS_MAX = 10_000  # before a record that `perdure why` looks at for its steps: 0.2 s
+WHY_CAUSES_KEPT_MAX = 1_000  # records that led to one, and are shown; the first of all is too

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from benchmarks import bench, ceiling, steps
-from perdure.limits import GROUP_RECORDS_MAX
 from tests.sources import ROOT
 
 PAGE = f"# Above\n\n{bench.BEGIN}\nold figures\n{bench.END}\n\nbelow\n"
@@ -127,9 +126,9 @@ def test_a_goal_that_is_missed_is_called_so() -> None:
 
 def test_the_ceiling_writes_five_rows_a_turn() -> None:
     first, second = ceiling.groups(
-        GROUP_RECORDS_MAX + 100, 10, ceiling.Sizes(200, 60, 70), ceiling.Share()
+        ceiling.GROUP_TURNS + 100, 10, ceiling.Sizes(200, 60, 70), ceiling.Share()
     )
-    assert [len(rows) for rows in first] == [*[GROUP_RECORDS_MAX] * 4, 0]
+    assert [len(rows) for rows in first] == [*[ceiling.GROUP_TURNS] * 4, 0]
     assert [len(rows) for rows in second] == [100] * 5
     assert set(second.deletes) < {key for key, _ in first.inbox}
     assert {len(value) for _, value in first.journal} == {200}

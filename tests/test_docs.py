@@ -22,7 +22,9 @@ from perdure.cli.main import VERBS
 from tests.sources import PACKAGE, ROOT, none_of, sources
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-WITH_EXAMPLES = [ROOT / name for name in ("README.md", "docs/quickstart.md", "docs/replay.md")]
+WITH_EXAMPLES = [
+    ROOT / name for name in ("README.md", "docs/quickstart.md", "docs/inspect.md", "docs/replay.md")
+]
 COMMAND_SECONDS_MAX = 60
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -53,16 +53,17 @@ class Plain:
             hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        cell.seq = cell.last = book.append(TURN, fields)
-        self._follow(turn)
+        seq = book.append(TURN, fields)
+        cell.seq = cell.last = seq
         if delta:
             self.apply(cell, delta, hash_after)
+        self._follow(turn)
         dispatch = kernel.dispatch
         estimates = dispatch.estimates
         if took > FLOOR_NS or (estimates.slow and (cell.class_name, env.type) in estimates.slow):
             estimates.observe((cell.class_name, env.type), took / NS)
         if targets:
-            self._deliver(turn.out, targets, cell.last)
+            self._deliver(turn.out, targets, seq)
         if cell.inbox or cell.control:
             dispatch.consider(cell)
         return True
@@ -94,12 +95,11 @@ class Plain:
 
     def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
         """Have the committed state follow the record; for turns of every kind."""
-        actor: Any = cell.actor
-        images = cell.images
-        apply(images, delta)  # type: ignore[arg-type]
-        if actor.__marks__.rebased:
-            compact(actor, images)  # type: ignore[arg-type]
+        apply(cell.images, delta)  # type: ignore[arg-type]
         cell.state_hash = hash_after
+        actor: Any = cell.actor
+        if actor.__marks__.rebased:
+            compact(actor, cell.images)  # type: ignore[arg-type]
         if cell.version != actor.__declaration__.version:
             cell.version = actor.__declaration__.version
             cell.row_dirty = True

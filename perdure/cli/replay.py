@@ -24,7 +24,7 @@ SKIPPED_SHOWN_MAX = 5
 
 @click.command("replay")
 @run_argument
-@click.option("--until", metavar="SEQ|MARK", help="Up to this record, or to this mark.")
+@click.option("--until", metavar="SEQ|TIME|MARK", help="Up to this point of its past.")
 @click.option("--step", is_flag=True, help="Walk through it turn by turn.")
 @click.option("--actor", metavar="ADDRESS", help="Only the turns of this actor.")
 @click.option(

@@ -26,17 +26,29 @@ SENDS_SHOWN_MAX = 3
 @click.option("--actor", metavar="ADDRESS", help="Only what concerns this actor.")
 @click.option("--first", type=click.IntRange(1), default=1, metavar="SEQ", help="From this record.")
 @click.option("--last", type=click.IntRange(1), metavar="SEQ", help="To this record.")
+@click.option("--causal", is_flag=True, help="What led to what, instead of when.")
 @json_option
-def command(run: str, actor: str | None, first: int, last: int | None, as_json: bool) -> None:
+def command(
+    run: str, actor: str | None, first: int, last: int | None, causal: bool, as_json: bool
+) -> None:
     """Show the journal of RUN, a line for each record. The run may be going on.
 
     A line says when, what kind of record, of which actor, and what it did: the message that a turn
     handled, what it sent, which fields it changed.
+
+    With --causal, each record stands below the one that sent the message it is about, beside its
+    Lamport clock: greater than that of all that happened before. --actor then shows that actor's
+    records, what led to them, and what they led to at once.
     """
     with view_of(run) as view:
         if actor is not None:
             view.find(actor)
         start_ns, reader, found = view.run.time, Reader(view), 0
+        if causal:
+            from perdure.cli.causal import show
+
+            show(reader, Teller(reader, start_ns, 0), actor, first, last, as_json)
+            return
         teller = Teller(reader, start_ns, max(len(each.address) for each in view.actors()))
         for record in view.records(first, last):
             if actor is not None and not reader.concerns(record, actor):
@@ -63,9 +75,21 @@ class Teller:
         body, kind = record.body, type(record.body).__name__.lower()
         time = paint(clock(body.time - self._start_ns), dim=True)
         who = f"{self._reader.actor_of(record):<{self._columns}}"
-        parts = [part for part in (*self._said(body), *self._sent(record)) if part]
         label = paint(f"{kind:<7}", COLOURS.get(kind))
-        return f"{record.seq:>6}  {time}  {label} {who}  {'; '.join(parts)}".rstrip()
+        return f"{record.seq:>6}  {time}  {label} {who}  {self.told(record)}".rstrip()
+
+    def kind(self, record: Record) -> str:
+        """What kind of record it is."""
+        kind = type(record.body).__name__.lower()
+        return paint(kind, COLOURS.get(kind))
+
+    def told(self, record: Record) -> str:
+        """What a record says, in words."""
+        return "; ".join(self.parts(record))
+
+    def parts(self, record: Record) -> list[str]:
+        """What a record says, one thing after the other; a turn's first is its message."""
+        return [part for part in (*self._said(record.body), *self._sent(record)) if part]
 
     def _message(self, id: tuple[int, int]) -> str:
         return f"{MessageId(*id)} {self._reader.said(*id)}"

@@ -22,6 +22,7 @@ from perdure.ledger.rows import ActorRow, unpack_row
 from perdure.ledger.values import Codec
 from perdure.runtime.code import actor_classes, load_code
 from perdure.runtime.document import shown
+from perdure.runtime.points import point
 from perdure.runtime.program import BUILT_IN, Program, namespaces
 from perdure.runtime.scenario import FILE_NAME
 from perdure.runtime.view import View
@@ -85,19 +86,19 @@ def _named_in(source: str, file: Path) -> Path:
 class Replay:
     """The turns of a run, run again: `for scene in replay.scenes(): …`, then its counts.
 
-    `cast` is the code; `until` the last record, or the name of a mark; `actor` the address of the
-    one actor whose turns run. Nothing outside the ledger is read or changed, but for what handlers
+    `cast` is the code, `until` the point to stop at, as `point` reads it, `actor` the address of
+    the one actor whose turns run. Nothing outside the ledger is touched, but for what handlers
     do past their verbs: that is what a difference shows.
     """
 
     def __init__(
-        self, view: View, cast: Cast, *, until: str | int | None = None, actor: str | None = None
+        self, view: View, cast: Cast, *, until: str | None = None, actor: str | None = None
     ) -> None:
         if actor is not None:
             view.find(actor)
         self.view = view
         self.cast = cast
-        self.last = point(view, until)
+        self.last = view.head.seq if until is None else point(view, until)
         self.turns = self.crashes = self.decisions = 0
         self.actors: set[int] = set()
         self.skipped: Counter[str] = Counter()  # turns that were not run, by why
@@ -152,19 +153,3 @@ class Replay:
     def _row(self, id: int) -> ActorRow | None:
         raw = self.view.store.get(actor_key(id))
         return None if raw is None else unpack_row(ActorRow, raw)
-
-
-def point(view: View, until: str | int | None) -> int:
-    """The record that a seq, or the name of a mark, stands for; the last one for None."""
-    head = view.head.seq
-    if until is None:
-        return head
-    if isinstance(until, int) or until.isdecimal():
-        return min(int(until), head)
-    found = 0
-    for record in view.records():
-        if isinstance(record.body, records.Turn) and until in record.body.marks:
-            found = record.seq
-    if not found:
-        raise UsageError(f"there is no mark {until!r} in this run. Give a record's number instead.")
-    return found

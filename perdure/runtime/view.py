@@ -216,13 +216,14 @@ class View:
 
     # --- messages, artifacts, records
 
-    def message(self, id: MessageId) -> Any:
+    def message(self, id: tuple[int, int]) -> Any:
         """A message, decoded, from the record that sent it. Raises `LedgerDamaged`."""
-        raw = self.store.record(id.seq)
-        body = None if raw is None else unpack_payload(id.seq, raw.kind, raw.payload)
-        if body is None or id.index >= len(body.sends):
-            raise LedgerDamaged(f"record {id.seq} should hold message {id}.", id.seq)
-        return self.codec.decode(send_of(body, id.index).body)
+        seq, index = id
+        raw = self.store.record(seq)
+        body = None if raw is None else unpack_payload(seq, raw.kind, raw.payload)
+        if body is None or index >= len(body.sends):
+            raise LedgerDamaged(f"record {seq} should hold message {MessageId(*id)}.", seq)
+        return self.codec.decode(send_of(body, index).body)
 
     def dead_letters(self) -> Iterator[Letter]:
         """The dead letters, in order of sending."""
@@ -265,6 +266,15 @@ class View:
                 (key, unpack_row(rows.ArtifactRow, raw)) for key, raw in self._scan(Table.ARTIFACT)
             )
         ]
+
+    def record(self, seq: int) -> Record:
+        """One record. Raises `UsageError` for one that there is not."""
+        raw = self.store.record(seq)
+        if raw is None:
+            raise UsageError(
+                f"there is no record {seq}: the journal has records 1 to {self.head.seq}."
+            )
+        return read_record(raw)
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[Record]:
         """The records from `first` to `last` or the end."""

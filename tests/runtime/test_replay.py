@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from perdure import Run
+from perdure import Child, Run, SupervisorSpec
 from perdure.errors import UsageError
 from perdure.ids import MessageId
 from perdure.ledger import records
-from perdure.runtime.replay import Cast, Replay, point
+from perdure.runtime.program import Program
+from perdure.runtime.replay import Cast, Replay
 from perdure.runtime.view import View
 from tests.lived import lived
 from tests.scenarios.modules import SCENARIOS
@@ -99,10 +100,11 @@ def test_a_run_begun_from_python_needs_to_be_told_its_code() -> None:
         Cast.load(Path(__file__).parent)
 
 
-def test_a_replay_goes_to_the_record_or_the_mark_that_is_named() -> None:
-    view = View(lived())
-    assert point(view, None) == view.head.seq
-    assert point(view, "12") == 12
-    assert point(view, 10**9) == view.head.seq
+def test_a_replay_goes_to_the_point_that_is_named() -> None:
+    view, program = View(lived()), Program.of(Child("r", supervisor=SupervisorSpec()))
+    with Replay(view, Cast.of(program)) as replay:
+        assert replay.last == view.head.seq
+    with Replay(view, Cast.of(program), until="12") as replay:
+        assert [scene.seq for scene in replay.scenes()][-1] <= replay.seq == 12
     with pytest.raises(UsageError, match="no mark 'half'"):
-        point(view, "half")
+        Replay(view, Cast.of(program), until="half")
