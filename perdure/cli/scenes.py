@@ -14,14 +14,11 @@ from perdure.ledger import records
 from perdure.ledger.images import Image, apply, materialise
 from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Lane, Send
-from perdure.ledger.standins import StandInCodec
 from perdure.runtime.document import shown
 
 VALUE_CHARS_MAX = 400  # of a value that differs
 SENDS_SHOWN_MAX = 8
 INDENT = 2
-
-_codec = StandInCodec()
 
 
 def title(scene: Scene) -> str:
@@ -74,7 +71,7 @@ def crash_lines(scene: Scene, state: dict[str, str]) -> Iterator[str]:
 
 def state_of(scene: Scene) -> dict[str, str]:
     """The fields of the actor as the turn began."""
-    return {name: _value(image) for name, image in (scene.cell.images or {}).items()}
+    return {name: _value(scene, image) for name, image in (scene.cell.images or {}).items()}
 
 
 def changes_of(scene: Scene) -> list[tuple[str, str, str]]:
@@ -85,11 +82,12 @@ def changes_of(scene: Scene) -> list[tuple[str, str, str]]:
     before = {name: images[name] for name in names if name in images}
     after = {name: image._replace(ops=list(image.ops)) for name, image in before.items()}
     apply(after, delta)
-    return [(name, *(_value(side.get(name)) for side in (before, after))) for name in names]
+    sides = (before, after)
+    return [(name, *(_value(scene, side.get(name)) for side in sides)) for name in names]
 
 
-def _value(image: Image | None) -> str:
-    return "not there" if image is None else repr(materialise(image, _codec.decode))
+def _value(scene: Scene, image: Image | None) -> str:
+    return "not there" if image is None else repr(materialise(image, scene.codec.decode))
 
 
 def step_lines(scene: Scene, addresses: Any, policy: str) -> Iterator[str]:
@@ -104,7 +102,7 @@ def step_lines(scene: Scene, addresses: Any, policy: str) -> Iterator[str]:
         yield labelled("", f"{' ' * len(name)}→ {clipped(after)}", INDENT)
     if isinstance(body, records.Crash):
         yield labelled("crash", paint(clipped(body.reason), "red"), INDENT)
-    for text in _intents(body, addresses):
+    for text in _intents(scene, addresses):
         yield labelled("intends", clipped(text), INDENT)
     if scene.skipped:
         yield labelled("skipped", paint(clipped(scene.skipped), "yellow"), INDENT)
@@ -127,20 +125,21 @@ def _order(scene: Scene, policy: str) -> str:
     return f"{policy}: index {index:.4g} = c {cost:g} / S {seconds:.3g} s, the greatest then ready"
 
 
-def _intents(body: Any, addresses: Any) -> Iterator[str]:
+def _intents(scene: Scene, addresses: Any) -> Iterator[str]:
+    body, decode = scene.body, scene.codec.decode
     sends = [send for send in (Send(*wire) for wire in body.sends) if send.sender != KERNEL_ID]
     for send in sends[:SENDS_SHOWN_MAX]:
         verb = "tells" if send.lane == Lane.USER else "signals"
         to = send.dead[0] if send.dead else addresses(send.to)
-        yield f"{verb} {to or 'the kernel'} {called(_codec.decode(send.body))}"
+        yield f"{verb} {to or 'the kernel'} {called(decode(send.body))}"
     if len(sends) > SENDS_SHOWN_MAX:
         yield f"and {len(sends) - SENDS_SHOWN_MAX:,} more messages"
     if isinstance(body, records.Turn):
         yield from (f"makes {path}, {size:,} bytes" for path, _, size in body.artifacts)
         if body.answer is not None:
-            yield f"answers {_codec.decode(body.answer[2])!r}"
+            yield f"answers {decode(body.answer[2])!r}"
         if body.finish is not None:
-            yield f"finishes the run with {_codec.decode(body.finish)!r}"
+            yield f"finishes the run with {decode(body.finish)!r}"
         if body.rejected is not None:
             yield f"rejects: {body.rejected}"
 

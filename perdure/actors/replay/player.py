@@ -11,7 +11,7 @@ from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import Did, Difference, Intended, differences
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
-from perdure.actors.replay.scene import Scene, standins
+from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
@@ -36,18 +36,21 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 class Player:
     """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
 
+    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
     `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
     """
 
     def __init__(
         self,
         codec: Codec,
+        shown: Codec,
         classes: dict[str, type[Actor]],
         stored: Callable[[int], ActorRow | None],
         only: str | None = None,
     ) -> None:
         self.past = Past(codec, classes, stored)
         self.codec = codec
+        self._shown = shown
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
 
@@ -76,7 +79,7 @@ class Player:
         if env is None or (self._only is not None and cell.address != self._only):
             return None
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
-        scene = Scene(seq, body, cell, env)
+        scene = Scene(seq, body, cell, env, self._shown)
         try:
             handler = self._handler(scene, env)
         except UnknownActor as error:
@@ -226,7 +229,7 @@ class Player:
             scene.differences = [Difference("how the turn ends", body.reason, text)]
             return
         images = cell.images or {}
-        address, decode = self.past.address, standins.decode
+        address, decode = self.past.address, self._shown.decode
         scene.differences = differences(body, did, images, address, decode)
 
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:

@@ -15,10 +15,8 @@ from perdure.actors.cell import Cell
 from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
 from perdure.ledger import records
-from perdure.ledger.standins import StandInCodec
+from perdure.ledger.values import Codec
 from perdure.mailbox.envelope import Envelope
-
-standins = StandInCodec()
 
 
 @dataclass(slots=True)
@@ -29,6 +27,7 @@ class Scene:
     body: records.Turn | records.Crash
     cell: Cell
     envelope: Envelope
+    codec: Codec  # with stand-ins for the classes of messages and values
     kind: str = "receive"
     skipped: str = ""  # why it was not run, if it was not
     differences: list[Difference] = field(default_factory=list)
@@ -37,7 +36,7 @@ class Scene:
     @property
     def message(self) -> Any:
         """The message, with stand-ins for its classes."""
-        return standins.decode(self.envelope.body)
+        return self.codec.decode(self.envelope.body)
 
     @property
     def steps(self) -> list[tuple[str, str]]:
@@ -45,7 +44,7 @@ class Scene:
         found = []
         for key, step in (self.envelope.steps or {}).items():
             if isinstance(step, Outcome):
-                value = standins.decode(step.value) if step.phase == "done" else "not known"
+                value = self.codec.decode(step.value) if step.phase == "done" else "not known"
                 is_failed = step.phase == "done" and not step.ok
                 text = ": ".join(value[:2]) if is_failed else repr(value)
                 found.append((key, f"{text} (record {step.seq})"))
