@@ -38,6 +38,10 @@ STATE_OPS_MAX = (
     10_000  # operations a tracked container logs in a turn; past it, it is written whole
 )
 IMAGE_OPS_BYTES_MIN = 1_024  # operations beside a field's base before the base is written anew
+STATE_ROW_BYTES_MAX = 4_096  # a larger state is a snapshot and deltas, no row written each group
+STATE_READS_MAX = 8  # of rows that another process is writing, before they are called damaged
+BLOB_BYTES_MIN = 4_096  # a larger value is a blob; a page of LMDB has as many
+BLOBS_KNOWN_MAX = 10_000  # digests of the newest blobs: those are not handed to the store again
 
 # --- supervision: OTP's own defaults
 INTENSITY_DEFAULT = 1

@@ -10,13 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
 from perdure.ids import KERNEL_ID
-from perdure.ledger.images import read_images
 from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,
@@ -25,13 +25,13 @@ from perdure.ledger.keys import (
     dead_key,
     inbox_key,
     name_key,
-    state_key,
     step_key,
     timer_key,
 )
 from perdure.ledger.records import Dead, Kind, Life
-from perdure.ledger.rows import ActorRow, DeadRow, StateRow, pack_row, unpack_row
-from perdure.limits import INBOX_SOFT_MAX
+from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
+from perdure.ledger.states import read_state
+from perdure.limits import BLOB_BYTES_MIN, INBOX_SOFT_MAX
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
@@ -55,6 +55,8 @@ class Book:
         self.seq = head.seq
         self.durable = head.seq
         self.open = OpenGroup(1, head.seq + 1)
+        self.blobs = Blobs(self)
+        codec.read_blob = self.blobs.read
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.run_id = b""
@@ -96,6 +98,7 @@ class Book:
         """Take the open group away and start the next one."""
         sealed = self.open
         sealed.time_ns = self.now_ns()
+        self.blobs.leave(self.seq, sealed.blobs)
         self.open = OpenGroup(sealed.serial + 1, self.seq + 1)
         self.open.time_ns = sealed.time_ns
         return sealed
@@ -139,9 +142,7 @@ class Book:
         """Have a cell's committed field images in memory."""
         if cell.images is not None:
             return
-        raw = self.store.get(state_key(cell.id))
-        row = None if raw is None else unpack_row(StateRow, raw)
-        cell.take_state(row, {} if row is None else read_images(row.images))
+        cell.take_state(read_state(self.store, cell.id))
 
     def adopt(self, id: int, row: ActorRow) -> Cell:
         """The cell of an actor whose birth record was just appended."""
@@ -162,6 +163,16 @@ class Book:
                 del self.names[cell.address]
 
     # --- messages
+
+    def wires(self, out: list[Envelope], author: int) -> list[tuple[Any, ...]]:
+        """Messages as the record of `author` that is appended next holds them."""
+        last = reference = b""
+        for env in out:
+            if len(env.body) > BLOB_BYTES_MIN:
+                if env.body != last:  # one document to a hundred actors is hashed once
+                    last, reference = env.body, self.blobs.small(env.body)
+                env.body = reference
+        return [env.wire(author) for env in out]
 
     def address_out(self, out: list[Envelope]) -> None:
         """Turn sends to actors that take no more messages into dead letters, before recording."""

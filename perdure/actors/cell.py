@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
+from perdure.ledger.states import StateLog
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Cell:
         "init",
         "last",
         "life",
+        "log",
         "not_before",
         "parent",
         "reason",
@@ -118,6 +120,7 @@ class Cell:
         self.reason = row.reason
         self.actor: Actor | None = None  # the live object; None while unloaded
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
+        self.log: StateLog | None = None  # of a large state
         self.state_hash = NO_HASH
         self.turns = 0
         self.last = id  # the record that its state is as of
@@ -152,11 +155,14 @@ class Cell:
             self.stalled,
         )
 
-    def take_state(self, row: StateRow | None, images: dict[str, Any]) -> None:
-        """Adopt the committed state read from the ledger; no row is a new actor's."""
-        self.images = images
-        if row is not None:
-            self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+    def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
+        """Adopt the committed state read from the ledger; that of a new actor is none."""
+        if found is None:
+            self.images = {}
+            return
+        row, self.log = found
+        self.images = row.images
+        self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

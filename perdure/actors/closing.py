@@ -17,7 +17,7 @@ from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.errors import Reject
-from perdure.ledger.keys import artifact_key
+from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
 from perdure.limits import TRACEBACK_BYTES_MAX
@@ -51,10 +51,13 @@ class Closing:
         cell, env = turn.cell, turn.envelope
         if env.steps is not None and self.kernel.steps.stalls(turn):
             return
-        encode = self.kernel.book.codec.encode
+        book = self.kernel.book
+        encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
-            reply = None if env.reply is None else (env.reply, True, encode(answer, "the answer"))
+            reply = None
+            if env.reply is not None:
+                reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.crash(turn, error)
             return
@@ -127,7 +130,7 @@ class Closing:
             turn.lives = kernel.lives.expand(turn.lives)
             dead = kernel.lives.doomed(turn.lives)
             out += kernel.news.notices_of(dead)
-        return [env.wire(turn.cell.id) for env in out], dead
+        return kernel.book.wires(out, turn.cell.id), dead
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
@@ -154,9 +157,10 @@ class Closing:
     def _publish(self, turn: Turn, seq: int) -> None:
         book = self.kernel.book
         for artifact, data in turn.artifacts or ():
-            book.open.blobs[artifact.digest] = data
+            book.blobs.keep({artifact.digest: data})
             row = ArtifactRow(artifact.digest, artifact.size, seq, False)
             book.open.puts[artifact_key(artifact.path)] = pack_row(row)
+            book.open.puts[unreleased_key(artifact.path)] = b""
             self.kernel.releases.add(seq, artifact, data)
 
     # --- not closed
@@ -172,7 +176,7 @@ class Closing:
         out = plan.out + kernel.news.notices_of(dead)
         fields: tuple[Any, ...] = (
             now,
-            [each.wire(cell.id) for each in out],
+            book.wires(out, cell.id),
             cell.id,
             turn.incarnation,
             turn.attempt,

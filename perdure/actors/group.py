@@ -6,6 +6,8 @@ from perdure.actors.cell import Cell, Step
 from perdure.ledger.group import Group
 from perdure.ledger.keys import actor_key, inbox_key, state_key, step_key
 from perdure.ledger.rows import StateRow, pack_row
+from perdure.ledger.states import seal_state
+from perdure.limits import STATE_ROW_BYTES_MAX
 from perdure.mailbox.envelope import Envelope
 
 
@@ -84,5 +86,10 @@ class OpenGroup:
                 puts.append((actor_key(cell.id), pack_row(cell.row())))
             if cell.dirty:
                 cell.dirty = False
-                row = StateRow(cell.turns, cell.last, cell.state_hash, cell.images or {})
-                puts.append((state_key(cell.id), pack_row(row)))
+                row = (cell.turns, cell.last, cell.state_hash, cell.images or {})
+                if cell.log is None:  # most are small, and one row
+                    data = pack_row(row)
+                    if len(data) <= STATE_ROW_BYTES_MAX:
+                        puts.append((state_key(cell.id), data))
+                        continue
+                cell.log = seal_state(cell.id, StateRow(*row), cell.log, puts, self.deletes)

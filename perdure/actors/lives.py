@@ -102,6 +102,7 @@ class Lives:
         """Record that an actor exists; its id is the record's seq."""
         book = self.kernel.book
         parent_id = 0 if parent is None else parent.id
+        init = book.blobs.small(init)
         fields = (book.now_ns(), (), address, class_name, version, parent_id, spec, init, int(life))
         id = book.append(Kind.BIRTH, fields)
         incarnation = 0 if life == Life.BORN else 1

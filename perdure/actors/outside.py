@@ -90,7 +90,7 @@ class Outside:
         book = self.kernel.book
         book.address_out(out)
         out = out + self.kernel.news.notices(out)
-        wires = tuple(env.wire(KERNEL_ID) for env in out)
+        wires = book.wires(out, KERNEL_ID)
         seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
         if requeued is not None:
             book.open.delete(dead_key(*requeued))

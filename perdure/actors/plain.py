@@ -97,9 +97,15 @@ class Plain:
         """Have the committed state follow the record; for turns of every kind."""
         apply(cell.images, delta)  # type: ignore[arg-type]
         cell.state_hash = hash_after
+        if cell.log is not None:
+            cell.log.add(delta)
         actor: Any = cell.actor
-        if actor.__marks__.rebased:
+        marks = actor.__marks__
+        if marks.rebased:
             compact(actor, cell.images)  # type: ignore[arg-type]
+        if marks.large:
+            self.kernel.book.blobs.keep(marks.large)
+            marks.large.clear()
         if cell.version != actor.__declaration__.version:
             cell.version = actor.__declaration__.version
             cell.row_dirty = True

@@ -202,7 +202,7 @@ def set_timer(kernel: Kernel, due: int, env: Envelope) -> None:
         out = [sent]
         book.address_out(out)
         out += kernel.news.notices(out)
-        fields = (book.now_ns(), tuple(e.wire(KERNEL_ID) for e in out), (env.seq, env.index))
+        fields = (book.now_ns(), book.wires(out, KERNEL_ID), (env.seq, env.index))
         book.deliver(book.append(Kind.TIMER, fields), out)
         kernel.dispatch.kick()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perdure.actors.events import Event
-from perdure.errors import CommitFailed
-from perdure.ledger.keys import Table, artifact_key
+from perdure.errors import CommitFailed, LedgerDamaged
+from perdure.ledger.keys import Table, artifact_key, unreleased_key
 from perdure.ledger.records import Artifact, Kind
 from perdure.ledger.rows import ArtifactRow, pack_row, unpack_row
 
@@ -42,12 +42,17 @@ class Releases:
     def resume(self) -> None:
         """Release what an earlier process made durable and did not put in place."""
         book = self.kernel.book
-        for key, raw in book.store.scan(bytes([Table.ARTIFACT])):
-            row = unpack_row(ArtifactRow, raw)
-            if not row.released:
-                data = book.store.blob(row.digest)
-                if data is not None:
-                    self.add(row.seq, Artifact(key[1:].decode(), row.digest, row.size), data)
+        for key, _ in book.store.scan(bytes([Table.UNRELEASED])):
+            path = key[1:].decode()
+            raw = book.store.get(artifact_key(path))
+            row = None if raw is None else unpack_row(ArtifactRow, raw)
+            data = None if row is None else book.store.blob(row.digest)
+            if row is None or data is None:
+                raise LedgerDamaged(
+                    f"artifact {path} is to be put in place, and is not in the ledger. "
+                    "Restore a backup to go on."
+                )
+            self.add(row.seq, Artifact(path, row.digest, row.size), data)
 
     def _release(self, seq: int, artifact: Artifact, data: bytes) -> None:
         self._due -= 1
@@ -66,6 +71,7 @@ class Releases:
         book.append(Kind.RELEASE, (book.now_ns(), (), artifact.path, artifact.digest))
         row = ArtifactRow(artifact.digest, artifact.size, seq, True)
         book.open.puts[artifact_key(artifact.path)] = pack_row(row)
+        book.open.delete(unreleased_key(artifact.path))
         event = Event("artifact", book.now_ns(), "", artifact.path, "", "", artifact.size)
         self.kernel.news.observer(event)
         self.kernel.barrier.seal_if_free()

@@ -16,6 +16,7 @@ from perdure.actors.mutability import ATOMS, Mutability, is_container, mutabilit
 from perdure.actors.tracked import TrackedList
 from perdure.actors.tracking import Encode, Tracked, root
 from perdure.errors import UsageError
+from perdure.ledger.blobs import digest_of, refer, size_of
 from perdure.ledger.images import (
     Decode,
     Delta,
@@ -27,7 +28,7 @@ from perdure.ledger.images import (
     state_hash,
     weigh,
 )
-from perdure.limits import IMAGE_OPS_BYTES_MIN
+from perdure.limits import BLOB_BYTES_MIN, IMAGE_OPS_BYTES_MIN
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -57,13 +58,26 @@ _GONE = object()
 class Marks:
     """What an actor object knows of its own changes since it was last collected."""
 
-    __slots__ = ("dirty", "opaque", "owned", "rebased")
+    __slots__ = ("dirty", "large", "opaque", "owned", "rebased")
 
     def __init__(self) -> None:
         self.dirty: set[str] = set()  # fields that may have changed
         self.owned: dict[str, Tracked] = {}  # the containers whose logs tell what changed
         self.opaque: set[str] = set()  # fields that can change unseen: encoded and compared
         self.rebased: dict[str, bytes] = {}  # whole values for `compact`
+        self.large: dict[bytes, bytes] = {}  # blobs of the delta, by digest
+
+    def small(self, data: bytes) -> bytes:
+        """The bytes of a value as a delta holds them: a reference, for a large one."""
+        if len(data) <= BLOB_BYTES_MIN:
+            return data
+        reference = refer(data)
+        self.large[digest_of(reference)] = data
+        return reference
+
+    def small_entry(self, entry: Entry) -> Entry:
+        """An operation with references for its large values."""
+        return tuple(self.small(arg) if type(arg) is bytes else arg for arg in entry)
 
 
 def build(cls: type[A], init: Mapping[str, object]) -> A:
@@ -167,7 +181,8 @@ def _admit(marks: Marks, name: str, value: Any) -> Any:
 def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     """What changed since the last collection, encoded, in the order of the declaration.
 
-    `images` are the committed ones, and stay as they are; the actor is clean afterwards. Whatever
+    `images` are the committed ones, and stay as they are; the actor is clean afterwards. Values of
+    more than `BLOB_BYTES_MIN` are references; their blobs are in `__marks__.large`. Whatever
     `encode` raises passes through (`NotEncodable`, `TooLarge`): then the object is of no more use.
     Raises `UsageError` for a list that was changed behind its methods.
     """
@@ -180,10 +195,11 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         value = actor.__dict__.get(name, _GONE)
         if type(value) in ATOMS:  # one field changed, and it is no container: most turns
             data = encode(value, actor.__declaration__.whats[name])
-            image = images.get(name)
-            dirty.clear()
-            is_new = image is None or image.base != data or image.ops
-            return ((name, "=", data),) if is_new else ()
+            if len(data) <= BLOB_BYTES_MIN:
+                image = images.get(name)
+                dirty.clear()
+                is_new = image is None or image.base != data or image.ops
+                return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied
     if marks.owned:
@@ -202,7 +218,7 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         if type(value) not in ATOMS:
             out += _mutable_changes(actor, name, image, encode, name in unseen)
             continue
-        data = encode(value, declaration.whats[name])
+        data = marks.small(encode(value, declaration.whats[name]))
         if image is None or image.base != data or image.ops:
             out.append((name, "=", data))
             marks.owned.pop(name, None)
@@ -224,11 +240,12 @@ def _mutable_changes(
         entries = owned.changes(encode, what)
         if entries is not None:
             owned.settle(False)
+            entries = [marks.small_entry(entry) for entry in entries]
             weight = image.weight + sum(weigh(entry) for entry in entries)
-            if entries and weight > max(len(image.base), IMAGE_OPS_BYTES_MIN):
+            if entries and weight > max(size_of(image.base), IMAGE_OPS_BYTES_MIN):
                 marks.rebased[name] = encode(owned, what)  # loading pays for each operation
             return [(name, *entry) for entry in entries]
-    data = encode(value, what)
+    data = marks.small(encode(value, what))
     is_new = image is None or image.base != data or bool(image.ops)
     if is_new or not unseen:
         fields[name] = _admit(marks, name, value)

@@ -14,7 +14,7 @@ from perdure.errors import Refused, TurnClosed, UsageError
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
-from perdure.limits import NAME_BYTES_MAX, TURN_INTENTS_MAX
+from perdure.limits import BLOB_BYTES_MIN, NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
@@ -131,7 +131,8 @@ class Turn:
         target = book.cells.get(id)
         if target is not None and target.inbox and delay is None:
             admit(address, len(target.inbox), kernel.pressure.hard_max)
-        if cost is None and qos is None and est is None and delay is None and id:
+        is_plain = cost is None and qos is None and est is None and delay is None and id
+        if is_plain and len(body) <= BLOB_BYTES_MIN:
             env = plain_envelope(id, body, name, self.cell.id)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)

@@ -50,7 +50,7 @@ def command(
                 f"{name} is empty: its process ended before anything was durable. "
                 f"Start it again: `perdure run SCENARIO --ledger {shown(directory)}`."
             )
-        if view.status.status in OVER and all(each.released for each in view.artifacts()):
+        if view.status.status in OVER and not view.unreleased_count:
             return _show(view, directory, strict, as_json)
 
     def begin(observer: Observer) -> Run:

@@ -13,7 +13,7 @@ from perdure.cli.say import fitted, labelled, paint, say, write_answer
 from perdure.cli.trace import Teller
 from perdure.cli.words import clipped, clock, count
 from perdure.ledger import records
-from perdure.ledger.group import blob_digest
+from perdure.ledger.blobs import content_digest
 from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Record
 
@@ -145,7 +145,7 @@ def _inputs(found: Evidence) -> list[str]:
         if isinstance(body, records.Ask):
             lines.append(f"step {body.key}, record {step.seq}: asked {_short(body.digest)}")
         elif isinstance(body, records.Result):
-            result = _short(blob_digest(body.value))
+            result = _short(content_digest(body.value))
             what = f"arguments {_short(body.digest)}, result {result}"
             lines.append(f"step {body.key}, record {step.seq}: {what}")
     return lines

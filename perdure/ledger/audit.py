@@ -5,36 +5,38 @@ Pure: records and rows come in, what is wrong goes out. It reads the journal fro
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container, Iterable, Iterator
 
 from perdure.ledger import keys, rows
+from perdure.ledger.blobs import ReadBlob, digest_of, references, size_of
 from perdure.ledger.fold import Fold
-from perdure.ledger.folded import Agent, Letter, Violation
+from perdure.ledger.folded import Letter, Violation
 from perdure.ledger.group import Row, Store
-from perdure.ledger.images import Image, materialise, read_images
 from perdure.ledger.journal import read_record
-from perdure.ledger.jsonform import to_json
 from perdure.ledger.keys import Table
 from perdure.ledger.records import Lane, Life, Record
 from perdure.ledger.rows import unpack_row
-from perdure.ledger.standins import StandInCodec
+from perdure.ledger.stateaudit import States
 
 Check = Callable[[Fold, bytes, bytes], str | None]
 
 
 def audit(
-    records: Iterable[Record], table_rows: Iterable[Row], blobs: Container[bytes] | None = None
+    records: Iterable[Record],
+    table_rows: Iterable[Row],
+    blobs: Container[bytes] | None = None,
+    read_blob: ReadBlob = lambda digest: None,
 ) -> list[Violation]:
     """What is wrong with a ledger, in the order of its records; nothing, if it is whole.
 
-    `table_rows` are all rows of all tables; `blobs`, if given, the digests of those there are.
+    `table_rows` are all rows of all tables, in order; `blobs`, if given, the digests of those there
+    are, and `read_blob` reads one.
 
     - A message is consumed by exactly one closed turn or dies by one crash, or it waits in an
       inbox, on a timer or as a dead letter. Messages of one pair in a lane keep their order.
     - Only the living incarnation ends a turn. State hashes follow from deltas.
     - Tokens spent and reserved never exceed the limit. Time does not go back, seqs have no gap.
-    - Every table is the fold of the journal.
+    - Every table is the fold of the journal. Every blob that a record refers to is there.
 
     >>> audit([], [])
     []
@@ -42,29 +44,42 @@ def audit(
     fold = Fold()
     for record in records:
         fold.add(record)
+        if blobs is not None:
+            for reference in references(record.body):
+                if digest_of(reference) not in blobs:
+                    text = f"a value of {size_of(reference):,} bytes is not in the ledger"
+                    fold.violations.append(Violation(record.seq, text))
     if blobs is not None:
         for path, artifact in fold.artifacts.items():
             if artifact[0] not in blobs:
                 text = f"the bytes of artifact {path} are not in the ledger"
                 fold.violations.append(Violation(artifact[2], text))
-    return sorted([*fold.violations, *_compare(fold, table_rows)], key=lambda wrong: wrong.seq)
+    wrong = [*fold.violations, *_compare(fold, table_rows, States(fold, read_blob))]
+    return sorted(wrong, key=lambda each: each.seq)
 
 
 def audit_store(store: Store) -> list[Violation]:
     """The audit of a store to which nothing is committed meanwhile."""
     records = (read_record(raw) for raw in store.records())
-    return audit(records, store.scan(b""), set(store.digests()))
+    return audit(records, store.scan(b""), set(store.digests()), store.blob)
 
 
-def _compare(fold: Fold, table_rows: Iterable[Row]) -> Iterator[Violation]:
+def _compare(fold: Fold, table_rows: Iterable[Row], states: States) -> Iterator[Violation]:
     """Each row against the fold, then what has no row and should."""
     missing = _expected(fold)
     for key, value in table_rows:
         check = _CHECKS.get(key[0])
-        wrong = "there is no such table" if check is None else check(fold, key, value)
+        if key[0] == Table.STATE:
+            wrong = states.state(key, value)
+        elif key[0] == Table.DELTA:
+            wrong = states.delta(key, value)
+        else:
+            wrong = "there is no such table" if check is None else check(fold, key, value)
         if wrong is not None:
             yield Violation(fold.seq, f"a row of {_table(key)} is wrong: {wrong}")
         missing.pop(key, None)
+    for text in states.rest():
+        yield Violation(fold.seq, f"a row of table STATE is wrong: {text}")
     for key, what in missing.items():
         yield Violation(fold.seq, f"{_table(key)} has no row of {what}")
 
@@ -90,8 +105,10 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.timer_key(due, seq, index)] = f"timer {seq}.{index}"
     for seq, index in fold.dead:
         found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
-    for path in fold.artifacts:
+    for path, artifact in fold.artifacts.items():
         found[keys.artifact_key(path)] = path
+        if not artifact[3]:
+            found[keys.unreleased_key(path)] = path
     if fold.seq:
         found[keys.STATUS_KEY] = "the run's status"
         found[keys.BUDGET_KEY] = "the run's budget"
@@ -131,40 +148,6 @@ def _differs(who: str, *parts: tuple[str, object, object]) -> str | None:
 def _name(fold: Fold, key: bytes, value: bytes) -> str | None:
     address = key[1:].decode()
     return _differs(address, ("id", int.from_bytes(value, "big"), fold.names.get(address, 0)))
-
-
-def _state(fold: Fold, key: bytes, value: bytes) -> str | None:
-    row = unpack_row(rows.StateRow, value)
-    agent = fold.agents.get(keys.actor_of(key), Agent("?", "?", 0, 0, 0))
-    images = read_images(row.images)
-    different = sorted(
-        name
-        for name in {*images, *agent.images}
-        if not _same(images.get(name), agent.images.get(name))
-    )
-    return _differs(
-        agent.address,
-        ("turns", row.turns, agent.turns),
-        ("the record that it is as of", row.seq, agent.last),
-        ("state hash", row.state_hash.hex(), agent.state_hash.hex()),
-        ("fields that differ from those of the deltas", different, []),
-    )
-
-
-_codec = StandInCodec()
-
-
-def _same(one: Image | None, other: Image | None) -> bool:
-    """Whether two images stand for one value, whatever base and operations they are made of."""
-    if one is None or other is None:
-        return one is other
-    if one.base == other.base and one.ops == other.ops:
-        return True
-    return _text(one) == _text(other)
-
-
-def _text(image: Image) -> str:
-    return json.dumps(to_json(materialise(image, _codec.decode)))
 
 
 def _inbox(fold: Fold, key: bytes, value: bytes) -> str | None:
@@ -209,6 +192,12 @@ def _artifact(fold: Fold, key: bytes, value: bytes) -> str | None:
     return _differs(path, ("digest, size, seq, released", said, fold.artifacts.get(path)))
 
 
+def _unreleased(fold: Fold, key: bytes, value: bytes) -> str | None:
+    path = key[1:].decode()
+    artifact = fold.artifacts.get(path)
+    return None if artifact and not artifact[3] else f"{path} is in place, or was never made"
+
+
 def _child(fold: Fold, key: bytes, value: bytes) -> str | None:
     parent, child = keys.child_id(key)
     agent = fold.agents.get(child)
@@ -232,7 +221,6 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
 _CHECKS: dict[int, Check] = {
     Table.ACTOR: _actor,
     Table.NAME: _name,
-    Table.STATE: _state,
     Table.INBOX: _inbox,
     Table.STEP: _step,
     Table.TIMER: _timer,
@@ -240,4 +228,5 @@ _CHECKS: dict[int, Check] = {
     Table.ARTIFACT: _artifact,
     Table.CHILD: _child,
     Table.RUN: _run,
+    Table.UNRELEASED: _unreleased,
 }

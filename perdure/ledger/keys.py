@@ -15,7 +15,7 @@ class Table(IntEnum):
 
     ACTOR = 1  # id -> who it is and where in its life
     NAME = 2  # address -> id of the actor that answers to it now
-    STATE = 3  # id -> committed field images, state hash, turns
+    STATE = 3  # id -> committed field images, state hash, turns; of a large state, a snapshot
     INBOX = 4  # id, lane, seq, index -> nothing: the body is in record seq
     STEP = 5  # id, seq, index, key -> a step of the message at the head
     TIMER = 6  # due, seq, index -> nothing
@@ -23,6 +23,8 @@ class Table(IntEnum):
     ARTIFACT = 8  # path -> digest, size, whether its file is in place
     CHILD = 9  # parent id, child id -> nothing
     RUN = 10  # name -> what the run as a whole is up to
+    DELTA = 11  # id, seq -> what a group changed in a large state since its row
+    UNRELEASED = 12  # path -> nothing: an artifact whose file is not in place
 
 
 _ID = Struct(">BQ")
@@ -99,6 +101,10 @@ def artifact_key(path: str) -> bytes:
     return bytes([Table.ARTIFACT]) + path.encode()
 
 
+def unreleased_key(path: str) -> bytes:
+    return bytes([Table.UNRELEASED]) + path.encode()
+
+
 def child_key(parent: int, child: int) -> bytes:
     return _PAIR.pack(Table.CHILD, parent, child)
 
@@ -111,6 +117,20 @@ def child_id(key: bytes) -> tuple[int, int]:
 
 def child_prefix(parent: int) -> bytes:
     return _ID.pack(Table.CHILD, parent)
+
+
+def delta_key(actor: int, seq: int) -> bytes:
+    return _PAIR.pack(Table.DELTA, actor, seq)
+
+
+def delta_id(key: bytes) -> tuple[int, int]:
+    """(actor, seq) of a delta row's key."""
+    _, actor, seq = _PAIR.unpack(key)
+    return actor, seq
+
+
+def delta_prefix(actor: int) -> bytes:
+    return _ID.pack(Table.DELTA, actor)
 
 
 def actor_of(key: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgpack
@@ -34,12 +34,25 @@ class ActorRow(NamedTuple):
 
 
 class StateRow(NamedTuple):
-    """The committed state of an actor: `images` is field -> (base bytes, ops)."""
+    """The committed state of an actor: `images` is field -> (base bytes, ops).
+
+    A snapshot is that of a large state, which rows of table DELTA may have changed since.
+    """
 
     turns: int
     seq: int  # the record that it is as of
     state_hash: bytes
     images: dict[str, Any]
+    is_snapshot: bool = False
+
+
+class DeltaRow(NamedTuple):
+    """What the turns of one group changed in a large state."""
+
+    previous: int  # the record that the state was as of before
+    turns: int
+    state_hash: bytes
+    delta: Sequence[tuple[Any, ...]]
 
 
 class StepRow(NamedTuple):

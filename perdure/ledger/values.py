@@ -17,6 +17,7 @@ from msgpack import UnpackException
 
 from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, UnknownName
 from perdure.ledger import jsonform, refusals
+from perdure.ledger.blobs import ReadBlob, fetch, is_reference
 from perdure.ledger.messages import Names, registration
 from perdure.ledger.shapes import (
     Head,
@@ -73,6 +74,7 @@ class Codec:
         self._forms = _Forms(self.names)
         self._lifts = _Lifts(self.names, self._forms)
         self._unpack = unpacker(self._container, self._single)
+        self.read_blob: ReadBlob = lambda digest: None
         self._types: dict[bytes, str] = {}
         self._containers: dict[bytes, Any] = {
             TUPLE: tuple,
@@ -101,10 +103,14 @@ class Codec:
         except _DECODE_FAULTS as fault:
             if isinstance(fault, PerdureError):
                 raise
+            if is_reference(data):
+                return self.decode(fetch(data, self.read_blob))
             raise _damaged(data, fault) from fault
 
     def type_name(self, data: bytes) -> str:
         """The registered name of a message from its bytes, or the type name of another value."""
+        if is_reference(data):
+            data = fetch(data, self.read_blob)
         if data[:4] != MESSAGE_PREFIX:
             kind = type(self.decode(data))
             noted = registration(kind)

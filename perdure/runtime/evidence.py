@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from perdure.errors import LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import keys, records, rows
-from perdure.ledger.group import blob_digest
+from perdure.ledger.blobs import content_digest
 from perdure.ledger.journal import read_record, send_of, sender_of
 from perdure.ledger.past import chain
 from perdure.ledger.records import Body, Record
@@ -78,7 +78,7 @@ def _input(view: View, body: Body) -> Input | None:
     if id[1] >= len(sending.sends):
         raise LedgerDamaged(f"record {id[0]} should hold message {MessageId(*id)}.", id[0])
     send = send_of(sending, id[1])
-    return Input(MessageId(*id), sender_of(sending, send), blob_digest(send.body))
+    return Input(MessageId(*id), sender_of(sending, send), content_digest(send.body))
 
 
 def _hashes(view: View, record: Record) -> tuple[bytes | None, bytes | None]:

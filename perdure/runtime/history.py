@@ -10,6 +10,7 @@ from perdure.ledger.images import materialise
 from perdure.ledger.keys import Table
 from perdure.ledger.past import past
 from perdure.ledger.rows import unpack_row
+from perdure.ledger.states import read_state
 
 if TYPE_CHECKING:
     from perdure.runtime.view import View
@@ -53,8 +54,8 @@ def earlier(view: View, id: int, at: int) -> Earlier:
 
 def newest(view: View, id: int) -> int:
     """The last record that changed an actor's state; its birth, when none did."""
-    raw = view.store.get(keys.state_key(id))
-    return id if raw is None else unpack_row(rows.StateRow, raw).seq
+    found = read_state(view.store, id)
+    return id if found is None else found[0].seq
 
 
 def find_at(view: View, address: str, at: int) -> int:

@@ -18,7 +18,7 @@ from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
 from perdure.ledger.group import Head, Store
-from perdure.ledger.images import materialise, read_images
+from perdure.ledger.images import materialise
 from perdure.ledger.journal import read_record, send_of, unpack_payload
 from perdure.ledger.keys import Table
 from perdure.ledger.messages import suggest
@@ -26,6 +26,7 @@ from perdure.ledger.presence import is_owned
 from perdure.ledger.records import Intent, Lane, Record, Run
 from perdure.ledger.rows import unpack_row
 from perdure.ledger.standins import StandInCodec
+from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
@@ -85,6 +86,7 @@ class View:
         else:
             self.directory, self.store = None, source
         self.codec = StandInCodec()
+        self.codec.read_blob = self.store.blob
 
     def __enter__(self) -> Self:
         return self
@@ -170,13 +172,12 @@ class View:
             for key, _ in self._scan(Table.INBOX)
             if keys.inbox_id(key)[1] == Lane.USER
         )
-        states = {keys.actor_of(key): raw for key, raw in self._scan(Table.STATE)}
+        states = dict(scan_states(self.store))
         found = []
         for key, raw in self._scan(Table.ACTOR):
             id = keys.actor_of(key)
-            state = unpack_row(rows.StateRow, states[id]) if id in states else None
             row = unpack_row(rows.ActorRow, raw)
-            found.append(Node.of(id, row, state, waiting[id], self.codec.decode))
+            found.append(Node.of(id, row, states.get(id), waiting[id], self.codec.decode))
         return found
 
     def tree(self) -> list[Node]:
@@ -210,8 +211,8 @@ class View:
 
     def state(self, address: str) -> dict[str, Any]:
         """The committed fields of an actor, by name; no fields for one that had no turn yet."""
-        raw = self.store.get(keys.state_key(self.find(address)))
-        images = {} if raw is None else read_images(unpack_row(rows.StateRow, raw).images)
+        found = read_state(self.store, self.find(address))
+        images = found[0].images if found else {}
         return {name: materialise(image, self.codec.decode) for name, image in images.items()}
 
     # --- messages, artifacts, records
@@ -275,6 +276,11 @@ class View:
                 f"there is no record {seq}: the journal has records 1 to {self.head.seq}."
             )
         return read_record(raw)
+
+    @property
+    def unreleased_count(self) -> int:
+        """How many artifacts are not in place yet."""
+        return self.head.counts.get(Table.UNRELEASED, 0)
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[Record]:
         """The records from `first` to `last` or the end."""

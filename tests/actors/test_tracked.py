@@ -49,6 +49,7 @@ class Kept:
 
     def close(self) -> Delta:
         self.delta = collect(self.actor, self.images, CODEC.encode)
+        CODEC.read_blob = dict(self.actor.__marks__.large).get
         apply(self.images, self.delta)
         compact(self.actor, self.images)
         return self.delta

@@ -17,6 +17,7 @@ from perdure.ledger.images import materialise, read_images
 from perdure.ledger.journal import read_record, send_of
 from perdure.ledger.keys import STATUS_KEY, Table, actor_of, inbox_id
 from perdure.ledger.standins import StandInCodec
+from perdure.ledger.states import scan_states
 from perdure.ledger.store import open_store
 from perdure.ledger.verify import verify_store
 
@@ -70,13 +71,14 @@ def _artifact_rows(store: Store) -> dict[str, rows.ArtifactRow]:
 
 def _snapshot(store: Store) -> Snapshot:
     codec = StandInCodec()
+    codec.read_blob = store.blob
     actors = store.scan(bytes([Table.ACTOR]))
     address = {actor_of(k): rows.unpack_row(rows.ActorRow, raw).address for k, raw in actors}
     states = {}
-    for key, raw in store.scan(bytes([Table.STATE])):
-        images = read_images(rows.unpack_row(rows.StateRow, raw).images)
+    for actor, row in scan_states(store):
+        images = read_images(row.images)
         fields = {name: materialise(image, codec.decode) for name, image in images.items()}
-        states[address[actor_of(key)]] = fields
+        states[address[actor]] = fields
     pending = []
     for key, _ in store.scan(bytes([Table.INBOX])):
         actor, _, seq, index = inbox_id(key)

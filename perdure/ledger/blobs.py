@@ -1,0 +1,78 @@
+"""Large values: their bytes are a blob, in the ledger once, and a short reference stands for them.
+
+A reference is bytes where the bytes of a value could be: in a record, in a row, in an envelope. No
+value has bytes like it: they are msgpack, which uses each first byte but this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Any
+
+from perdure.errors import LedgerDamaged
+from perdure.ledger.group import blob_digest
+
+ReadBlob = Callable[[bytes], bytes | None]
+"""The bytes of a digest, None if there are none of it."""
+
+MARK = b"\xc1"
+_REFERENCE = Struct(">cI32s")
+
+
+def refer(data: bytes) -> bytes:
+    """The reference to a value of these bytes.
+
+    >>> reference = refer(b"a long conversation")
+    >>> is_reference(reference), size_of(reference), len(reference)
+    (True, 19, 37)
+    """
+    return _REFERENCE.pack(MARK, len(data), blob_digest(data))
+
+
+def is_reference(data: bytes) -> bool:
+    """Whether bytes are a reference, and not those of a value."""
+    return data[:1] == MARK and len(data) == _REFERENCE.size
+
+
+def digest_of(reference: bytes) -> bytes:
+    """The digest of the blob that is referred to."""
+    return reference[-32:]
+
+
+def content_digest(data: bytes) -> bytes:
+    """The blake2b-256 of a value's bytes, which are given themselves or by reference."""
+    return digest_of(data) if is_reference(data) else blob_digest(data)
+
+
+def size_of(data: bytes) -> int:
+    """How many bytes a value has, which are given themselves or by reference."""
+    size: int = _REFERENCE.unpack(data)[1] if is_reference(data) else len(data)
+    return size
+
+
+def fetch(reference: bytes, read: ReadBlob) -> bytes:
+    """The bytes that are referred to. Raises `LedgerDamaged` when they are not there."""
+    digest = digest_of(reference)
+    data = read(digest)
+    if data is None:
+        raise LedgerDamaged(
+            f"a value of {size_of(reference):,} bytes is not in the ledger: there is no blob "
+            f"{digest.hex()}. Restore a backup to go on."
+        )
+    return data
+
+
+def references(part: Any) -> Iterator[bytes]:
+    """The references in the body of a record, wherever they are in it.
+
+    >>> reference = refer(b"page")
+    >>> list(references((7, [("pages", "append", reference)], b"page"))) == [reference]
+    True
+    """
+    if isinstance(part, bytes):
+        if is_reference(part):
+            yield part
+    elif isinstance(part, tuple | list):
+        for each in part:
+            yield from references(each)
