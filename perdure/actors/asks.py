@@ -79,7 +79,7 @@ class Asks:
         out += self.kernel.news.notices(out)
         fields = (
             book.now_ns(),
-            tuple(sent.wire(cell.id) for sent in out),
+            book.wires(out, cell.id),
             cell.id,
             turn.incarnation,
             turn.attempt,

@@ -106,7 +106,9 @@ class Replay:
         self.seq = 0  # how far it is
         self.code_seq = 1  # the record that says which code was running
         self.code_hash = view.run.code_hash
-        self._player = Player(Codec(cast.names), view.codec, cast.classes, self._row, actor)
+        codec = Codec(cast.names)
+        codec.read_blob = view.store.blob
+        self._player = Player(codec, view.codec, cast.classes, self._row, actor)
 
     def __enter__(self) -> Self:
         return self

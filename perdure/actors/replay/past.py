@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.replay.outcome import Outcome
+from perdure.actors.replay.referred import Referred
 from perdure.actors.state import apply, compact
 from perdure.caps.budget import Budget
 from perdure.errors import LedgerDamaged
@@ -44,6 +45,7 @@ class Past:
         stored: Callable[[int], ActorRow | None],
     ) -> None:
         self.codec = codec
+        self.blobs = Referred()
         self.classes = classes
         self.stored = stored  # the rows of those that ended
         self.cells: dict[int, Cell] = {}

@@ -79,6 +79,7 @@ class Player:
         if env is None or (self._only is not None and cell.address != self._only):
             return None
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
+        self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
         try:
             handler = self._handler(scene, env)
@@ -229,8 +230,10 @@ class Player:
             scene.differences = [Difference("how the turn ends", body.reason, text)]
             return
         images = cell.images or {}
-        address, decode = self.past.address, self._shown.decode
-        scene.differences = differences(body, did, images, address, decode)
+        address, whole = self.past.address, self.past.blobs.whole
+        scene.differences = differences(
+            body, did, images, address, lambda data: self._shown.decode(whole(data))
+        )
 
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         """What the turn did, as its record would say it."""
@@ -244,7 +247,11 @@ class Player:
             return Did((), cell.state_hash, self._sent(turn), reply, rejected=str(error))
         actor: Any = cell.actor
         delta = collect(actor, cell.images or {}, encode)
-        reply = None if env.reply is None else (env.reply, True, encode(answer, "the answer"))
+        self.past.blobs.fresh |= actor.__marks__.large
+        actor.__marks__.large.clear()
+        reply = None
+        if env.reply is not None:
+            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
         life = self._stage.lifecycle.life_after(turn) if is_rare else None
         lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
@@ -262,11 +269,11 @@ class Player:
         )
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        address, took = self.past.address, turn.record.took
+        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
         return [
             Intended(
                 env.dead[0] if env.dead else address(env.to),
-                env.body,
+                small(env.body),
                 env.lane,
                 env.cost,
                 env.est,

@@ -91,7 +91,7 @@ class BornLives(Lives):
     ) -> Cell:
         stage = _stage(self.kernel)
         cell = stage.book.unmet.pop(address, None)
-        asked = (class_name, spec, init)
+        asked = (class_name, spec, stage.book.blobs.small(init))
         recorded = None if cell is None else (cell.class_name, cell.spec, cell.init)
         if cell is None or recorded != asked:
             sides = _birth(stage.book, recorded), _birth(stage.book, asked)
@@ -176,7 +176,7 @@ class RecordedAsks(Asks):
         earlier = [env for env in turn.out if book.address(env.to) == address]
         turn.out = [env for env in turn.out if book.address(env.to) != address]
         recorded = [send.body for send in sends[:at] if send.sender != KERNEL_ID]
-        if turn.is_of_this(step) and recorded != [env.body for env in earlier]:
+        if turn.is_of_this(step) and recorded != [book.blobs.small(env.body) for env in earlier]:
             shown = [repr([book.codec.decode(body) for body in recorded])]
             shown.append(repr([book.codec.decode(env.body) for env in earlier]))
             turn.diverge(f"what is sent to {address} before it is asked", *shown)
