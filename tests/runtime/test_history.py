@@ -175,7 +175,7 @@ def test_an_unknown_address_suggests_the_nearest() -> None:
 # --- addresses that had several actors
 
 
-@message
+@message("tests.history.go")
 class Go:
     what: str
 
