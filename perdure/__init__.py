@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from perdure.actors.futures import Future
     from perdure.caps.tool import tool
     from perdure.clock import FakeClock
-    from perdure.errors import PerdureError, Reject
+    from perdure.errors import Deadlock, PerdureError, Reject
     from perdure.ids import MessageId, Ref
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
@@ -24,6 +24,7 @@ __all__ = [
     "Backoff",
     "Child",
     "DeadLetter",
+    "Deadlock",
     "FakeClock",
     "Future",
     "MessageId",
@@ -46,6 +47,7 @@ _HOMES = {
     "Backoff": "perdure.supervisors.spec",
     "Child": "perdure.supervisors.spec",
     "DeadLetter": "perdure.mailbox.dead",
+    "Deadlock": "perdure.errors",
     "FakeClock": "perdure.clock",
     "Future": "perdure.actors.futures",
     "MessageId": "perdure.ids",

@@ -20,7 +20,8 @@ PerdureError
 │   ├── Crashed                the message one asked with became a dead letter
 │   ├── StepFailed             a recorded failure, given back on a later attempt
 │   │   └── StepCancelled      a step that was cancelled, by a timeout or with its task
-│   └── AskTimeout
+│   ├── AskTimeout
+│   └── Deadlock               an ask closed a cycle of actors that wait for each other
 ├── LedgerError
 │   ├── LedgerInUse            another process owns it
 │   ├── LedgerExists           `run --ledger DIR` on a directory that has one
@@ -133,6 +134,10 @@ class StepCancelled(StepFailed, TimeoutError):
 
 class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
+
+
+class Deadlock(Outcome):
+    """An ask closed a cycle of actors each of which waits for the next; the text names them."""
 
 
 class LedgerError(PerdureError):

@@ -36,7 +36,7 @@ def replayed(program: Program, store: MemoryStore, actor: str | None = None) -> 
 def assert_identical(program: Program, store: MemoryStore) -> Replayed:
     """Replay, and hold that all of it ran and nothing differed."""
     found = replayed(program, store)
-    assert found.differences == []
+    assert found.differences == [], found.differences
     assert found.skipped == []
     return found
 

@@ -2,138 +2,148 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.calls import said_in_words
 from perdure.actors.cell import Step
-from perdure.actors.failures import failure_of
+from perdure.actors.cycles import closed_by
+from perdure.actors.delayed import due_ns
 from perdure.actors.futures import Future
 from perdure.actors.steps import check_digest
-from perdure.actors.turn import Turn, closed
-from perdure.actors.waiting import Waiting
-from perdure.errors import TurnClosed
-from perdure.ledger.records import Kind
+from perdure.actors.turn import Turn
+from perdure.ids import KERNEL_ID
+from perdure.ledger.records import Kind, Lane
+from perdure.mailbox.control import Timeout
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 
+class Question(NamedTuple):
+    """What a turn asks, and of whom; `to` is 0 when nobody answers to the address."""
+
+    key: str
+    digest: bytes
+    to: int
+    address: str
+    body: bytes
+    type: str
+    timeout: float | None
+
+
 class Asks:
-    """Sends what turns ask, and gives the answers to those that still want them."""
+    """Sends what turns ask. Who asks in a circle is told so at once."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.waiting: dict[ReplyTo, Waiting[Any]] = {}
 
     def ask(
         self, turn: Turn, address: str, body: bytes, type: str, timeout: float | None
     ) -> Future[Any]:
         """Send a message whose answer comes back as a step; kernel thread."""
-        book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        key = turn.key(f"ask {address}")
+        key, to = turn.key(f"ask {address}"), self.kernel.book.find(address)
         digest = blake2b(body, digest_size=16).digest()
-        step = env.steps.get(key) if env.steps else None
-        to = book.find(address)
+        question = Question(key, digest, to, address, body, type, timeout)
+        step = turn.envelope.steps.get(key) if turn.envelope.steps else None
+        due = None
         if step is None:
             self.kernel.pressure.admit(address, to)
+            due = self._due(question)
+        else:
+            check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
         earlier = [sent for sent in turn.out if sent.to == to and to]
         turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
-        if step is not None:
-            check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
-            if step.phase == "done":
-                return self._outcome(step)
-        else:
-            self._send_ask(turn, key, digest, to, address, body, type, earlier)
-            step = env.steps[key] if env.steps else None
-            if step is not None and step.phase == "done":
-                return self._outcome(step)
-        future: Waiting[Any] = Waiting(self.kernel.dispatch, turn)
-        if turn.asks is None:
-            turn.asks = {}
-        reply = (cell.id, env.seq, env.index, key)
-        turn.asks[reply] = self.waiting[reply] = future
-        if timeout is not None:
-            future.timer = self.kernel.timers.after(
-                timeout, lambda: self._time_out(turn, key, address, timeout)
-            )
-        return future
+        if step is None or step.phase != "done":
+            # also when it was asked before: the others may have come to theirs before this attempt
+            cycle = closed_by(turn.cell.id, to, self._waits_for) if to else []
+            if cycle:
+                step = self._refuse(turn, question, step, cycle, earlier)
+            elif step is None:
+                step = self._send(turn, question, earlier, due)
+        return self.kernel.waits.begin(turn, key, step, to)
 
-    def _send_ask(
-        self,
-        turn: Turn,
-        key: str,
-        digest: bytes,
-        to: int,
-        address: str,
-        body: bytes,
-        type: str,
-        earlier: list[Envelope],
-    ) -> None:
+    def _due(self, question: Question) -> int | None:
+        if question.timeout is None:
+            return None
+        what = f"ask({question.address}): a timeout"
+        return due_ns(self.kernel.book.now_ns(), question.timeout, what)
+
+    def _send(
+        self, turn: Turn, question: Question, earlier: list[Envelope], due: int | None
+    ) -> Step:
+        """Journal the question, with what the turn told the asked actor before, and its time."""
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
+        key, digest, to, address, body, type, _ = question
         reply = (cell.id, env.seq, env.index, key)
         dead = None if to else (address, "no such actor")
-        out = [*earlier, Envelope(to, body, type, cell.id, reply=reply, dead=dead)]
+        sent = Envelope(to, body, type, cell.id, reply=reply, dead=dead)
+        out = [*earlier, sent]
         book.address_out(out)
+        if due is not None and sent.dead is None:  # else it is answered at once
+            out.append(self._end(turn, question, reply, due))
         out += self.kernel.news.notices(out)
-        fields = (
-            book.now_ns(),
-            book.wires(out, cell.id),
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            key,
-            digest,
-        )
-        seq = book.append(Kind.ASK, fields)
+        wires = book.wires(out, cell.id)
+        who = (cell.id, turn.incarnation, turn.attempt, (env.seq, env.index))
+        seq = book.append(Kind.ASK, (book.now_ns(), wires, *who, key, digest))
         book.keep_step(cell, env, key, Step("asked", f"ask {address}", digest, seq))
         book.deliver(seq, out)
+        return self._step(turn, key)
 
-    def answered(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
-        """An answer (or a dead letter) came for an ask; the record `seq` holds it."""
-        asker, message_seq, message_index, key = reply
-        if asker == 0:
-            self.kernel.outside.answer((message_seq, message_index), ok, value, seq)
-            return
-        book = self.kernel.book
-        cell = book.cell(asker)
-        head = book.pending(cell, message_seq, message_index)
-        if head is None:
-            return  # the asker has gone on: a late answer reaches nobody
-        step = head.steps.get(key) if head.steps else None
-        if step is None or step.phase == "done":
-            return
-        done = Step("done", step.name, step.digest, seq)
-        done.ok, done.value = ok, value
-        book.keep_step(cell, head, key, done)
-        waiting = self.waiting.pop(reply, None)
-        if waiting is not None:
-            waiting.resume(self._outcome(done))
+    def _step(self, turn: Turn, key: str) -> Step:
+        """A step that was just journaled, or what became of it since."""
+        steps: dict[str, Step] = turn.envelope.steps or {}
+        return steps[key]
 
-    def _time_out(self, turn: Turn, key: str, address: str, timeout: float) -> None:
+    def _end(self, turn: Turn, question: Question, reply: ReplyTo, due: int) -> Envelope:
+        """The delayed message that ends the wait if no answer does."""
+        seconds, asker = question.timeout, turn.cell.address
+        text = f"{question.address} did not answer {asker} within {seconds:g} s"
+        body = self.kernel.book.codec.encode(Timeout(text))
+        lane = int(Lane.CONTROL)
+        return Envelope(KERNEL_ID, body, "Timeout", turn.cell.id, lane=lane, reply=reply, due=due)
+
+    # --- circles
+
+    def _waits_for(self, id: int) -> Iterable[int]:
+        """The actors for whose answers an actor waits in the turn that it is at.
+
+        A turn that was begun anew and has not come to an ask again will find the cycle itself.
+        """
+        cell = self.kernel.book.cells.get(id)
+        if cell is None:
+            return ()
+        asked = set((cell.asleep or {}).values())
+        if cell.turn is not None and cell.turn.asks:
+            waits = self.kernel.waits.open
+            asked |= {wait.to for reply, wait in cell.turn.asks.items() if reply in waits}
+        return asked - {KERNEL_ID}
+
+    def _refuse(
+        self,
+        turn: Turn,
+        question: Question,
+        step: Step | None,
+        cycle: list[int],
+        earlier: list[Envelope],
+    ) -> Step:
+        """Fail an ask that closes a cycle; the failure is its journaled outcome."""
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        reply = (cell.id, env.seq, env.index, key)
-        step = env.steps.get(key) if env.steps else None
-        if step is not None and reply in self.waiting and turn.open:
-            text = f"{address} did not answer {cell.address} within {timeout:g} s"
-            value = book.codec.encode(("AskTimeout", text))
-            who = (book.now_ns(), (), cell.id, turn.incarnation, turn.attempt, reply[1:3])
-            what = (key, step.name, step.digest, False, value, 0, 0, 0)
-            self.answered(reply, False, value, book.append(Kind.RESULT, (*who, *what)))
+        text = f"nobody here can ever answer: {' -> '.join(map(book.address, cycle))}. {WAY_OUT}"
+        value = book.codec.encode(("Deadlock", text))
+        out: list[Envelope] = []
+        if step is None:
+            step = Step("asked", f"ask {question.address}", question.digest, 0)
+            book.address_out(earlier)
+            out = [*earlier, *self.kernel.news.notices(earlier)]
+        waits = self.kernel.waits
+        seq = waits.record(cell, env, question.key, step, False, value, out)
+        reply = (cell.id, env.seq, env.index, question.key)
+        waits.settle(reply, cell, env, step, False, value, seq)
+        book.deliver(seq, out)
+        return self._step(turn, question.key)
 
-    def _outcome(self, step: Step) -> Future[Any]:
-        value = self.kernel.book.codec.decode(step.value)
-        if step.ok:
-            return Future.done(value)
-        return Future.failed(failure_of(*value))
 
-    def forget(self, turn: Turn) -> None:
-        """Drop what a turn that is over still waits for."""
-        for reply, future in (turn.asks or {}).items():
-            if self.waiting.get(reply) is future:
-                del self.waiting[reply]
-                if future.timer is not None:
-                    future.timer.cancel()
-                future.set_exception(TurnClosed(closed(turn)))  # a thread may be blocked on it
+WAY_OUT = "Let one of them tell instead of ask, and hear the answer as a message."

@@ -69,6 +69,7 @@ class Book:
         self.on_ready: Callable[[Cell], None] = lambda cell: None
         self.on_answer: Callable[[ReplyTo, bool, bytes, int], None] = lambda *args: None
         self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
+        self.on_steps_gone: Callable[[Cell, Envelope], None] = lambda cell, env: None
         self.on_kernel_message: Callable[[Envelope], None] = lambda env: None
 
     # --- the journal
@@ -233,6 +234,7 @@ class Book:
         if env.group != group.serial:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
+            self.on_steps_gone(cell, env)
             self.drop_steps(cell, env)
 
     def drop_steps(self, cell: Cell, env: Envelope) -> None:

@@ -70,6 +70,7 @@ class Cell:
     __slots__ = (
         "actor",
         "address",
+        "asleep",
         "attempts",
         "class_name",
         "cls",
@@ -128,6 +129,7 @@ class Cell:
         self.inbox: deque[Envelope] | None = None
         self.control: deque[Envelope] | None = None
         self.turn: Turn | None = None
+        self.asleep: dict[str, int] | None = None  # steps its head waits for, and whom it asked
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled

@@ -146,7 +146,7 @@ class Closing:
         """Have the rest of the run see what else the record says."""
         kernel = self.kernel
         if reply is not None:
-            kernel.asks.answered(reply[0], reply[1], reply[2], seq)
+            kernel.waits.answered(reply[0], reply[1], reply[2], seq)
         if turn.artifacts:
             self._publish(turn, seq)
         if turn.result is not None:
@@ -240,7 +240,7 @@ class Closing:
         if cell.actor is not None:
             cell.actor.__dict__["_turn"] = None
         if turn.asks:
-            self.kernel.asks.forget(turn)
+            self.kernel.waits.forget(turn)
         self.kernel.dispatch.ended(turn)
 
 

@@ -12,13 +12,22 @@ from functools import lru_cache
 from typing import Any, cast
 
 from perdure.caps.tool import CODE_PREFIX
-from perdure.errors import AskTimeout, Crashed, PerdureError, Reject, StepCancelled, StepFailed
+from perdure.errors import (
+    AskTimeout,
+    Crashed,
+    Deadlock,
+    PerdureError,
+    Reject,
+    StepCancelled,
+    StepFailed,
+)
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 
 _OUR_OWN: dict[str, type[PerdureError]] = {
     "Crashed": Crashed,
     "AskTimeout": AskTimeout,
     "Reject": Reject,
+    "Deadlock": Deadlock,
 }
 
 

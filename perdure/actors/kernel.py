@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.asks import Asks
 from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
@@ -21,18 +20,19 @@ from perdure.actors.host import Host
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
+from perdure.actors.loop import Loop
 from perdure.actors.news import News
 from perdure.actors.outside import Outside
 from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
-from perdure.actors.sleeping import Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
 from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
+from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
@@ -53,23 +53,17 @@ class Kernel:
     """
 
     def __init__(
-        self,
-        book: Book,
-        *,
-        seed: int,
-        concurrency: int,
-        directory: Path | None,
-        observer: Observer,
+        self, book: Book, *, seed: int, concurrency: int, directory: Path | None, observer: Observer
     ) -> None:
         self.book = book
         self.seed = seed
-        self.loop = asyncio.new_event_loop()
+        self.loop = Loop()
         self.dispatch = Dispatch(self, concurrency)
         self.turns = Turns(self)
         self.closing = Closing(self)
         self.steps = Steps(self)
-        self.asks = Asks(self)
-        self.sleeping = Sleeping(self)
+        self.waits = Waits(self)
+        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
         self.supervising = Supervising(self)
@@ -99,7 +93,9 @@ class Kernel:
         """Hear from the book what its records lead to."""
         book = self.book
         book.on_ready = self.dispatch.consider
-        book.on_answer = self.asks.answered
+        book.on_answer = self.waits.answered
+        book.on_timer = self.waits.delayed.set
+        book.on_steps_gone = self.waits.gone
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
 
@@ -237,7 +233,8 @@ class Kernel:
             self.dispatch.kick()
             return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
-        self.quiet(due is not None or bool(dispatch.running) or is_stalled)
+        is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
+        self.quiet(due is not None or is_waiting or is_stalled)
 
     def _shed(self) -> None:
         """Unload idle actors beyond the bound, those untouched longest first."""

@@ -70,4 +70,11 @@ async def end(turn: Turn) -> None:
 def cancel(turn: Turn) -> None:
     """Cancel the tasks of a turn that is over at once; nobody waits for them."""
     for task in list(turn.tasks or ()):
+        task.add_done_callback(_look_away)
         task.cancel()
+
+
+def _look_away(task: asyncio.Task[Any]) -> None:
+    """What a cancelled task fails with, a verb in its `finally` say, concerns nobody any more."""
+    if not task.cancelled():
+        task.exception()

@@ -67,7 +67,7 @@ class Lifecycle:
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
                 self._end_without_hook(cell, env, "killed")
                 return None
-            if is_supervisor:
+            if is_supervisor and cell.life < Life.STOPPED:
                 begun, running = self._supervise(cell, env, message)
                 if begun:
                     return running
@@ -75,6 +75,9 @@ class Lifecycle:
                 return self._start(cell, env, message)
             elif isinstance(message, Stop):
                 return self._stop(cell, env, message)
+            elif is_supervisor:
+                self._end_without_hook(cell, env, "stale")  # it was cancelled: it decides nothing
+                return None
             else:
                 raise Broken(f"{cell.address} got {message!r}, which is for supervisors")
         return None
@@ -186,7 +189,7 @@ class Lifecycle:
         turn.open, turn.is_fenced = False, True
         cell.turn = None
         cell.actor = None
-        self.kernel.asks.forget(turn)
+        self.kernel.waits.forget(turn)
         if turn.task is not None:
             turn.task.cancel()
         leftovers.cancel(turn)
@@ -224,6 +227,8 @@ class Lifecycle:
         cell = turn.cell
         self._deadlines.met(turn.envelope)
         if turn.envelope.type == "Kill":
+            if cell.life >= Life.STOPPED:
+                return None  # it was cancelled before that
             cell.reason = str(KILLED)
             self.to_parent(turn, Exit(cell.id, cell.incarnation, KILLED))
             return Life.DOWN

@@ -68,7 +68,7 @@ class News:
         for index, env in enumerate(out):
             if env.dead is not None:
                 dead = Dead(self.kernel.book.seq + 1, index, env.dead[0], env.dead[1], 0)
-                found += self._notice(dead, env.body)
+                found += self.notice(dead, env.body)
         return found
 
     def notices_of(self, dead: list[Dead]) -> list[Envelope]:
@@ -79,11 +79,11 @@ class News:
             cell = book.cells.get(book.find(row.to))
             for env in (cell.inbox if cell is not None else None) or ():
                 if (env.seq, env.index) == (row.seq, row.index):
-                    found += self._notice(row, env.body)
+                    found += self.notice(row, env.body)
                     break
         return found
 
-    def _notice(self, dead: Dead, body: bytes) -> list[Envelope]:
+    def notice(self, dead: Dead, body: bytes) -> list[Envelope]:
         """The message that tells the actor which wants dead letters of one; never of its own."""
         book = self.kernel.book
         to = book.dead_letters_to

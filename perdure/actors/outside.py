@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.cancelling import cancel
 from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
-from perdure.errors import InboxFull, TurnClosed
+from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind
@@ -47,6 +48,20 @@ class Outside:
         body = self.kernel.book.codec.encode(message)
         self._hand_in(answer, self._ask, address, body, type(message).__name__, answer)
         return answer
+
+    def cancel(self, address: str) -> Future[int]:
+        """End an actor and all below it; resolves, to the record's seq, when that is durable."""
+        done: Future[int] = Future()
+        self._hand_in(done, self._cancel, address, done)
+        return done
+
+    def _cancel(self, address: str, done: Future[int]) -> None:
+        try:
+            seq = cancel(self.kernel, address)
+        except PerdureError as refused:
+            done.set_exception(refused)
+            return
+        self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
         self._open.add(future)

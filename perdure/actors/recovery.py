@@ -27,7 +27,6 @@ from perdure.ledger.keys import (
     inbox_id,
     step_id,
     timer_id,
-    timer_key,
 )
 from perdure.ledger.records import Kind, Life, Run
 from perdure.ledger.rows import BudgetRow, StatusRow, StepRow, pack_row, unpack_row
@@ -180,30 +179,4 @@ def _load_timers(kernel: Kernel) -> None:
     ids = sorted(timer_id(key) for key, _ in book.store.scan(bytes([Table.TIMER])))
     for due, seq, index in ids:
         env = next(_envelopes(book, iter([(seq, index)])))
-        set_timer(kernel, due, env)
-
-
-def set_timer(kernel: Kernel, due: int, env: Envelope) -> None:
-    """Send a delayed message when ledger time reaches `due`; it is gone from the timers then."""
-
-    def fire() -> None:
-        book = kernel.book
-        book.open.delete(timer_key(due, env.seq, env.index))
-        sent = Envelope(
-            env.to,
-            env.body,
-            env.type,
-            env.sender,
-            lane=env.lane,
-            cost=env.cost,
-            est=env.est,
-            dead=None if env.to else env.dead,
-        )
-        out = [sent]
-        book.address_out(out)
-        out += kernel.news.notices(out)
-        fields = (book.now_ns(), book.wires(out, KERNEL_ID), (env.seq, env.index))
-        book.deliver(book.append(Kind.TIMER, fields), out)
-        kernel.dispatch.kick()
-
-    kernel.timers.at(due, fire)
+        kernel.waits.delayed.set(due, env)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
 from perdure.mailbox.control import (
+    CANCELLED,
     SHUTDOWN,
     Exit,
+    Ignored,
     Kill,
     Reason,
     Start,
@@ -44,6 +46,10 @@ class Supervising:
         id = book.find(address)
         if id:
             cell = book.cell(id)
+            if cell.life == Life.STOPPED and cell.reason == str(CANCELLED):
+                declined = Ignored(id, incarnation)  # until the supervisor has forgotten it
+                turn.out.append(self.kernel.lifecycle.control(turn.cell.id, id, declined))
+                return id
             if (cell.spec, cell.init) != (spec, body):
                 cell.spec, cell.init = spec, body
         else:

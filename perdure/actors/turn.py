@@ -22,7 +22,7 @@ from perdure.mailbox.index import COST_DEFAULT, holding_cost
 if TYPE_CHECKING:
     from perdure.actors.cell import Cell
     from perdure.actors.kernel import Kernel
-    from perdure.actors.waiting import Waiting
+    from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
 
@@ -65,7 +65,7 @@ class Turn:
         self.task: Any = None  # of the runner that awaits its handler
         self.tasks: dict[Any, str] | None = None  # that its handler started, with their branches
         self.pending: list[Future[Any]] | None = None  # steps begun
-        self.asks: dict[ReplyTo, Waiting[Any]] | None = None  # that it waits for, or could
+        self.asks: dict[ReplyTo, Wait[Any]] | None = None  # that it waits for, or could
         self.keys: Keys | None = None  # of its steps
         self.artifacts: list[tuple[Artifact, bytes]] | None = None
         self.result: bytes | None = None

@@ -12,7 +12,9 @@ from perdure.actors.doubts import Stalled
 from perdure.actors.futures import Future
 from perdure.actors.refs import proxied
 from perdure.actors.state import build, restore, run_on_load
+from perdure.actors.suspension import Suspended
 from perdure.actors.turn import Turn
+from perdure.actors.waiting import Wait
 from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
@@ -144,6 +146,8 @@ class Turns:
     def failed(self, turn: Turn, error: BaseException) -> None:
         """End a turn whose handler raised."""
         closing = self.kernel.closing
+        if isinstance(error, Suspended):
+            return  # its thread is free; the turn is begun anew when something comes
         if not turn.open:
             closing.late(turn, f"crash: {reason_of(error)}")
         elif (stalled := _stalled(error)) is not None:
@@ -168,7 +172,8 @@ def _stalled(error: BaseException) -> BaseException | None:
 async def settle(turn: Turn) -> None:
     """Wait for steps that the handler began and did not await; raises what they failed with."""
     for future in (*(turn.pending or ()), *(turn.asks or {}).values()):
-        if not future.is_done or not future.is_failure_seen:
+        is_awaited = isinstance(future, Wait) and future.is_awaited  # by a task, and ends with it
+        if not is_awaited and not (future.is_done and future.is_failure_seen):
             await future
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from perdure.actors.futures import Future, Outcome
+from perdure.mailbox.envelope import ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.dispatch import Dispatch
-    from perdure.actors.timers import Timer
     from perdure.actors.turn import Turn
+    from perdure.actors.waits import Waits
 
 T = TypeVar("T")
 
@@ -21,16 +23,15 @@ class Waiting(Future[T]):
     def __init__(self, dispatch: Dispatch, turn: Turn) -> None:
         super().__init__()
         self._dispatch = dispatch
-        self._turn = turn
-        self.timer: Timer | None = None  # that ends the wait if nothing else does
+        self.turn = turn
         self._is_lent = False  # a thread waits for it
 
     def _suspend(self) -> Generator[Any, None, Outcome]:
-        self._dispatch.lend(self._turn)
+        self._dispatch.lend(self.turn)
         try:
             return (yield from super()._suspend())
         finally:
-            self._dispatch.wait_over(self._turn)
+            self._dispatch.wait_over(self.turn)
 
     def _wait(self, timeout: float | None) -> Outcome:
         self._dispatch.on_kernel(self._lend)
@@ -44,20 +45,59 @@ class Waiting(Future[T]):
         """For a thread, on the kernel thread; the outcome may have been quicker."""
         if self._outcome is None:
             self._is_lent = True
-            self._dispatch.lend(self._turn)
+            self._dispatch.lend(self.turn)
 
     def _take_back(self) -> None:
         if self._is_lent:
             self._is_lent = False
-            self._dispatch.wait_over(self._turn)
+            self._dispatch.wait_over(self.turn)
 
     def resume(self, outcome: Future[T]) -> None:
         """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
-        if self.timer is not None:
-            self.timer.cancel()
-        self._dispatch.give_back(self._turn, lambda: self._settle_like(outcome))
+        self._dispatch.give_back(self.turn, lambda: self._settle_like(outcome))
 
     def _settle_like(self, outcome: Future[T]) -> None:
         self._take_back()
         if self._outcome is None and outcome._outcome is not None:
             self._settle(outcome._outcome)
+
+
+class Wait(Waiting[T]):
+    """A future of a step that outlives the turn: with nothing else going on, it is suspended."""
+
+    def __init__(self, waits: Waits, turn: Turn, reply: ReplyTo, to: int) -> None:
+        super().__init__(waits.kernel.dispatch, turn)
+        self._waits = waits
+        self.reply = reply  # the step
+        self.to = to  # whose answer it is; 0 for a sleep
+        self._is_bounded = False  # its thread goes on by itself after some time
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a task or a thread waits for it now."""
+        return bool(self._callbacks)
+
+    def _suspend(self) -> Generator[Any, None, Outcome]:
+        suspension, task = self._waits.suspension, asyncio.current_task()
+        suspension.blocked(self, task)
+        try:
+            return (yield from super()._suspend())
+        except asyncio.CancelledError:
+            if not self.is_awaited:
+                self._waits.abandon(self)
+            raise
+        finally:
+            suspension.unblocked(self, task)
+
+    def _wait(self, timeout: float | None) -> Outcome:
+        self._is_bounded = timeout is not None
+        return super()._wait(timeout)
+
+    def _lend(self) -> None:
+        super()._lend()
+        if self._is_lent and not self._is_bounded:
+            self._waits.suspension.blocked(self, None)
+
+    def _take_back(self) -> None:
+        self._waits.suspension.unblocked(self, None)
+        super()._take_back()

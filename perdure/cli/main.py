@@ -33,6 +33,7 @@ VERBS = {
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
     "clear": ("perdure.cli.clear", "Repair a stalled actor."),
+    "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }

@@ -28,6 +28,10 @@ CONTROL = {
     "ignored": "declined start of",
     "stopped": "stopped",
     "try_again": "try again",
+    "terminate_child": "stop",
+    "delete_child": "forget",
+    "wake": "wake up",
+    "timeout": "time is up",
 }
 """Messages of the control lane, in words."""
 

@@ -17,7 +17,14 @@ from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
 
-COLOURS = {"crash": "red", "stall": "red", "late": "yellow", "status": "green", "birth": "cyan"}
+COLOURS = {
+    "crash": "red",
+    "stall": "red",
+    "cancel": "red",
+    "late": "yellow",
+    "status": "green",
+    "birth": "cyan",
+}
 SENDS_SHOWN_MAX = 3
 
 
@@ -115,7 +122,7 @@ class Teller:
             case records.Result():
                 yield self._result(body)
             case records.Ask():
-                yield f"asks while at {self._message(body.message)}"
+                yield f"{body.key} while at {self._message(body.message)}"
             case records.Post():
                 yield body.origin
                 yield f"again {self._message(body.requeued)}" if body.requeued else ""
@@ -130,8 +137,9 @@ class Teller:
             case records.Stall():
                 yield clipped(body.reason)
             case records.Verdict():
-                yield f"verdict: {body.verdict}"
-                yield body.key or ""
+                yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
+                yield from self._lives(body)
+            case records.Cancel():
                 yield from self._lives(body)
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
@@ -151,7 +159,9 @@ class Teller:
         yield from self._lives(body)
         yield from (note for note in body.notes)
 
-    def _lives(self, body: records.Turn | records.Crash | records.Verdict) -> Iterator[str]:
+    def _lives(
+        self, body: records.Turn | records.Crash | records.Verdict | records.Cancel
+    ) -> Iterator[str]:
         for id, incarnation, life in body.lives[:SENDS_SHOWN_MAX]:
             which = f" (incarnation {incarnation})" if life == Life.STARTING else ""
             yield f"{self._reader.address(id)} is {Life(life).name.lower()}{which}"

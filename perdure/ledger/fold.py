@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from perdure.ledger import records
+from perdure.ledger.fold_waits import Reply, Waits
 from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
 from perdure.ledger.images import apply, state_hash
 from perdure.ledger.journal import sender_of
@@ -32,6 +33,7 @@ class Fold:
         self.waiting: dict[Id, Waiting] = {}
         self.lanes: dict[tuple[int, int], dict[Id, int]] = {}  # (actor, lane) -> id -> sender
         self.timers: dict[Id, int] = {}
+        self.waits = Waits(self.timers)
         self.dead: dict[Id, Letter] = {}
         self.agents: dict[int, Agent] = {}
         self.names: dict[str, int] = {}
@@ -72,13 +74,16 @@ class Fold:
         id = (seq, index)
         if send.dead is not None:
             self.dead[id] = Letter(send.dead[0], send.dead[1], 0, seq)
+            self._answered(send.reply)
         elif send.due is not None:
             self.timers[id] = send.due
+            if send.reply is not None:
+                self.waits.timed(send.reply, id)
         elif send.to:
             agent = self._agent(seq, send.to)
             if agent.life == Life.ENDED and send.lane == Lane.USER:
                 self._wrong(seq, f"it sends {_name(id)} to {agent.address}, which ended")
-            waiting = Waiting(send.to, send.lane, sender_of(body, send))
+            waiting = Waiting(send.to, send.lane, sender_of(body, send), send.reply)
             self.waiting[id] = waiting
             self.lanes.setdefault((send.to, send.lane), {})[id] = waiting.sender
 
@@ -100,17 +105,24 @@ class Fold:
                     break
         del self.waiting[id]
         del lane[id]
+        self.waits.gone(id)
         if not lane:
             del self.lanes[actor, waiting.lane]
         return waiting
 
+    def _answered(self, reply: Reply | None) -> None:
+        """What an ask is answered with settles it, also when that is no answer."""
+        if reply is not None:
+            self.waits.settle((reply[1], reply[2]), reply[3])
+
     def _bury(self, seq: int, row: Dead) -> None:
         id = (row.seq, row.index)
         waiting = self.waiting.get(id)
-        if waiting is None:
-            self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
-        else:
+        if waiting is not None:
             self._consume(seq, waiting.to, id)
+            self._answered(waiting.reply)
+        elif self.timers.pop(id, None) is None:
+            self._wrong(seq, f"{_name(id)} dies, and waits nowhere")
         self.dead[id] = Letter(row.to, row.reason, row.attempts, seq)
 
     # --- records
@@ -150,6 +162,7 @@ class Fold:
             agent.state_hash = body.state_hash
         if body.life is not None:
             agent.life = body.life
+        self._answered(None if body.answer is None else body.answer[0])
         self._lives(seq, body.lives, body.dead)
         for path, digest, size in body.artifacts:
             self.artifacts[path] = (digest, size, seq, False)
@@ -207,12 +220,25 @@ class Fold:
 
     def _result(self, seq: int, body: records.Result) -> None:
         agent = self._step(seq, body)
+        if self.waits.is_settled(body.message, body.key):
+            self._wrong(seq, f"{body.key} of {_name(body.message)} is settled a second time")
+        due = self.waits.settle(body.message, body.key)
+        if due is not None and due > body.time and (body.ok or body.name == "sleep"):
+            self._wrong(seq, f"a wait ends {due - body.time} ns early")
         self.reserved -= body.reserved
         self.spent += body.tokens
         if self.reserved < 0:
             self._wrong(seq, "more tokens are settled than were reserved")
         if body.ok:
             agent.attempts = 0  # a newly journaled result is progress
+
+    def _ask(self, seq: int, body: records.Ask) -> None:
+        self._step(seq, body)
+        self.waits.asked(body.message, body.key)
+
+    def _cancel(self, seq: int, body: records.Cancel) -> None:
+        self._agent(seq, body.actor)
+        self._lives(seq, body.lives, body.dead)
 
     def _step(self, seq: int, body: records.Intent | records.Result | records.Ask) -> Agent:
         """A step belongs to a message that waits for its turn to close."""
@@ -261,7 +287,8 @@ class Fold:
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
-    records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._step,
+    records.Intent: Fold._intent, records.Result: Fold._result, records.Ask: Fold._ask,
+    records.Cancel: Fold._cancel,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
     records.Stall: Fold._stall, records.Verdict: Fold._verdict,
 }  # fmt: skip

@@ -27,6 +27,7 @@ class Waiting(NamedTuple):
     to: int
     lane: int
     sender: int
+    reply: tuple[int, int, int, str] | None = None  # where its answer goes
 
 
 class Letter(NamedTuple):

@@ -41,6 +41,7 @@ class Reason:
 NORMAL = Reason("normal")
 SHUTDOWN = Reason("shutdown")
 KILLED = Reason("killed")
+CANCELLED = Reason("shutdown", "cancelled")
 
 
 def crash(error: BaseException) -> Reason:
@@ -144,6 +145,32 @@ class Stopped:
     child: int
     incarnation: int
     reason: Reason
+
+
+@message("perdure.terminate_child")
+class TerminateChild:
+    """To a supervisor: stop an actor `child`, and do not start it again."""
+
+    child: int
+
+
+@message("perdure.delete_child")
+class DeleteChild:
+    """To a supervisor: forget an actor `child` that is down."""
+
+    child: int
+
+
+@message("perdure.wake")
+class Wake:
+    """To the kernel: the sleep that this is a reply to is over."""
+
+
+@message("perdure.timeout")
+class Timeout:
+    """To the kernel: the ask that this is a reply to had no answer in its time."""
+
+    text: str
 
 
 @message("perdure.try_again")

@@ -16,7 +16,7 @@ from perdure.actors.crashpoint import CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.kernel import Kernel
-from perdure.actors.recovery import begin_new, opened, read_header, set_timer, take_up
+from perdure.actors.recovery import begin_new, opened, read_header, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
@@ -136,7 +136,6 @@ class Run:
             observer=observer,
         )
         kernel.outside.first_posts = program.posts(book.codec)
-        book.on_timer = lambda due, env: set_timer(kernel, due, env)
         kernel.quiet = self._on_quiet
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
@@ -227,6 +226,14 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def cancel(self, address: str) -> None:
+        """End an actor and all below it for good; returns when that is durable.
+
+        Their turns in flight change nothing any more, what waits for them is dead letters, and no
+        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
+        """
+        self.kernel.outside.cancel(address).get()
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.

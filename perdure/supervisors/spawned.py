@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from perdure.actors.actor import Actor
+from perdure.ledger.records import Life
 from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
 from perdure.mailbox import control
 from perdure.supervisors.restarts import add_restart
@@ -54,6 +55,8 @@ class Spawned(Actor, name="perdure.spawned"):
     def _exit(self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int) -> None:
         supervising = turn.kernel.supervising
         child = turn.kernel.book.cell(id)
+        if child.life == Life.ENDED:
+            return  # it was cancelled before its exit came here
         restart = child.spec.get("restart", "transient")
         if restart == "temporary" or (restart == "transient" and not reason.abnormal):
             supervising.end_child(turn, id)

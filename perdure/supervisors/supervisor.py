@@ -142,6 +142,10 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Ignored(name, n)
             case control.Stopped(incarnation=n, reason=reason):
                 return events.Stopped(name, n, reason)
+            case control.TerminateChild():
+                return events.TerminateChild(name)
+            case control.DeleteChild():
+                return events.DeleteChild(name)
             case _:
                 raise Broken(f"a supervisor got {message!r}")
 

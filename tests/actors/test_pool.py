@@ -165,7 +165,7 @@ def test_a_killed_thread_that_waits_for_an_answer_is_told_that_its_turn_is_over(
     tree = program(Child("never", Never), fuse, mortal, strategy="rest_for_one")
     with running(tree, clock=FakeClock(jumps=False)) as run:
         run.tell("/r/a", "ask")
-        until(run, lambda: run.kernel.asks.waiting)
+        until(run, lambda: run.kernel.waits.open)
         run.tell("/r/fuse", "x")
         assert ended.wait(SECONDS)
 

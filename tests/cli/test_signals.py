@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from perdure.limits import DRAIN_SECONDS_MAX
@@ -44,6 +45,9 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     child.send_signal(signal.SIGTERM)
     assert child.stderr is not None
     assert "draining" in child.stderr.readline()
+    deadline = time.monotonic() + SECONDS
+    while perdure("show", "last").exit_code and time.monotonic() < deadline:
+        pass  # the handler began before the run's first records were durable
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=SECONDS)
     assert child.returncode == 4

@@ -21,6 +21,7 @@ from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
 from perdure.ledger.rows import ActorRow
 from perdure.limits import REPLAY_BUDGETS_MAX
+from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
 
@@ -252,6 +253,11 @@ class Past:
         cell = self.cell(body.actor)
         cell.actor, cell.reason, cell.seq = None, body.reason, seq
 
+    def _cancel(self, seq: int, body: records.Cancel) -> None:
+        for id, _, _ in body.lives:
+            self.cell(id).reason = str(CANCELLED)
+        self._change_lives(seq, body)
+
     def _verdict(self, seq: int, body: records.Verdict) -> None:
         cell = self.cell(body.actor)
         cell.seq = seq
@@ -290,5 +296,5 @@ _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Turn: Past._turn, records.Crash: Past._crash, records.Intent: Past._intent,
     records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._change_lives,
+    records.Cancel: Past._cancel,
 }  # fmt: skip

@@ -110,6 +110,8 @@ class Player:
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
             return None
         if getattr(cell.cls, "__supervisor__", False):
+            if cell.life >= Life.STOPPED:
+                return None  # it was cancelled: it decides nothing
             supervisor: Any = self._actor(cell)
             return "control", supervisor.on_control, (message, self.past.time), "control"
         if isinstance(message, Start):

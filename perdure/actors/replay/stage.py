@@ -17,6 +17,7 @@ import pykka
 from perdure.actors.asks import Asks
 from perdure.actors.calls import Asked, in_words, said_in_words
 from perdure.actors.cell import Cell
+from perdure.actors.delayed import due_ns
 from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
@@ -26,11 +27,10 @@ from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.turn import ReplayTurn
-from perdure.actors.sleeping import Sleeping
+from perdure.actors.sleeping import SLEEP, Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
-from perdure.actors.turn import NS
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Send
@@ -57,7 +57,7 @@ class Stage:
         self.spawning = Spawning(kernel)
         self.steps = RecordedSteps(kernel)
         self.asks = RecordedAsks(kernel)
-        self.sleeping = JumpedSleep(kernel)
+        self.sleeping = RecordedSleeps(kernel)
         self.pressure = SimpleNamespace(hard_max=INBOX_HARD_MAX)
         self.news = SimpleNamespace(report=lambda cell, text: None)
         self.outside = SimpleNamespace(post=lambda out, origin: 0)  # its record is there already
@@ -154,15 +154,12 @@ class RecordedAsks(Asks):
     ) -> Future[Any]:
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
-        said = said_in_words(f"ask {address}", body)
-        step = same(turn, key, turn.known(key), digest, said)
+        said, step = said_in_words(f"ask {address}", body), turn.known(key)
+        if step is None and timeout is not None:
+            due_ns(turn.time_ns, timeout, f"ask({address}): a timeout")  # refused, perhaps
+        step = same(turn, key, step, digest, said)
         self._take_along(turn, address, key, step)
-        future = given_back(turn, step)
-        if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
-            env = turn.envelope
-            turn.asks = turn.asks or {}
-            turn.asks[turn.cell.id, env.seq, env.index, key] = future
-        return future
+        return _waited_for(turn, key, step)
 
     def _take_along(self, turn: ReplayTurn, address: str, key: str, step: Outcome) -> None:
         """What the handler had told the same recipient went out with the question."""
@@ -182,15 +179,28 @@ class RecordedAsks(Asks):
             turn.diverge(f"what is sent to {address} before it is asked", *shown)
 
 
-class JumpedSleep(Sleeping):
-    """Sleeps that take no time."""
+class RecordedSleeps(Sleeping):
+    """Sleeps whose ends are in the journal. They take no time."""
 
     def sleep(self, turn: Any, seconds: float) -> Future[None]:
-        if seconds <= 0 or not turn.is_awaited:
-            return Future.done(None)
-        loop, future = _stage(self.kernel).loop, Future[None]()
-        loop.at(turn.time_ns + int((loop.elapsed + seconds) * NS), 0, lambda: future.set(None))
-        return future
+        key = turn.key(SLEEP)
+        step = turn.known(key)
+        if step is None:
+            if seconds <= 0:
+                return Future.done(None)
+            due_ns(turn.time_ns, seconds, "a sleep")  # refused, perhaps
+        step = same(turn, key, step, b"", f"sleep({seconds:g})")
+        return _waited_for(turn, key, step)
+
+
+def _waited_for(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
+    """What somebody else settles: the turn waits for it, too, unless who did gave up."""
+    future = given_back(turn, step)
+    if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
+        env = turn.envelope
+        turn.asks = turn.asks or {}
+        turn.asks[turn.cell.id, env.seq, env.index, key] = cast("Any", future)
+    return future
 
 
 def same(turn: ReplayTurn, key: str, step: Outcome | None, digest: bytes, words: str) -> Outcome:

@@ -1,0 +1,51 @@
+"""The kernel's event loop: asyncio's, which knows the timers that handlers have set on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from typing import Any, TypeVarTuple
+from weakref import WeakKeyDictionary
+
+Ts = TypeVarTuple("Ts")
+
+KEPT_MIN = 8  # timers of one task before those that are over are looked for
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
+        self._timers = WeakKeyDictionary()
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call `callback` at a time of the loop's clock, and note whose timer it is."""
+        handle = super().call_at(when, callback, *args, context=context)
+        task = asyncio.current_task(self)
+        if task is not None and not _is_ours(callback):
+            handles = self._timers.setdefault(task, [])
+            if len(handles) >= KEPT_MIN:
+                handles[:] = [each for each in handles if self._is_set(each)]
+            handles.append(handle)
+        return handle
+
+    def _is_set(self, handle: asyncio.TimerHandle) -> bool:
+        return not handle.cancelled() and handle.when() > self.time()
+
+    def has_timers(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
+        """Whether a timer that one of the tasks has set is still to come."""
+        return any(self._is_set(each) for task in tasks for each in self._timers.get(task, ()))
+
+
+def _is_ours(callback: Callable[..., object]) -> bool:
+    """Whether the kernel set a timer, while it did something for a task."""
+    return (getattr(callback, "__module__", None) or "").startswith("perdure.")
