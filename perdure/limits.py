@@ -97,6 +97,11 @@ HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
 HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
 HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn
 
+# --- replay
+REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one that it began with
+REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first
+REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a thread or a socket
+
 # --- command line
 EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out

@@ -23,10 +23,14 @@ from tests.sources import PACKAGE, ROOT, none_of, sources
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITH_EXAMPLES = [
-    ROOT / "README.md",
-    ROOT / "docs" / "quickstart.md",
-    ROOT / "docs" / "inspect.md",
-    ROOT / "docs" / "fork.md",
+    ROOT / name
+    for name in (
+        "README.md",
+        "docs/quickstart.md",
+        "docs/inspect.md",
+        "docs/fork.md",
+        "docs/replay.md",
+    )
 ]
 COMMAND_SECONDS_MAX = 60
 

@@ -33,6 +33,7 @@ from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
 from perdure.limits import BLOB_BYTES_MIN, INBOX_SOFT_MAX
+from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
@@ -273,8 +274,7 @@ class Book:
         self.open.puts[dead_key(dead.seq, dead.index)] = pack_row(row)
         self.dead_letters += 1
         if reply is not None:
-            text = f"message {dead.seq}.{dead.index} to {dead.to} is a dead letter: {dead.reason}"
-            self.on_answer(reply, False, self.codec.encode(("Crashed", text)), self.seq)
+            self.on_answer(reply, False, self.codec.encode(crashed_ask(dead)), self.seq)
 
     def set_budget(self, budget: Budget) -> None:
         """Adopt a new token budget and have it written."""

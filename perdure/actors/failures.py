@@ -24,10 +24,10 @@ from perdure.errors import (
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 
 _OUR_OWN: dict[str, type[PerdureError]] = {
-    "Deadlock": Deadlock,
     "Crashed": Crashed,
     "AskTimeout": AskTimeout,
     "Reject": Reject,
+    "Deadlock": Deadlock,
 }
 
 
@@ -46,12 +46,12 @@ def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
         return _OUR_OWN[kind](text)
     if kind in (CANCELLED, ABANDONED):
         return StepCancelled(kind, text)
-    found = _class_of(kind, module)
+    found = class_of(kind, module)
     again = None if found is None else _remembered(cast("Any", found))
     return StepFailed(kind, text) if again is None else again(kind, text)
 
 
-def _class_of(kind: str, module: str) -> type[Exception] | None:
+def class_of(kind: str, module: str) -> type[Exception] | None:
     """The class of that name, if it is loaded; nothing is imported for it."""
     if module == CODE_PREFIX:
         places = [each for name, each in sys.modules.items() if name.startswith(CODE_PREFIX)]

@@ -37,12 +37,7 @@ class Leftovers:
         if turn is not None:
             self._turns[task] = turn
             task.add_done_callback(self._turns.pop)
-            if turn.tasks is None:
-                turn.tasks = {}
-            if turn.keys is None:
-                turn.keys = Keys()
-            turn.tasks[task] = turn.keys.child(turn.tasks.get(starter, ""))
-            task.add_done_callback(turn.tasks.pop)
+            note(turn, starter, task)
         return task
 
     def _turn_of(self, starter: asyncio.Task[Any]) -> Turn | None:
@@ -51,6 +46,16 @@ class Leftovers:
             running = self.kernel.dispatch.running
             turn = next((turn for turn in running if turn.task is starter), None)
         return turn if turn is not None and turn.open else None
+
+
+def note(turn: Turn, starter: Any, task: asyncio.Task[Any]) -> None:
+    """Have a task be one of a turn's, in the next branch of the one that starts it."""
+    if turn.tasks is None:
+        turn.tasks = {}
+    if turn.keys is None:
+        turn.keys = Keys()
+    turn.tasks[task] = turn.keys.child(turn.tasks.get(starter, ""))
+    task.add_done_callback(turn.tasks.pop)
 
 
 async def end(turn: Turn) -> None:

@@ -90,7 +90,7 @@ class Lifecycle:
         if actor is None or not actor.takes(message):
             return actor is None, None
         turn = turns.open(cell, env, "control", True)
-        args = (message, self.kernel.book.now_ns())
+        args = (message, turn.time_ns)
         return True, turns.run(turn, actor.on_control, args, "nonblocking")
 
     def _start(self, cell: Cell, env: Envelope, message: Start) -> Running:
@@ -111,7 +111,7 @@ class Lifecycle:
         mode = next((kind for kind in ("async", "def") if kind in kinds), "nonblocking")
         turn = turns.open(cell, env, "start", mode != "def")
         reason = None if message.reason is None else str(message.reason)
-        return turns.run(turn, _starter(actor, mode), (reason,), mode)
+        return turns.run(turn, starter(actor, mode), (reason,), mode)
 
     def _cannot_start(self, cell: Cell, env: Envelope, error: Exception) -> None:
         """Without its object: a failed start, unless it has state that only a repair can save."""
@@ -275,7 +275,7 @@ class Lifecycle:
         return CrashPlan(out, [], counted, not_before, tries, False, [])
 
 
-def _starter(actor: Any, mode: str) -> Any:
+def starter(actor: Any, mode: str) -> Any:
     """What a start turn runs: on_restart when there was a life before, then on_start."""
 
     def plain(reason: str | None) -> None:

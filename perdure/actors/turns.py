@@ -127,7 +127,7 @@ class Turns:
 
     async def settle(self, turn: Turn) -> None:
         """Wait for what the handler began and left to itself; raises what a step failed with."""
-        await _settle(turn)
+        await settle(turn)
         if turn.tasks:
             await leftovers.end(turn)
 
@@ -169,7 +169,7 @@ def _stalled(error: BaseException) -> BaseException | None:
     return error if isinstance(error, Stalled) else None
 
 
-async def _settle(turn: Turn) -> None:
+async def settle(turn: Turn) -> None:
     """Wait for steps that the handler began and did not await; raises what they failed with."""
     for future in (*(turn.pending or ()), *(turn.asks or {}).values()):
         is_awaited = isinstance(future, Wait) and future.is_awaited  # by a task, and ends with it

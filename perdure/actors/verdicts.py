@@ -136,7 +136,7 @@ class Verdicts:
     ) -> int:
         book = self.kernel.book
         message = None if env is None else (env.seq, env.index)
-        wires = tuple(each.wire(cell.id) for each in out or ())
+        wires = book.wires(out or [], cell.id)
         what = (cell.id, message, key, verdict, value, dead or (), lives or ())
         return book.append(Kind.VERDICT, (book.now_ns(), wires, *what))
 

@@ -31,6 +31,7 @@ VERBS = {
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
+    "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
     "clear": ("perdure.cli.clear", "Repair a stalled actor."),

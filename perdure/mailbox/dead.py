@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perdure.ledger.messages import message
+from perdure.ledger.records import Dead
 
 
 @message("perdure.dead_letter")
@@ -18,3 +19,9 @@ class DeadLetter:
     message: object
     reason: str
     attempts: int
+
+
+def crashed_ask(dead: Dead) -> tuple[str, str]:
+    """What whoever asked with a message that died gets: the kind of the failure, and its text."""
+    text = f"message {dead.seq}.{dead.index} to {dead.to} is a dead letter: {dead.reason}"
+    return "Crashed", text

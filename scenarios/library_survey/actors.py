@@ -58,10 +58,12 @@ class Catalogue(Actor):
     readers: int = 1
 
     async def on_start(self) -> None:
-        library(self.folder)  # a folder that is not there fails the start, and so the run
+        # A folder that is not there fails the start, and so the run. Looking is a step: a replay
+        # finds what was found, wherever it runs.
+        await self.once(library, self.folder)
 
     async def on_receive(self, message: Scan) -> None:
-        folder = library(self.folder)
+        folder = await self.once(library, self.folder)
         sources: Sources = await self.once(list_sources, folder)
         for i, path in enumerate(sources.files):
             self.tell(f"/survey/readers/{i % self.readers + 1}", Read(path, folder))

@@ -1,0 +1,46 @@
+"""Recorded failures as the exceptions that they first were: the journal has a class and a text."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, cast
+
+from perdure.actors.failures import class_of, failure_of
+from perdure.errors import AskTimeout, Crashed, Reject, StepFailed
+
+PLAIN = {cls.__name__ for cls in (AskTimeout, Crashed, Reject)}
+
+
+def raised_again(kind: str, text: str, module: str = "builtins") -> Exception:
+    """An exception of that class, with that text, as a step first raised it.
+
+    It has no other attributes: no `errno`, no `args`. A class that is not loaded has a stand-in.
+    """
+    if kind in PLAIN:
+        return failure_of(kind, text, module)
+    found: Any = class_of(kind, module) or _defined_inside(kind)
+    if not issubclass(found, Exception):
+        return StepFailed(kind, text)  # a step that exits, say, ends nothing but itself
+    shape = _with_text(found)
+    error: Any = shape.__new__(shape)
+    error._text = text
+    return cast("Exception", error)
+
+
+@lru_cache(256)
+def _defined_inside(kind: str) -> Any:
+    """A class that no module has by name, but that is there; else a new one."""
+    waiting: list[type[BaseException]] = [BaseException]
+    while waiting:
+        cls = waiting.pop()
+        if cls.__qualname__ == kind and "_text" not in vars(cls):
+            return cls
+        waiting += type.__subclasses__(cls)
+    return type(kind.rpartition(".")[2], (Exception,), {})
+
+
+@lru_cache(256)
+def _with_text(cls: type[Exception]) -> Any:
+    """A class of the same name whose text is what was recorded: constructors differ."""
+    names = {"_text": "", "__str__": lambda self: self._text, "__module__": cls.__module__}
+    return type(cls.__name__, (cls,), names)

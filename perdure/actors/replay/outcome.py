@@ -1,0 +1,25 @@
+"""What the journal says of one step of a pending message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perdure.actors.cell import Step
+
+
+class Outcome(Step):
+    """A step of a pending message, with what replay needs to give it back when it came."""
+
+    __slots__ = ("attempt", "began", "sends", "time", "time_begun")
+
+    def __init__(self, phase: str, body: Any, seq: int) -> None:
+        super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
+        self.attempt = (body.incarnation, body.attempt)  # whose handler began it
+        self.began = seq
+        self.time = self.time_begun = body.time  # ledger time of its last record, and its first
+        self.asked = getattr(body, "asked", None)
+        self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
+
+    def settle(self, ok: bool, value: bytes, seq: int, time: int) -> None:
+        """It ended so."""
+        self.phase, self.ok, self.value, self.seq, self.time = "done", ok, value, seq, time

@@ -1,0 +1,309 @@
+"""The run as a journal leaves it after each record, as far as turns that run again need it.
+
+It holds live actors and pending messages, never what is over: memory does not grow with history.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell, Step
+from perdure.actors.replay.outcome import Outcome
+from perdure.actors.replay.referred import Referred
+from perdure.actors.state import apply, compact
+from perdure.caps.budget import Budget
+from perdure.errors import LedgerDamaged
+from perdure.ledger import records
+from perdure.ledger.images import state_hash
+from perdure.ledger.journal import sender_of
+from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
+from perdure.ledger.rows import ActorRow
+from perdure.limits import REPLAY_BUDGETS_MAX
+from perdure.mailbox.control import CANCELLED
+from perdure.mailbox.dead import crashed_ask
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
+    from perdure.ledger.values import Codec
+
+Id = tuple[int, int]
+ORPHAN = ActorRow("", "", 1, 0, {}, b"", 0, Life.ENDED, 0, 0, 0, 0, "")
+
+
+class Past:
+    """A fold of the journal: `add` takes the records in order.
+
+    To turns that run again it is what the book is to those of a run: `cell`, `find`, `codec`.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        classes: dict[str, type[Actor]],
+        stored: Callable[[int], ActorRow | None],
+    ) -> None:
+        self.codec = codec
+        self.blobs = Referred()
+        self.classes = classes
+        self.stored = stored  # the rows of those that ended
+        self.cells: dict[int, Cell] = {}
+        self.names: dict[str, int] = {}
+        self.below: dict[int, dict[int, None]] = {}  # children by supervisor, in order of birth
+        self.messages: dict[Id, Envelope] = {}  # that wait in an inbox
+        self.born: dict[int, dict[str, Cell]] = {}  # by whose turn under way it was
+        self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
+        self.budget = Budget(None)
+        self.budgets: deque[tuple[int, int, Budget]] = deque(maxlen=REPLAY_BUDGETS_MAX)
+        self.time = self.attempt = 0  # of the turn that runs now
+        self.seq = 0
+
+    # --- what a book offers
+
+    def cell(self, id: int) -> Cell:
+        """An actor; one that ended is read from its row."""
+        found = self.cells.get(id)
+        if found is None:
+            row = self.stored(id) or ORPHAN
+            found = Cell(id, row, self.classes.get(row.class_name))
+            found.images = {}
+        return found
+
+    def find(self, address: str) -> int:
+        """The id that answers to an address, 0 if none does or its birth is still to be met."""
+        return 0 if address in self.unmet else self.names.get(address, 0)
+
+    def address(self, id: int) -> str:
+        """The address of an actor, '' for the kernel and the outside."""
+        return self.cell(id).address if id else ""
+
+    def now_ns(self) -> int:
+        """Ledger time as of the turn that runs."""
+        return self.time
+
+    def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
+        """Remember a birth that the turn now run has come to."""
+        if env.steps is None:
+            env.steps = {}
+        first = next(iter(env.steps.values()), None)
+        step.chance = self.attempt if first is None else first.chance
+        env.steps[key] = step
+
+    def budget_at(self, time: int, seq: int) -> Budget:
+        """The budget of a turn that began at ledger time `time` and before record `seq`."""
+        for at, when, budget in reversed(self.budgets):
+            if when <= time and at < seq:
+                return budget
+        return self.budgets[0][2] if self.budgets else self.budget
+
+    # --- records
+
+    def add(self, record: Record) -> None:
+        """Have one more record be past."""
+        seq, body = record.seq, record.body
+        self.seq = seq
+        effect = _EFFECTS.get(type(body))
+        if effect is not None:
+            effect(self, seq, body)
+        if body.sends:
+            self._deliver(seq, body)
+
+    def _run(self, seq: int, body: records.Run) -> None:
+        self._set_budget(seq, body.time, Budget(body.tokens_limit))
+
+    def _set_budget(self, seq: int, time: int, budget: Budget) -> None:
+        self.budget = budget
+        self.budgets.append((seq, time, budget))
+
+    def _open(self, seq: int, body: records.Open | records.Fork) -> None:
+        """A process died: its objects are gone, and the turns that it was at."""
+        for cell in self.cells.values():
+            cell.actor, cell.seq = None, seq
+
+    def _fork(self, seq: int, body: records.Fork) -> None:
+        self._open(seq, body)
+        for id, init in body.inits:
+            self.cell(id).init = init
+
+    def _birth(self, seq: int, body: records.Birth) -> None:
+        incarnation = 0 if body.life == Life.BORN else 1
+        row = ActorRow(
+            body.address, body.class_name, body.version, body.parent, body.spec, body.init,
+            incarnation, body.life, 0, 0, 0, 0, "",
+        )  # fmt: skip
+        cell = self.cells[seq] = Cell(seq, row, self.classes.get(body.class_name))
+        cell.images = {}
+        self.names[body.address] = seq
+        self.below.setdefault(body.parent, {})[seq] = None
+        if body.parent:
+            above = self.cell(body.parent)
+            by = above.parent if "parent" in above.spec else body.parent  # a spawned one's parent
+            self.born.setdefault(by, {})[body.address] = cell
+
+    def _turn(self, seq: int, body: records.Turn) -> None:
+        cell = self.cell(body.actor)
+        self._consume(cell, seq, body.message)
+        if body.delta:
+            apply(cell.images, body.delta)  # type: ignore[arg-type]
+            cell.state_hash = state_hash(cell.state_hash, body.delta)
+            actor = cell.actor
+            if actor is not None:
+                compact(actor, cell.images)  # type: ignore[arg-type]
+                cell.version = actor.__declaration__.version
+        if cell.state_hash != body.state_hash:
+            raise LedgerDamaged(f"the state hash of record {seq} does not follow its delta.", seq)
+        if body.rejected is not None:
+            cell.actor = None  # what the handler changed in memory was never committed
+        cell.last = seq
+        for id, spec, init in body.specs:
+            child = self.cell(id)
+            child.spec, child.init = spec, init
+        if body.life is not None:
+            cell.change_life(body.life)
+            cell.reason = self._reason(body) or cell.reason
+        self._change_lives(seq, body)
+        if body.answer is not None:
+            reply, ok, value = body.answer
+            self._answer(reply, ok, value, seq, body.time)
+
+    def _crash(self, seq: int, body: records.Crash) -> None:
+        cell = self.cell(body.actor)
+        env = self.messages.get(body.message)
+        cell.actor, cell.life, cell.reason, cell.seq = None, Life.DOWN, body.reason, seq
+        if env is not None and env.lane == Lane.CONTROL:
+            self._consume(cell, seq, body.message)
+        elif any((row[0], row[1]) == body.message for row in body.dead):
+            self.born.pop(cell.id, None)
+        self._change_lives(seq, body)
+
+    def _consume(self, cell: Cell, seq: int, id: Id) -> None:
+        self.messages.pop(id, None)
+        self.born.pop(cell.id, None)
+        cell.seq = seq  # the next attempt begins after it
+
+    def _reason(self, body: records.Turn) -> str:
+        """Why the actor of a turn is down, as it tells its supervisor."""
+        for wire in reversed(body.sends):
+            send = Send(*wire)
+            if send.lane == Lane.CONTROL:
+                message = self.codec.decode(send.body)
+                if getattr(message, "child", None) == body.actor and hasattr(message, "reason"):
+                    return str(message.reason)
+        return ""
+
+    def _change_lives(self, seq: int, body: Any) -> None:
+        for row in body.dead:
+            self._bury(seq, body, Dead(*row))
+        for id, incarnation, life in getattr(body, "lives", ()):
+            cell = self.cell(id)
+            cell.life, cell.incarnation = life, incarnation
+            if life in (Life.STOPPED, Life.ENDED):
+                cell.actor = None
+            if life == Life.ENDED:
+                self._end(cell)
+
+    def _end(self, cell: Cell) -> None:
+        if self.names.get(cell.address) == cell.id:
+            del self.names[cell.address]
+        self.below.get(cell.parent, {}).pop(cell.id, None)
+        self.cells.pop(cell.id, None)
+        self.born.pop(cell.id, None)
+
+    def _intent(self, seq: int, body: records.Intent) -> None:
+        if body.tokens:
+            after = self.budget._replace(reserved=self.budget.reserved + body.tokens)
+            self._set_budget(seq, body.time, after)
+        self._keep(body, Outcome("intent", body, seq))
+
+    def _result(self, seq: int, body: records.Result) -> None:
+        if body.reserved or body.tokens:
+            limit, spent, reserved = self.budget
+            after = Budget(limit, spent + body.tokens, reserved - body.reserved)
+            self._set_budget(seq, body.time, after)
+        step = Outcome("done", body, seq)
+        step.sends = body.sends
+        step.settle(body.ok, body.value, seq, body.time)
+        self._keep(body, step)
+
+    def _ask(self, seq: int, body: records.Ask) -> None:
+        step = Outcome("asked", body, seq)
+        step.sends = body.sends
+        self._keep(body, step)
+
+    def _keep(self, body: Any, step: Outcome) -> None:
+        env = self.messages.get(body.message)
+        if env is None:
+            return
+        if env.steps is None:
+            env.steps = {}
+        first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
+        step.chance = body.attempt if first is None else first.chance
+        if isinstance(old, Outcome) and old.attempt == step.attempt:
+            step.began, step.time_begun = old.began, old.time_begun
+            step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
+        env.steps[body.key] = step
+
+    def _answer(self, reply: Any, ok: bool, value: bytes, seq: int, time: int) -> None:
+        env = self.messages.get((reply[1], reply[2])) if reply[0] else None
+        step = env.steps.get(reply[3]) if env is not None and env.steps else None
+        if isinstance(step, Outcome) and step.phase != "done":
+            step.settle(ok, value, seq, time)
+
+    def _bury(self, seq: int, body: Any, dead: Dead, env: Envelope | None = None) -> None:
+        env = env or self.messages.pop((dead.seq, dead.index), None)
+        if env is not None and env.reply is not None:
+            value = self.codec.encode(crashed_ask(dead))
+            self._answer(env.reply, False, value, seq, body.time)
+
+    def _stall(self, seq: int, body: records.Stall) -> None:
+        cell = self.cell(body.actor)
+        cell.actor, cell.reason, cell.seq = None, body.reason, seq
+
+    def _cancel(self, seq: int, body: records.Cancel) -> None:
+        for id, _, _ in body.lives:
+            self.cell(id).reason = str(CANCELLED)
+        self._change_lives(seq, body)
+
+    def _verdict(self, seq: int, body: records.Verdict) -> None:
+        cell = self.cell(body.actor)
+        cell.seq = seq
+        self._change_lives(seq, body)
+        env = None if body.message is None else self.messages.get(body.message)
+        if env is not None and body.verdict == "forget":
+            env.steps = None
+            self.born.pop(cell.id, None)
+
+    def _restore(self, seq: int, body: records.Restore) -> None:
+        cell = self.cell(body.actor)
+        apply(cell.images, body.delta)  # type: ignore[arg-type]
+        cell.actor, cell.state_hash, cell.last = None, body.state_hash, seq
+
+    # --- messages
+
+    def _deliver(self, seq: int, body: Body) -> None:
+        author = sender_of(body, Send(0, b""))
+        for index, wire in enumerate(body.sends):
+            if len(wire) == 2:
+                env = Envelope(wire[0], wire[1], "", author)
+            else:
+                send = Send(*wire)
+                env = Envelope.read(seq, index, send, "", sender_of(body, send))
+                if env.dead is not None:
+                    self._bury(seq, body, Dead(seq, index, *env.dead, 0), env)
+                    continue
+                if env.due is not None or not env.to:
+                    continue  # when it is due, another record sends it
+            env.seq, env.index = seq, index
+            self.messages[seq, index] = env
+
+
+_EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
+    records.Run: Past._run, records.Open: Past._open, records.Fork: Past._fork,
+    records.Birth: Past._birth,
+    records.Turn: Past._turn, records.Crash: Past._crash, records.Intent: Past._intent,
+    records.Result: Past._result, records.Ask: Past._ask,
+    records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
+    records.Cancel: Past._cancel,
+}  # fmt: skip

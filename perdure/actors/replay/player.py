@@ -1,0 +1,297 @@
+"""Runs the recorded turns of a journal again, one after the other, and compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from perdure.actors.cell import Cell
+from perdure.actors.lifecycle import BRUTAL, starter
+from perdure.actors.refs import proxied
+from perdure.actors.replay.compare import Did, Difference, Intended, differences
+from perdure.actors.replay.loop import NeverWakes
+from perdure.actors.replay.past import Past
+from perdure.actors.replay.scene import Scene
+from perdure.actors.replay.stage import Stage
+from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.state import build, collect, restore, run_on_load, state_hash
+from perdure.actors.turns import settle
+from perdure.errors import Reject, UnknownActor, UnknownName
+from perdure.ledger import records
+from perdure.ledger.records import Lane, Life, Record, Send
+from perdure.mailbox.calls import PROXIED
+from perdure.mailbox.control import Kill, Start, Stop, read_reason
+from perdure.mailbox.control import crash as reason_of
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
+    from perdure.ledger.rows import ActorRow
+    from perdure.ledger.values import Codec
+
+Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
+"""(kind of turn, what to call, with what, how: async, def or nonblocking)."""
+
+
+class Player:
+    """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
+
+    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
+    `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        shown: Codec,
+        classes: dict[str, type[Actor]],
+        stored: Callable[[int], ActorRow | None],
+        only: str | None = None,
+    ) -> None:
+        self.past = Past(codec, classes, stored)
+        self.codec = codec
+        self._shown = shown
+        self._stage = Stage(self.past)
+        self._only = only  # the address of the one actor whose turns run
+
+    def scenes(self, journal: Iterable[Record]) -> Iterator[Scene]:
+        """Each turn as it has run again, up to and including the first that differs."""
+        for record in journal:
+            body = record.body
+            if isinstance(body, records.Turn | records.Crash):
+                scene = self._play(record.seq, body)
+                if scene is not None:
+                    yield scene
+                    if scene.differences:
+                        return
+            elif isinstance(body, records.Run):
+                self._stage.seed = body.seed
+            self.past.add(record)
+
+    def close(self) -> None:
+        """Let go of the event loop."""
+        self._stage.loop.close()
+
+    # --- one turn
+
+    def _play(self, seq: int, body: records.Turn | records.Crash) -> Scene | None:
+        cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
+        if env is None or (self._only is not None and cell.address != self._only):
+            return None
+        self.past.time, self.past.attempt = body.time - body.took, body.attempt
+        self.past.blobs.fresh.clear()
+        scene = Scene(seq, body, cell, env, self._shown)
+        try:
+            handler = self._handler(scene, env)
+        except UnknownActor as error:
+            scene.skipped = str(error)
+        except UnknownName as error:
+            scene.skipped = str(error)
+        except Exception as error:  # noqa: BLE001 - user code: its init, its migrate, its on_load
+            scene.error = error
+            self._compare_crash(scene)
+        else:
+            if handler is None:
+                return None
+            scene.kind = handler[0]
+            self._run(scene, env, handler)
+        return scene
+
+    def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
+        """What ran when the record was made; None if no code of an actor's did."""
+        cell, message = scene.cell, self.codec.decode(env.body)
+        if env.lane == Lane.USER:
+            actor = self._actor(cell)
+            if type(message) in PROXIED:
+                function, mode = proxied(actor, message)
+            else:
+                function, mode = actor.on_receive, actor.__declaration__.kind
+            return "receive", function, (message,), mode
+        if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
+            return None
+        if getattr(cell.cls, "__supervisor__", False):
+            if cell.life >= Life.STOPPED:
+                return None  # it was cancelled: it decides nothing
+            supervisor: Any = self._actor(cell)
+            return "control", supervisor.on_control, (message, self.past.time), "control"
+        if isinstance(message, Start):
+            return self._start(scene, message)
+        return self._stop(scene, message)
+
+    def _start(self, scene: Scene, message: Start) -> Handler | None:
+        cell = scene.cell
+        if message.incarnation != cell.incarnation or cell.life != Life.STARTING:
+            return None
+        scene.kind = "start"
+        cell.actor = None
+        actor = self._actor(cell)
+        hooks = actor.__declaration__.hooks
+        kinds = [hooks[hook] for hook in ("on_restart", "on_start") if hook in hooks]
+        mode = next((kind for kind in ("async", "def") if kind in kinds), "nonblocking")
+        reason = None if message.reason is None else str(message.reason)
+        return "start", starter(actor, mode), (reason,), mode
+
+    def _stop(self, scene: Scene, message: Stop) -> Handler | None:
+        cell = scene.cell
+        if message.incarnation != cell.incarnation or cell.life != Life.RUNNING:
+            return None
+        if not scene.is_crash and self._was_killed(scene.body):
+            return None
+        actor = self._actor(cell)
+        mode = actor.__declaration__.hooks.get("on_stop")
+        return None if mode is None else ("stop", actor.on_stop, (), mode)
+
+    def _was_killed(self, body: records.Turn | records.Crash) -> bool:
+        """Whether a stop took too long: then its hook did not come to its end."""
+        last: Any = self.codec.decode(Send(*body.sends[-1]).body) if body.sends else None
+        return last is not None and read_reason(str(last.reason)).kind == "killed"
+
+    def _actor(self, cell: Cell) -> Actor:
+        """The live object, kept from turn to turn as the kernel keeps it, or built anew."""
+        if cell.actor is not None:
+            return cell.actor
+        if cell.cls is None:
+            raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
+        decode = self.codec.decode
+        if cell.images:
+            actor = restore(cell.cls, cell.images, decode, cell.version)
+        else:
+            actor = build(cell.cls, decode(cell.init))
+        if "on_load" in actor.__declaration__.hooks:
+            run_on_load(actor)
+        cell.actor = actor
+        return actor
+
+    # --- running it
+
+    def _run(self, scene: Scene, env: Envelope, handler: Handler) -> None:
+        kind, function, args, mode = handler
+        cell, stage = scene.cell, self._stage
+        turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
+        turn.is_awaited = mode in ("async", "nonblocking")
+        self.past.unmet = dict(self.past.born.get(cell.id, {}))
+        actor = cell.actor
+        vars(actor)["_turn"] = turn
+        answer = None
+        try:
+            answer = self._call(turn, function, args, mode)
+        except NeverWakes:
+            turn.difference = turn.difference or self._never(turn)
+        except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
+            scene.error = error
+        finally:
+            vars(actor)["_turn"] = None
+            turn.open = False
+        if turn.difference is not None:
+            scene.differences = [turn.difference]
+        elif scene.error is not None and not isinstance(scene.error, Reject):
+            self._compare_crash(scene)
+        else:
+            self._compare(scene, turn, answer)
+        left_out = turn.left_out()
+        if left_out is not None and turn.difference is None:
+            at = len(scene.differences) if scene.error is not None else 0
+            scene.differences.insert(at, left_out)
+        self.past.unmet = {}
+
+    def _call(
+        self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
+    ) -> Any:
+        if turn.is_awaited:
+            return self._stage.loop.run(turn, _awaited(turn, function, args, mode))
+        answer = function(*args)
+        for asked in (turn.asks or {}).values():
+            asked.get()
+        return answer
+
+    def _never(self, turn: ReplayTurn) -> Difference:
+        steps = turn.envelope.steps or {}
+        open_ = [key for key in turn.asked if key in steps and steps[key].phase != "done"]
+        text = f"the handler waits for {', '.join(open_) or 'what no record brings'}"
+        return Difference("the end of the turn", type(turn.record).__name__.lower(), text)
+
+    # --- comparing
+
+    def _compare_crash(self, scene: Scene) -> None:
+        """A failed attempt must fail in the same words."""
+        reason = str(reason_of(scene.error)) if scene.error is not None else "none"
+        recorded = scene.body.reason if isinstance(scene.body, records.Crash) else "the turn closed"
+        if recorded != reason:
+            scene.differences = [Difference("how the turn ends", recorded, reason)]
+
+    def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
+        body, cell = scene.body, scene.cell
+        try:
+            did = self._did(scene, turn, answer)
+        except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
+            scene.error = error
+            self._compare_crash(scene)
+            return
+        if isinstance(body, records.Crash):
+            text = "the turn closes" if did.rejected is None else f"rejected: {did.rejected}"
+            scene.differences = [Difference("how the turn ends", body.reason, text)]
+            return
+        images = cell.images or {}
+        address, whole = self.past.address, self.past.blobs.whole
+        scene.differences = differences(
+            body, did, images, address, lambda data: self._shown.decode(whole(data))
+        )
+
+    def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
+        """What the turn did, as its record would say it."""
+        cell, env = scene.cell, turn.envelope
+        encode, error = self.codec.encode, scene.error
+        if error is not None:
+            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+            reply = (
+                None if env.reply is None else (env.reply, False, encode(("Reject", str(error))))
+            )
+            return Did((), cell.state_hash, self._sent(turn), reply, rejected=str(error))
+        actor: Any = cell.actor
+        delta = collect(actor, cell.images or {}, encode)
+        self.past.blobs.fresh |= actor.__marks__.large
+        actor.__marks__.large.clear()
+        reply = None
+        if env.reply is not None:
+            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
+        is_rare = turn.kind != "receive" or turn.stop_reason is not None
+        life = self._stage.lifecycle.life_after(turn) if is_rare else None
+        lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
+        return Did(
+            delta,
+            state_hash(cell.state_hash, delta),
+            self._sent(turn),
+            reply,
+            tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
+            turn.result,
+            None,
+            life,
+            tuple(lives),
+            tuple(turn.notes or ()),
+            tuple(turn.marks or ()),
+            tuple(turn.specs or ()),
+        )
+
+    def _sent(self, turn: ReplayTurn) -> list[Intended]:
+        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
+        return [
+            Intended(
+                env.dead[0] if env.dead else address(env.to),
+                small(env.body),
+                env.lane,
+                env.cost,
+                env.est,
+                None if env.due is None else (env.due, env.due + took),
+            )
+            for env in turn.out
+        ]
+
+
+async def _awaited(
+    turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
+) -> Any:
+    """A handler on the loop, and the steps that it began and left to themselves."""
+    answer = await function(*args) if mode == "async" else function(*args)
+    if turn.pending or turn.asks:
+        await settle(turn)
+    return answer

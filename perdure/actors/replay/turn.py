@@ -1,0 +1,140 @@
+"""A recorded turn that runs again: its verbs are those of any turn, its outcomes are recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, cast
+
+from perdure.actors.cell import Cell
+from perdure.actors.futures import Future
+from perdure.actors.replay.compare import Difference
+from perdure.actors.replay.outcome import Outcome
+from perdure.actors.turn import Turn
+from perdure.errors import InboxFull, StepCancelled
+from perdure.ids import Ref, resolve
+from perdure.ledger.records import Crash
+from perdure.ledger.records import Turn as TurnRecord
+from perdure.mailbox.envelope import Envelope
+
+if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
+    from perdure.actors.replay.stage import Stage
+
+_FULL = "InboxFull: "
+
+
+class CancelledStep(Future[Any]):
+    """A step that was cancelled with the last who awaited it: that comes again by itself."""
+
+    _awaiting = 0
+
+    def _suspend(self) -> Generator[Any, None, Any]:
+        self._awaiting += 1
+        try:
+            return (yield from super()._suspend())
+        except asyncio.CancelledError:
+            if self._awaiting == 1 and self._outcome is None:
+                self.set_exception(StepCancelled("StepCancelled", ""))
+                self.exception()  # it is seen: who waited was told by the cancellation itself
+            raise
+        finally:
+            self._awaiting -= 1
+
+
+class Diverged(BaseException):
+    """A handler does something else than what is recorded; unwinds it past `except Exception`."""
+
+
+class ReplayTurn(Turn):
+    """The `self._turn` of an actor whose recorded turn runs again."""
+
+    def __init__(
+        self, stage: Stage, cell: Cell, env: Envelope, kind: str, body: TurnRecord | Crash
+    ) -> None:
+        super().__init__(cast("Kernel", stage), cell, env, kind, True, body.time - body.took)
+        self.incarnation = body.incarnation
+        self.attempt = body.attempt
+        self.record = body
+        self.stage = stage
+        self.is_awaited = True  # its handler runs on the loop, where outcomes come later
+        self.asked: set[str] = set()
+        self.difference: Difference | None = None
+
+    @property
+    def budget(self) -> int | None:
+        steps = (self.envelope.steps or {}).values()
+        own = [cast("Outcome", step).began for step in steps if self.is_of_this(step)]
+        seq = min(own, default=self.stage.book.seq + 1)
+        return self.stage.book.budget_at(self.time_ns, seq).left
+
+    def tell(self, to: str | Ref, message: object, *args: Any) -> None:
+        reason = self.record.reason if isinstance(self.record, Crash) else ""
+        if reason.startswith(_FULL):  # how full an inbox was is no part of the journal
+            address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
+            if f"inbox of {address} " in reason:
+                raise InboxFull(reason.removeprefix(_FULL))
+        super().tell(to, message, *args)
+
+    def mark(self, name: str) -> None:
+        self._check()
+        self.is_rare = True
+        known = self.marks or []
+        self.marks = known if name in known else [*known, name]
+
+    # --- steps
+
+    def known(self, key: str) -> Outcome | None:
+        """What is recorded under a step key; the handler has come to it."""
+        self.asked.add(key)
+        step = self.envelope.steps.get(key) if self.envelope.steps else None
+        return step if isinstance(step, Outcome) else None
+
+    def is_of_this(self, step: Any) -> bool:
+        """Whether this try at the message began the step."""
+        mine = (self.incarnation, self.attempt)
+        return isinstance(step, Outcome) and step.attempt == mine and step.seq > self.cell.seq
+
+    def comes_later(self, step: Outcome) -> bool:
+        """Whether the outcome of a step came while this turn was going on."""
+        return step.seq > self.cell.seq and step.time >= self.time_ns
+
+    def give_back(self, step: Outcome, outcome: Future[Any]) -> Future[Any]:
+        """The outcome of a step, when it came."""
+        is_at_once = step.sends and step.seq == step.began  # an ask that its own record settles
+        if not self.is_awaited or is_at_once or not self.comes_later(step):
+            return outcome
+        self.stage.loop.not_before(step.time_begun)
+        error = outcome.exception()
+        if isinstance(error, StepCancelled):
+            return CancelledStep()
+        future: Future[Any] = Future()
+
+        def settle() -> None:
+            if error is None:
+                future.set(outcome.get())
+            else:
+                future.set_exception(error)
+
+        self.stage.loop.at(step.time, step.seq, settle)
+        return future
+
+    # --- divergence
+
+    def diverge(self, what: str, recorded: str, replayed: str) -> None:
+        """Note the first difference, and unwind the handler."""
+        if self.difference is None:
+            self.difference = Difference(what, recorded, replayed)
+        raise Diverged
+
+    def left_out(self) -> Difference | None:
+        """What this try did when it first ran, and the handler did not come to."""
+        for key, step in (self.envelope.steps or {}).items():
+            if key not in self.asked and self.is_of_this(step):
+                what = f"step {key} (record {step.seq})"
+                return Difference(what, "begun", "the handler does not come to it")
+        for address, cell in self.stage.book.unmet.items():
+            if cell.id > self.cell.seq:
+                what = f"the birth of {address} (record {cell.id})"
+                return Difference(what, f"a {cell.class_name}", "none")
+        return None

@@ -1,0 +1,157 @@
+"""A run replayed from its ledger: which code, how far, and what came of it."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perdure.actors.actor import Actor
+from perdure.actors.replay.player import Player
+from perdure.actors.replay.scene import Scene
+from perdure.errors import UsageError
+from perdure.ledger import records
+from perdure.ledger.keys import actor_key
+from perdure.ledger.messages import Names
+from perdure.ledger.records import Record
+from perdure.ledger.rows import ActorRow, unpack_row
+from perdure.ledger.values import Codec
+from perdure.runtime.code import actor_classes, load_code
+from perdure.runtime.document import shown
+from perdure.runtime.points import point
+from perdure.runtime.program import BUILT_IN, Program, namespaces
+from perdure.runtime.scenario import FILE_NAME
+from perdure.runtime.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The code that turns run again with: classes by name, messages, and what it was made of."""
+
+    classes: dict[str, type[Actor]]
+    names: Names
+    digest: bytes
+    path: Path | None
+
+    @classmethod
+    def of(cls, program: Program) -> Self:
+        """That of a program at hand."""
+        scenario = program.scenario
+        path = None if scenario is None else scenario.code
+        return cls(program.classes, program.names, program.code_hash, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """That of a Python file, or of the code beside a scenario's file."""
+        if path.is_dir():
+            path = path / FILE_NAME
+        if path.name.endswith(".toml"):
+            if not path.is_file():
+                raise UsageError(
+                    f"there is no code in {shown(path.parent)}: it has no {path.name}."
+                )
+            path = _named_in(path.read_text(encoding="utf-8"), path)
+        if not path.is_file():
+            raise UsageError(
+                f"there is no file {shown(path)}. Give the code of the run with --code FILE."
+            )
+        code = load_code(path)
+        classes = {**actor_classes(code), **BUILT_IN}
+        return cls(classes, Names.of(*namespaces(code)), code.digest, path)
+
+    @classmethod
+    def recorded(cls, header: records.Run) -> Self:
+        """That which a run's first record names, as it is today; the scenario may be gone."""
+        if not header.directory:
+            raise UsageError(
+                f"the run {header.scenario!r} was started from Python. Give the file that defines "
+                "its actors with --code FILE."
+            )
+        file = Path(header.directory)
+        return cls.load(_named_in(header.source, file))
+
+
+def _named_in(source: str, file: Path) -> Path:
+    """The code that the text of a scenario names."""
+    code = tomllib.loads(source).get("code")
+    if not isinstance(code, str):
+        raise UsageError(f"{shown(file)} names no code: all its actors are supervisors.")
+    return file.parent / code
+
+
+class Replay:
+    """The turns of a run, run again: `for scene in replay.scenes(): …`, then its counts.
+
+    `cast` is the code, `until` the point to stop at, as `point` reads it, `actor` the address of
+    the one actor whose turns run. Nothing outside the ledger is touched, but for what handlers
+    do past their verbs: that is what a difference shows.
+    """
+
+    def __init__(
+        self, view: View, cast: Cast, *, until: str | None = None, actor: str | None = None
+    ) -> None:
+        if actor is not None:
+            view.find(actor)
+        self.view = view
+        self.cast = cast
+        self.last = view.head.seq if until is None else point(view, until)
+        self.turns = self.crashes = self.decisions = 0
+        self.actors: set[int] = set()
+        self.skipped: Counter[str] = Counter()  # turns that were not run, by why
+        self.diverged: Scene | None = None
+        self.seq = 0  # how far it is
+        self.code_seq = 1  # the record that says which code was running
+        self.code_hash = view.run.code_hash
+        codec = Codec(cast.names)
+        codec.read_blob = view.store.blob
+        self._player = Player(codec, view.codec, cast.classes, self._row, actor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._player.close()
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether every turn ran again, and none differed."""
+        return self.diverged is None and not self.skipped
+
+    @property
+    def code_changed(self) -> bool:
+        """Whether the records come from other code than replays them, as far as it has come."""
+        return self.code_hash != self.cast.digest
+
+    def scenes(self) -> Iterator[Scene]:
+        """Each turn as it has run again, up to and including the first that differs."""
+        for scene in self._player.scenes(self._records()):
+            if scene.skipped:
+                self.skipped[scene.skipped] += 1
+            elif scene.differences:
+                self.diverged = scene
+            else:
+                self.actors.add(scene.cell.id)
+                self.crashes += scene.is_crash
+                self.decisions += scene.is_supervisor
+                self.turns += not scene.is_crash and not scene.is_supervisor
+            yield scene
+
+    def _records(self) -> Iterator[Record]:
+        for record in self.view.records(1, self.last):
+            self.seq = record.seq
+            if isinstance(record.body, records.Open | records.Fork):
+                self.code_seq, self.code_hash = record.seq, record.body.code_hash
+            yield record
+
+    def _row(self, id: int) -> ActorRow | None:
+        raw = self.view.store.get(actor_key(id))
+        return None if raw is None else unpack_row(ActorRow, raw)
