@@ -13,7 +13,6 @@ from perdure.limits import (
     DISK_FREE_BYTES_MIN,
     GROUP_AGE_SECONDS_MAX,
     GROUP_BYTES_MAX,
-    GROUP_RECORDS_BEHIND,
     GROUP_RECORDS_MAX,
 )
 
@@ -41,11 +40,6 @@ class Barrier:
 
     def close(self) -> None:
         self._committer.close()
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether turns should wait for the disk."""
-        return self.sealed > 0 and len(self.kernel.book.open.records) >= GROUP_RECORDS_BEHIND
 
     @property
     def is_clean(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
+from perdure.limits import GROUP_RECORDS_BEHIND
 from perdure.mailbox.estimates import Estimates
 from perdure.mailbox.index import cmu
 from perdure.mailbox.ready import ReadySet
@@ -96,9 +97,9 @@ class Dispatch:
             if self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue
-            barrier = self.kernel.barrier
-            if barrier.sealed and barrier.is_behind:
-                return None
+            kernel = self.kernel
+            if kernel.barrier.sealed and len(kernel.book.open.records) >= GROUP_RECORDS_BEHIND:
+                return None  # turns wait for the disk
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:
                 return None
@@ -238,7 +239,7 @@ class Dispatch:
                     kernel.loop.call_soon(self._relay)
                 try:
                     answer = await handler
-                    if turn.pending or turn.asks or turn.tasks:
+                    if turn.extras is not None:
                         await kernel.turns.settle(turn)
                 except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
                     await kernel.turns.fail(turn, error)

@@ -188,8 +188,6 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     """
     marks: Marks = actor.__marks__
     dirty = marks.dirty
-    if not dirty and not marks.opaque and not marks.owned:
-        return ()
     if len(dirty) == 1 and not marks.opaque and not marks.owned:
         (name,) = dirty
         value = actor.__dict__.get(name, _GONE)

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
@@ -17,15 +17,31 @@ from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
 from perdure.limits import BLOB_BYTES_MIN, NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
-from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
+from perdure.mailbox.envelope import Envelope, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
 if TYPE_CHECKING:
     from perdure.actors.cell import Cell
     from perdure.actors.kernel import Kernel
-    from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
+
+T = TypeVar("T")
+
+
+class Extra(Generic[T]):
+    """An attribute that is None for most turns: it takes no place in those, and no time."""
+
+    def __set_name__(self, owner: type[Turn], name: str) -> None:
+        self._name = name
+
+    def __get__(self, turn: Turn, owner: type[Turn]) -> T | None:
+        return None if turn.extras is None else turn.extras.get(self._name)
+
+    def __set__(self, turn: Turn, value: T | None) -> None:
+        if turn.extras is None:
+            turn.extras = {}
+        turn.extras[self._name] = value
 
 
 class Turn:
@@ -37,10 +53,9 @@ class Turn:
     """
 
     __slots__ = (
-        "_random", "artifacts", "asks", "attempt", "began_with", "cell", "ended", "envelope",
-        "incarnation", "index", "is_fenced", "is_rare", "kernel", "keys", "kind", "lent", "life",
-        "lives", "marks", "notes", "on_loop", "open", "out", "pending", "result", "specs",
-        "stop_reason", "task", "tasks", "time_ns", "waits",
+        "attempt", "began_with", "cell", "ended", "envelope", "extras", "incarnation", "index",
+        "is_fenced", "is_rare", "kernel", "kind", "lent", "on_loop", "open", "out", "task",
+        "time_ns", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -61,22 +76,24 @@ class Turn:
         self.ended = False  # its slot is free
         self.lent = False  # its slot serves others while it waits
         self.waits = 0  # kernel waits that it is in now
-        self.index = 0.0  # at dispatch
-        self.is_rare = kind != "receive"  # it does more than change state and tell
+        self.is_rare = is_rare = kind != "receive"  # it does more than change state and tell
+        self.index = 0.0 if is_rare else cell.index  # at dispatch
         self.task: Any = None  # of the runner that awaits its handler
-        self.tasks: dict[Any, str] | None = None  # that its handler started, with their branches
-        self.pending: list[Future[Any]] | None = None  # steps begun
-        self.asks: dict[ReplyTo, Wait[Any]] | None = None  # that it waits for, or could
-        self.keys: Keys | None = None  # of its steps
-        self.artifacts: list[tuple[Artifact, bytes]] | None = None
-        self.result: bytes | None = None
-        self.stop_reason: str | None = None
-        self.life: int | None = None  # what a supervisor's own life becomes
-        self.lives: list[tuple[int, int, int]] | None = None
-        self.notes: list[str] | None = None
-        self.marks: list[str] | None = None
-        self.specs: list[tuple[int, dict[str, Any], bytes]] | None = None
-        self._random: random.Random | None = None
+        self.extras: dict[str, Any] | None = None  # what few turns have
+
+    tasks = Extra["dict[Any, str]"]()  # that its handler started, with their branches
+    pending = Extra["list[Future[Any]]"]()  # steps begun
+    asks = Extra["dict[ReplyTo, Wait[Any]]"]()  # that it waits for, or could
+    keys = Extra["Keys"]()  # of its steps
+    artifacts = Extra["list[tuple[Artifact, bytes]]"]()
+    result = Extra[bytes]()
+    stop_reason = Extra[str]()
+    life = Extra[int]()  # what a supervisor's own life becomes
+    lives = Extra["list[tuple[int, int, int]]"]()
+    notes = Extra["list[str]"]()
+    marks = Extra["list[str]"]()
+    specs = Extra["list[tuple[int, dict[str, Any], bytes]]"]()
+    chance = Extra[random.Random]()
 
     # --- what it knows
 
@@ -97,13 +114,13 @@ class Turn:
 
     @property
     def random(self) -> random.Random:
-        if self._random is None:
+        if self.chance is None:
             env = self.envelope
             attempt = self._on_kernel(self.kernel.steps.chance)
             seed = f"{self.kernel.seed}/{self.cell.id}/{env.seq}.{env.index}/{attempt}"
             digest = blake2b(seed.encode(), digest_size=8).digest()
-            self._random = random.Random(int.from_bytes(digest, "big"))
-        return self._random
+            self.chance = random.Random(int.from_bytes(digest, "big"))
+        return self.chance
 
     def now(self) -> datetime:
         self._check()
@@ -132,8 +149,9 @@ class Turn:
         name = type(message).__name__
         id = book.names.get(address) or book.find(address)
         target = book.cells.get(id)
-        if target is not None and target.inbox and delay is None:
-            admit(address, len(target.inbox), kernel.pressure.hard_max)
+        inbox = None if target is None else target.inbox
+        if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:
+            admit(address, len(inbox), kernel.pressure.hard_max)
         is_plain = cost is None and qos is None and est is None and delay is None and id
         if is_plain and len(body) <= BLOB_BYTES_MIN:
             env = plain_envelope(id, body, name, self.cell.id)

@@ -55,7 +55,6 @@ class Turns:
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
         turn = self.open(cell, env, "receive", mode != "def")
-        turn.index = cell.index
         if mode == "async":
             return turn, handler(message)
         return self.run(turn, handler, (message,), mode)
