@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 CONTROL_FIRST = float("inf")
-TURNS_BETWEEN_BREATHS = 64  # turns in a row before other callbacks of the loop get a chance
+TURNS_BETWEEN_BREATHS = 128  # turns in a row before other callbacks of the loop get a chance
 RUNNING = int(Life.RUNNING)
 CHEAP_SECONDS = 0.002  # `def` turns expected to be shorter share one thread hop
 

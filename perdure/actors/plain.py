@@ -53,8 +53,7 @@ class Plain:
             hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        seq = book.append(TURN, fields)
-        cell.seq = cell.last = seq
+        cell.seq = cell.last = seq = book.append(TURN, fields)
         if delta:
             self.apply(cell, delta, hash_after)
         self._follow(turn)

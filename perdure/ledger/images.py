@@ -36,6 +36,7 @@ class Image(NamedTuple):
     weight: int = 0  # bytes of the operations
 
 
+_EMPTY_HASH = blake2b(digest_size=16)  # a copy costs half of what a new one does
 _new = tuple.__new__  # a call of the class costs three times as much
 
 
@@ -98,7 +99,9 @@ def state_hash(previous: bytes, delta: Delta) -> bytes:
     """
     if not delta:
         return previous
-    return blake2b(previous + pack_payload(delta), digest_size=16).digest()
+    hash = _EMPTY_HASH.copy()
+    hash.update(previous + pack_payload(delta))
+    return hash.digest()
 
 
 def _splice(value: list[Any], first: int, last: int, new: list[Any]) -> None:
