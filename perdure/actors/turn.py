@@ -17,12 +17,13 @@ from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
 from perdure.limits import BLOB_BYTES_MIN, NAME_BYTES_MAX, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
-from perdure.mailbox.envelope import Envelope, plain_envelope
+from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
 if TYPE_CHECKING:
     from perdure.actors.cell import Cell
     from perdure.actors.kernel import Kernel
+    from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
 
@@ -81,19 +82,19 @@ class Turn:
         self.task: Any = None  # of the runner that awaits its handler
         self.extras: dict[str, Any] | None = None  # what few turns have
 
-    tasks = Extra["dict[Any, str]"]()  # that its handler started, with their branches
-    pending = Extra["list[Future[Any]]"]()  # steps begun
-    asks = Extra["dict[ReplyTo, Wait[Any]]"]()  # that it waits for, or could
-    keys = Extra["Keys"]()  # of its steps
-    artifacts = Extra["list[tuple[Artifact, bytes]]"]()
-    result = Extra[bytes]()
-    stop_reason = Extra[str]()
-    life = Extra[int]()  # what a supervisor's own life becomes
-    lives = Extra["list[tuple[int, int, int]]"]()
-    notes = Extra["list[str]"]()
-    marks = Extra["list[str]"]()
-    specs = Extra["list[tuple[int, dict[str, Any], bytes]]"]()
-    chance = Extra[random.Random]()
+    tasks: Extra[dict[Any, str]] = Extra()  # that its handler started, with their branches
+    pending: Extra[list[Future[Any]]] = Extra()  # steps begun
+    asks: Extra[dict[ReplyTo, Wait[Any]]] = Extra()  # that it waits for, or could
+    keys: Extra[Keys] = Extra()  # of its steps
+    artifacts: Extra[list[tuple[Artifact, bytes]]] = Extra()
+    result: Extra[bytes] = Extra()
+    stop_reason: Extra[str] = Extra()
+    life: Extra[int] = Extra()  # what a supervisor's own life becomes
+    lives: Extra[list[tuple[int, int, int]]] = Extra()
+    notes: Extra[list[str]] = Extra()
+    marks: Extra[list[str]] = Extra()
+    specs: Extra[list[tuple[int, dict[str, Any], bytes]]] = Extra()
+    chance: Extra[random.Random] = Extra()
 
     # --- what it knows
 

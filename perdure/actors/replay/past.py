@@ -5,11 +5,11 @@ It holds live actors and pending messages, never what is over: memory does not g
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.replay.budgets import Budgets
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.referred import Referred
 from perdure.actors.state import apply, compact
@@ -20,7 +20,6 @@ from perdure.ledger.images import state_hash
 from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
 from perdure.ledger.rows import ActorRow
-from perdure.limits import REPLAY_BUDGETS_MAX
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
@@ -55,8 +54,7 @@ class Past:
         self.messages: dict[Id, Envelope] = {}  # that wait in an inbox
         self.born: dict[int, dict[str, Cell]] = {}  # by whose turn under way it was
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
-        self.budget = Budget(None)
-        self.budgets: deque[tuple[int, int, Budget]] = deque(maxlen=REPLAY_BUDGETS_MAX)
+        self.budgets = Budgets()
         self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
 
@@ -91,13 +89,6 @@ class Past:
         step.chance = self.attempt if first is None else first.chance
         env.steps[key] = step
 
-    def budget_at(self, time: int, seq: int) -> Budget:
-        """The budget of a turn that began at ledger time `time` and before record `seq`."""
-        for at, when, budget in reversed(self.budgets):
-            if when <= time and at < seq:
-                return budget
-        return self.budgets[0][2] if self.budgets else self.budget
-
     # --- records
 
     def add(self, record: Record) -> None:
@@ -111,11 +102,7 @@ class Past:
             self._deliver(seq, body)
 
     def _run(self, seq: int, body: records.Run) -> None:
-        self._set_budget(seq, body.time, Budget(body.tokens_limit))
-
-    def _set_budget(self, seq: int, time: int, budget: Budget) -> None:
-        self.budget = budget
-        self.budgets.append((seq, time, budget))
+        self.budgets.change(seq, body.time, Budget(body.tokens_limit))
 
     def _open(self, seq: int, body: records.Open | records.Fork) -> None:
         """A process died: its objects are gone, and the turns that it was at."""
@@ -213,15 +200,15 @@ class Past:
 
     def _intent(self, seq: int, body: records.Intent) -> None:
         if body.tokens:
-            after = self.budget._replace(reserved=self.budget.reserved + body.tokens)
-            self._set_budget(seq, body.time, after)
+            after = self.budgets.now._replace(reserved=self.budgets.now.reserved + body.tokens)
+            self.budgets.change(seq, body.time, after)
         self._keep(body, Outcome("intent", body, seq))
 
     def _result(self, seq: int, body: records.Result) -> None:
         if body.reserved or body.tokens:
-            limit, spent, reserved = self.budget
+            limit, spent, reserved = self.budgets.now
             after = Budget(limit, spent + body.tokens, reserved - body.reserved)
-            self._set_budget(seq, body.time, after)
+            self.budgets.change(seq, body.time, after)
         step = Outcome("done", body, seq)
         step.sends = body.sends
         step.settle(body.ok, body.value, seq, body.time)

@@ -66,7 +66,7 @@ class ReplayTurn(Turn):
         steps = (self.envelope.steps or {}).values()
         own = [cast("Outcome", step).began for step in steps if self.is_of_this(step)]
         seq = min(own, default=self.stage.book.seq + 1)
-        return self.stage.book.budget_at(self.time_ns, seq).left
+        return self.stage.book.budgets.at(self.time_ns, seq).left
 
     def tell(self, to: str | Ref, message: object, *args: Any) -> None:
         reason = self.record.reason if isinstance(self.record, Crash) else ""
