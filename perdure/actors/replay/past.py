@@ -89,6 +89,11 @@ class Past:
         step.chance = self.attempt if first is None else first.chance
         env.steps[key] = step
 
+    @property
+    def budget(self) -> Budget:
+        """The run's budget after the records so far."""
+        return self.budgets.now
+
     # --- records
 
     def add(self, record: Record) -> None:
@@ -200,13 +205,13 @@ class Past:
 
     def _intent(self, seq: int, body: records.Intent) -> None:
         if body.tokens:
-            after = self.budgets.now._replace(reserved=self.budgets.now.reserved + body.tokens)
+            after = self.budget._replace(reserved=self.budget.reserved + body.tokens)
             self.budgets.change(seq, body.time, after)
         self._keep(body, Outcome("intent", body, seq))
 
     def _result(self, seq: int, body: records.Result) -> None:
         if body.reserved or body.tokens:
-            limit, spent, reserved = self.budgets.now
+            limit, spent, reserved = self.budget
             after = Budget(limit, spent + body.tokens, reserved - body.reserved)
             self.budgets.change(seq, body.time, after)
         step = Outcome("done", body, seq)
