@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,7 @@ class Cast:
     names: Names
     digest: bytes
     path: Path | None
+    is_recorded: bool = False  # it is what records name: they may name another from a fork on
 
     @classmethod
     def of(cls, program: Program) -> Self:
@@ -65,14 +66,20 @@ class Cast:
 
     @classmethod
     def recorded(cls, header: records.Run) -> Self:
-        """That which a run's first record names, as it is today; the scenario may be gone."""
+        """That which a run's records name, as it is today; the scenario may be gone."""
         if not header.directory:
             raise UsageError(
                 f"the run {header.scenario!r} was started from Python. Give the file that defines "
                 "its actors with --code FILE."
             )
         file = Path(header.directory)
-        return cls.load(_named_in(header.source, file))
+        return replace(cls.load(_named_in(header.source, file)), is_recorded=True)
+
+    def since(self, fork: records.Fork) -> Self | None:
+        """That which a fork goes on with, if it is another and this one was not asked for."""
+        if not self.is_recorded or fork.code is None:
+            return None
+        return replace(self.load(Path(fork.code)), is_recorded=True)
 
 
 def _named_in(source: str, file: Path) -> Path:
@@ -83,10 +90,16 @@ def _named_in(source: str, file: Path) -> Path:
     return file.parent / code
 
 
+def _begun_with(view: View) -> bytes:
+    """The hash of the code of a run's first record: a fork's own is not that of its parent."""
+    header = next(iter(view.records(1, 1))).body
+    return header.code_hash if isinstance(header, records.Run) else view.run.code_hash
+
+
 class Replay:
     """The turns of a run, run again: `for scene in replay.scenes(): …`, then its counts.
 
-    `cast` is the code, `until` the point to stop at, as `point` reads it, `actor` the address of
+    `cast` is the code to begin with, `until` the point to stop at, as `point` reads it, `actor` the address of
     the one actor whose turns run. Nothing outside the ledger is touched, but for what handlers
     do past their verbs: that is what a difference shows.
     """
@@ -105,10 +118,8 @@ class Replay:
         self.diverged: Scene | None = None
         self.seq = 0  # how far it is
         self.code_seq = 1  # the record that says which code was running
-        self.code_hash = view.run.code_hash
-        codec = Codec(cast.names)
-        codec.read_blob = view.store.blob
-        self._player = Player(codec, view.codec, cast.classes, self._row, actor)
+        self.code_hash = _begun_with(view)
+        self._player = Player(self._codec(), view.codec, cast.classes, self._row, actor)
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +162,15 @@ class Replay:
             if isinstance(record.body, records.Open | records.Fork):
                 self.code_seq, self.code_hash = record.seq, record.body.code_hash
             yield record
+            later = self.cast.since(record.body) if isinstance(record.body, records.Fork) else None
+            if later is not None:  # the record is past: what comes next is the fork's
+                self.cast = later
+                self._player.go_on_with(self._codec(), later.classes)
+
+    def _codec(self) -> Codec:
+        codec = Codec(self.cast.names)
+        codec.read_blob = self.view.store.blob
+        return codec
 
     def _row(self, id: int) -> ActorRow | None:
         raw = self.view.store.get(actor_key(id))

@@ -58,6 +58,12 @@ class Past:
         self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
 
+    def recast(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
+        """Go on with other code: a fork's."""
+        self.codec, self.classes = codec, classes
+        for cell in self.cells.values():
+            cell.cls, cell.actor = classes.get(cell.class_name), None
+
     # --- what a book offers
 
     def cell(self, id: int) -> Cell:

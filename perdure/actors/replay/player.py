@@ -68,6 +68,11 @@ class Player:
                 self._stage.seed = body.seed
             self.past.add(record)
 
+    def go_on_with(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
+        """From here on, run turns with other code. No object is kept."""
+        self.codec = codec
+        self.past.recast(codec, classes)
+
     def close(self) -> None:
         """Let go of the event loop."""
         self._stage.loop.close()
