@@ -19,6 +19,15 @@ def marked(turn: Turn, name: str) -> list[str]:
 
     Raises `UsageError` for what cannot be a name, `Refused` for more marks than there may be.
     """
+    marks = one_more(turn, name)
+    store, id = turn.kernel.book.store, turn.cell.id
+    if store.get(mark_key(id, name)) is None:
+        check_room(turn, sum(1 for _ in store.scan(mark_prefix(id), limit=ACTOR_MARKS_MAX)))
+    return marks
+
+
+def one_more(turn: Turn, name: str) -> list[str]:
+    """The marks of a turn with that of this name, if a turn may have so many."""
     if check_name(name).isdecimal():
         raise UsageError(f"mark({name!r}): a number would be taken for a record's. Use a word.")
     marks = [*(turn.marks or ()), *(() if name in (turn.marks or ()) else (name,))]
@@ -27,15 +36,16 @@ def marked(turn: Turn, name: str) -> list[str]:
             f"the turn of {turn.cell.address} sets more than {TURN_MARKS_MAX} marks. "
             "They all name one point: set fewer."
         )
-    store, id = turn.kernel.book.store, turn.cell.id
-    if store.get(mark_key(id, name)) is None:
-        known = sum(1 for _ in store.scan(mark_prefix(id), limit=ACTOR_MARKS_MAX))
-        if known >= ACTOR_MARKS_MAX:
-            raise Refused(
-                f"{turn.cell.address} has {known:,} marks, and {ACTOR_MARKS_MAX:,} is the most. "
-                "Set one of an old name: it moves."
-            )
     return marks
+
+
+def check_room(turn: Turn, known: int) -> None:
+    """Raise `Refused` if the actor of a turn, with that many marks, can have no other one."""
+    if known >= ACTOR_MARKS_MAX:
+        raise Refused(
+            f"{turn.cell.address} has {known:,} marks, and {ACTOR_MARKS_MAX:,} is the most. "
+            "Set one of an old name: it moves."
+        )
 
 
 def keep_marks(book: Book, turn: Turn, seq: int) -> None:

@@ -54,6 +54,7 @@ class Past:
         self.messages: dict[Id, Envelope] = {}  # that wait in an inbox
         self.born: dict[int, dict[str, Cell]] = {}  # by whose turn under way it was
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
+        self.marks: dict[int, set[str]] = {}  # names, by actor
         self.budgets = Budgets()
         self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
@@ -155,6 +156,8 @@ class Past:
         if body.rejected is not None:
             cell.actor = None  # what the handler changed in memory was never committed
         cell.last = seq
+        if body.marks:
+            self.marks.setdefault(cell.id, set()).update(body.marks)
         for id, spec, init in body.specs:
             child = self.cell(id)
             child.spec, child.init = spec, init
@@ -207,6 +210,7 @@ class Past:
             del self.names[cell.address]
         self.below.get(cell.parent, {}).pop(cell.id, None)
         self.cells.pop(cell.id, None)
+        self.marks.pop(cell.id, None)
         self.born.pop(cell.id, None)
 
     def _intent(self, seq: int, body: records.Intent) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from perdure.actors.cell import Cell
 from perdure.actors.futures import Future
+from perdure.actors.marking import check_room, one_more
 from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.turn import Turn
@@ -79,8 +80,10 @@ class ReplayTurn(Turn):
     def mark(self, name: str) -> None:
         self._check()
         self.is_rare = True
-        known = self.marks or []
-        self.marks = known if name in known else [*known, name]
+        marks, known = one_more(self, name), self.stage.book.marks.get(self.cell.id, ())
+        if name not in known:
+            check_room(self, len(known))
+        self.marks = marks
 
     # --- steps
 
@@ -96,8 +99,12 @@ class ReplayTurn(Turn):
         return isinstance(step, Outcome) and step.attempt == mine and step.seq > self.cell.seq
 
     def comes_later(self, step: Outcome) -> bool:
-        """Whether the outcome of a step came while this turn was going on."""
-        return step.seq > self.cell.seq and step.time >= self.time_ns
+        """Whether the outcome of a step came while this turn was going on.
+
+        One of the instant at which the turn began anew is what it had been suspended for.
+        """
+        is_after = (step.time, step.time_begun) >= (self.time_ns, self.time_ns)
+        return step.seq > self.cell.seq and is_after
 
     def give_back(self, step: Outcome, outcome: Future[Any]) -> Future[Any]:
         """The outcome of a step, when it came."""

@@ -345,3 +345,21 @@ def test_memory_holds_what_is_live_and_pending_not_what_is_past() -> None:
         past = replay._player.past
         assert (len(past.cells), len(past.messages)) == (2, 0)
         assert past.born == {}
+
+
+def test_an_ask_whose_answer_nobody_awaits_times_out_without_a_word_when_the_turn_begins_anew() -> (
+    None
+):
+    class Silent(Actor, name="tests.replay.silent"):
+        async def on_receive(self, message: str) -> None:
+            await self.sleep(1e6)
+
+    class Hoping(Actor, name="tests.replay.hoping"):
+        async def on_receive(self, message: str) -> None:
+            self.ask("/r/silent", message, timeout=3_600.0)
+
+    tree, store = program(Child("a", Hoping), Child("silent", Silent)), MemoryStore()
+    with running(tree, store) as run:
+        run.tell("/r/a", "anybody?").get(timeout=SECONDS)
+        settle(run)
+    assert_identical(tree, store)
