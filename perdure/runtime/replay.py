@@ -99,9 +99,9 @@ def _begun_with(view: View) -> bytes:
 class Replay:
     """The turns of a run, run again: `for scene in replay.scenes(): …`, then its counts.
 
-    `cast` is the code to begin with, `until` the point to stop at, as `point` reads it, `actor` the address of
-    the one actor whose turns run. Nothing outside the ledger is touched, but for what handlers
-    do past their verbs: that is what a difference shows.
+    `cast` is the code to begin with, `until` the point to stop at, as `point` reads it, `actor`
+    the address of the one actor whose turns run. Nothing outside the ledger is touched, but for
+    what handlers do past their verbs: that is what a difference shows.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from perdure.caps.budget import Budget
+from perdure.ledger import records
 from perdure.limits import REPLAY_BUDGETS_MAX
 
 
@@ -19,6 +20,20 @@ class Budgets:
         """Record `seq`, of ledger time `time`, left this much."""
         self.now = budget
         self._past.append((seq, time, budget))
+
+    def reserve(self, seq: int, body: records.Intent) -> None:
+        """An intent put this much aside."""
+        if body.tokens:
+            after = self.now._replace(reserved=self.now.reserved + body.tokens)
+            self.change(seq, body.time, after)
+
+    def settle(self, seq: int, body: records.Result) -> None:
+        """A result came to this much."""
+        if body.reserved or body.tokens:
+            limit, spent, reserved = self.now
+            self.change(
+                seq, body.time, Budget(limit, spent + body.tokens, reserved - body.reserved)
+            )
 
     def at(self, time: int, seq: int) -> Budget:
         """The budget of a turn that began at ledger time `time` and before record `seq`."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from perdure.ids import KERNEL_ID
 from perdure.ledger.images import Delta, Image, apply, materialise
-from perdure.ledger.records import Lane, Life, Send, Turn
+from perdure.ledger.records import Crash, Lane, Life, Send, Turn
 
 Decode = Callable[[bytes], Any]
 NONE = "none"
@@ -63,7 +63,7 @@ def differences(
         found += _fields(images, body.delta, did.delta, decode)
     elif did.state_hash != body.state_hash:
         found.append(Difference("state hash", body.state_hash.hex(), did.state_hash.hex()))
-    found += _sends(body, did.sends, address, decode)
+    found += sent(body, did.sends, address, decode)
     for name in FIELDS:
         recorded, replayed = getattr(body, name), getattr(did, name)
         if recorded != replayed and (recorded or replayed):
@@ -109,8 +109,8 @@ def _value(image: Image | None, decode: Decode) -> str:
 # --- messages
 
 
-def _sends(
-    body: Turn, sends: Sequence[Intended], address: Callable[[int], str], decode: Decode
+def sent(
+    body: Turn | Crash, sends: Sequence[Intended], address: Callable[[int], str], decode: Decode
 ) -> list[Difference]:
     """The first message that differs; notices, which the kernel adds, are no part of a turn."""
     recorded = [send for send in (Send(*wire) for wire in body.sends) if send.sender != KERNEL_ID]

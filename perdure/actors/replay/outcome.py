@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.actors.cell import Step
+from perdure.mailbox.envelope import Envelope
 
 
 class Outcome(Step):
@@ -23,3 +24,15 @@ class Outcome(Step):
     def settle(self, ok: bool, value: bytes, seq: int, time: int) -> None:
         """It ended so."""
         self.phase, self.ok, self.value, self.seq, self.time = "done", ok, value, seq, time
+
+
+def keep(env: Envelope, body: Any, step: Outcome) -> None:
+    """Have it be the step of its key; what the same try knew of it before stays."""
+    if env.steps is None:
+        env.steps = {}
+    first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
+    step.chance = body.attempt if first is None else first.chance
+    if isinstance(old, Outcome) and old.attempt == step.attempt:
+        step.began, step.time_begun = old.began, old.time_begun
+        step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
+    env.steps[body.key] = step

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.replay.births import Births
 from perdure.actors.replay.budgets import Budgets
-from perdure.actors.replay.outcome import Outcome
+from perdure.actors.replay.outcome import Outcome, keep
+from perdure.actors.replay.reasons import why_down
 from perdure.actors.replay.referred import Referred
 from perdure.actors.state import apply, compact
 from perdure.caps.budget import Budget
@@ -52,7 +54,7 @@ class Past:
         self.names: dict[str, int] = {}
         self.below: dict[int, dict[int, None]] = {}  # children by supervisor, in order of birth
         self.messages: dict[Id, Envelope] = {}  # that wait in an inbox
-        self.born: dict[int, dict[str, Cell]] = {}  # by whose turn under way it was
+        self.births = Births()  # in turns under way
         self.unmet: dict[str, Cell] = {}  # births that the turn now run has not come to
         self.marks: dict[int, set[str]] = {}  # names, by actor
         self.budgets = Budgets()
@@ -139,11 +141,12 @@ class Past:
         if body.parent:
             above = self.cell(body.parent)
             by = above.parent if "parent" in above.spec else body.parent  # a spawned one's parent
-            self.born.setdefault(by, {})[body.address] = cell
+            self.births.add(by, cell, None if body.step is None else body.step[1:3])
 
     def _turn(self, seq: int, body: records.Turn) -> None:
         cell = self.cell(body.actor)
-        self._consume(cell, seq, body.message)
+        if self._consume(cell, seq, body.message) == Lane.USER:
+            cell.attempts = 0
         if body.delta:
             apply(cell.images, body.delta)  # type: ignore[arg-type]
             cell.state_hash = state_hash(cell.state_hash, body.delta)
@@ -163,7 +166,7 @@ class Past:
             child.spec, child.init = spec, init
         if body.life is not None:
             cell.change_life(body.life)
-            cell.reason = self._reason(body) or cell.reason
+            cell.reason = why_down(body, self.codec) or cell.reason
         self._change_lives(seq, body)
         if body.answer is not None:
             reply, ok, value = body.answer
@@ -176,23 +179,18 @@ class Past:
         if env is not None and env.lane == Lane.CONTROL:
             self._consume(cell, seq, body.message)
         elif any((row[0], row[1]) == body.message for row in body.dead):
-            self.born.pop(cell.id, None)
+            self.births.over(cell.id, body.message)
+            cell.attempts = 0
+        else:
+            cell.attempts += 1
         self._change_lives(seq, body)
 
-    def _consume(self, cell: Cell, seq: int, id: Id) -> None:
-        self.messages.pop(id, None)
-        self.born.pop(cell.id, None)
+    def _consume(self, cell: Cell, seq: int, id: Id) -> int | None:
+        """A message is over; returns its lane."""
+        env = self.messages.pop(id, None)
+        self.births.over(cell.id, id)
         cell.seq = seq  # the next attempt begins after it
-
-    def _reason(self, body: records.Turn) -> str:
-        """Why the actor of a turn is down, as it tells its supervisor."""
-        for wire in reversed(body.sends):
-            send = Send(*wire)
-            if send.lane == Lane.CONTROL:
-                message = self.codec.decode(send.body)
-                if getattr(message, "child", None) == body.actor and hasattr(message, "reason"):
-                    return str(message.reason)
-        return ""
+        return None if env is None else env.lane
 
     def _change_lives(self, seq: int, body: Any) -> None:
         for row in body.dead:
@@ -201,7 +199,7 @@ class Past:
             cell = self.cell(id)
             cell.life, cell.incarnation = life, incarnation
             if life in (Life.STOPPED, Life.ENDED):
-                cell.actor = None
+                cell.actor, cell.attempts = None, 0
             if life == Life.ENDED:
                 self._end(cell)
 
@@ -211,19 +209,16 @@ class Past:
         self.below.get(cell.parent, {}).pop(cell.id, None)
         self.cells.pop(cell.id, None)
         self.marks.pop(cell.id, None)
-        self.born.pop(cell.id, None)
+        self.births.ended(cell.id)
 
     def _intent(self, seq: int, body: records.Intent) -> None:
-        if body.tokens:
-            after = self.budget._replace(reserved=self.budget.reserved + body.tokens)
-            self.budgets.change(seq, body.time, after)
+        self.budgets.reserve(seq, body)
         self._keep(body, Outcome("intent", body, seq))
 
     def _result(self, seq: int, body: records.Result) -> None:
-        if body.reserved or body.tokens:
-            limit, spent, reserved = self.budget
-            after = Budget(limit, spent + body.tokens, reserved - body.reserved)
-            self.budgets.change(seq, body.time, after)
+        self.budgets.settle(seq, body)
+        if body.ok:
+            self.cell(body.actor).attempts = 0  # a newly journaled result is progress
         step = Outcome("done", body, seq)
         step.sends = body.sends
         step.settle(body.ok, body.value, seq, body.time)
@@ -236,16 +231,8 @@ class Past:
 
     def _keep(self, body: Any, step: Outcome) -> None:
         env = self.messages.get(body.message)
-        if env is None:
-            return
-        if env.steps is None:
-            env.steps = {}
-        first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
-        step.chance = body.attempt if first is None else first.chance
-        if isinstance(old, Outcome) and old.attempt == step.attempt:
-            step.began, step.time_begun = old.began, old.time_begun
-            step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
-        env.steps[body.key] = step
+        if env is not None:
+            keep(env, body, step)
 
     def _answer(self, reply: Any, ok: bool, value: bytes, seq: int, time: int) -> None:
         env = self.messages.get((reply[1], reply[2])) if reply[0] else None
@@ -271,11 +258,13 @@ class Past:
     def _verdict(self, seq: int, body: records.Verdict) -> None:
         cell = self.cell(body.actor)
         cell.seq = seq
+        cell.attempts = cell.attempts if body.verdict == "again" else 0
         self._change_lives(seq, body)
         env = None if body.message is None else self.messages.get(body.message)
         if env is not None and body.verdict == "forget":
             env.steps = None
-            self.born.pop(cell.id, None)
+        if body.message is not None and body.verdict in ("forget", "dead"):
+            self.births.over(cell.id, body.message)
 
     def _restore(self, seq: int, body: records.Restore) -> None:
         cell = self.cell(body.actor)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, starter
 from perdure.actors.refs import proxied
-from perdure.actors.replay.compare import Did, Difference, Intended, differences
+from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
+from perdure.actors.replay.falls import fallen
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
@@ -20,7 +21,7 @@ from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record, Send
 from perdure.mailbox.calls import PROXIED
-from perdure.mailbox.control import Kill, Start, Stop, read_reason
+from perdure.mailbox.control import Kill, Reason, Start, Stop, read_reason
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
 
@@ -142,6 +143,7 @@ class Player:
             return None
         if not scene.is_crash and self._was_killed(scene.body):
             return None
+        scene.kind = "stop"
         actor = self._actor(cell)
         mode = actor.__declaration__.hooks.get("on_stop")
         return None if mode is None else ("stop", actor.on_stop, (), mode)
@@ -174,14 +176,14 @@ class Player:
         cell, stage = scene.cell, self._stage
         turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
         turn.is_awaited = mode in ("async", "nonblocking")
-        self.past.unmet = dict(self.past.born.get(cell.id, {}))
+        self.past.unmet = self.past.births.of(cell.id, (env.seq, env.index))
         actor = cell.actor
         vars(actor)["_turn"] = turn
         answer = None
         try:
             answer = self._call(turn, function, args, mode)
         except NeverWakes:
-            turn.difference = turn.difference or self._never(turn)
+            turn.difference = turn.difference or turn.never()
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             scene.error = error
         finally:
@@ -209,20 +211,17 @@ class Player:
             asked.get()
         return answer
 
-    def _never(self, turn: ReplayTurn) -> Difference:
-        steps = turn.envelope.steps or {}
-        open_ = [key for key in turn.asked if key in steps and steps[key].phase != "done"]
-        text = f"the handler waits for {', '.join(open_) or 'what no record brings'}"
-        return Difference("the end of the turn", type(turn.record).__name__.lower(), text)
-
     # --- comparing
 
     def _compare_crash(self, scene: Scene) -> None:
-        """A failed attempt must fail in the same words."""
-        reason = str(reason_of(scene.error)) if scene.error is not None else "none"
-        recorded = scene.body.reason if isinstance(scene.body, records.Crash) else "the turn closed"
-        if recorded != reason:
-            scene.differences = [Difference("how the turn ends", recorded, reason)]
+        """A failed attempt must fail in the same words, and lead to the same."""
+        body, reason = scene.body, reason_of(scene.error) if scene.error is not None else NONE
+        recorded = body.reason if isinstance(body, records.Crash) else "the turn closed"
+        if recorded != str(reason):
+            scene.differences = [Difference("how the turn ends", recorded, str(reason))]
+        elif isinstance(body, records.Crash) and isinstance(reason, Reason):
+            turn = ReplayTurn(self._stage, scene.cell, scene.envelope, scene.kind, body)
+            scene.differences = fallen(turn, body, reason, self._shown.decode)
 
     def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
         body, cell = scene.body, scene.cell
@@ -248,10 +247,9 @@ class Player:
         encode, error = self.codec.encode, scene.error
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            reply = (
-                None if env.reply is None else (env.reply, False, encode(("Reject", str(error))))
-            )
-            return Did((), cell.state_hash, self._sent(turn), reply, rejected=str(error))
+            text = str(error)
+            reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
+            return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
         actor: Any = cell.actor
         delta = collect(actor, cell.images or {}, encode)
         self.past.blobs.fresh |= actor.__marks__.large

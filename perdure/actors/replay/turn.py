@@ -134,6 +134,13 @@ class ReplayTurn(Turn):
             self.difference = Difference(what, recorded, replayed)
         raise Diverged
 
+    def never(self) -> Difference:
+        """What a handler waits for that does not end, in words."""
+        steps = self.envelope.steps or {}
+        open_ = [key for key in self.asked if key in steps and steps[key].phase != "done"]
+        text = f"the handler waits for {', '.join(open_) or 'what no record brings'}"
+        return Difference("the end of the turn", type(self.record).__name__.lower(), text)
+
     def left_out(self) -> Difference | None:
         """What this try did when it first ran, and the handler did not come to."""
         for key, step in (self.envelope.steps or {}).items():

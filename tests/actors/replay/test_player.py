@@ -344,7 +344,7 @@ def test_memory_holds_what_is_live_and_pending_not_what_is_past() -> None:
         assert sum(1 for _ in replay.scenes()) > 500
         past = replay._player.past
         assert (len(past.cells), len(past.messages)) == (2, 0)
-        assert past.born == {}
+        assert past.births.of(3, (0, 0)) == past.births.of(5, (0, 0)) == {}
 
 
 def test_an_ask_whose_answer_nobody_awaits_times_out_without_a_word_when_the_turn_begins_anew() -> (
