@@ -32,7 +32,8 @@ class Last:
                 say(line)
             if self._replay.code_changed:
                 seq = self._replay.code_seq
-                say(labelled("note", f"record {seq} began a process with other code than this", 2))
+                began = "made this a fork" if self._replay.is_forked_at(seq) else "began a process"
+                say(labelled("note", f"record {seq} {began} with other code than this", 2))
         elif self._crash is not None:
             for line in crash_lines(self._crash, self._state):
                 say(line)

@@ -74,6 +74,8 @@ def _begin(replay: Replay, name: str) -> None:
     )
     if replay.code_changed:
         say(labelled("code", paint("is not what this run began with: it may diverge", "yellow")))
+    for seq, later in replay.codes_of_forks():
+        say(labelled("code", f"from record {seq:,} on, as of a fork: {shown(later)}"))
 
 
 def _through(replay: Replay, as_json: bool) -> None:

@@ -96,6 +96,16 @@ def _begun_with(view: View) -> bytes:
     return header.code_hash if isinstance(header, records.Run) else view.run.code_hash
 
 
+def _forks(view: View, last: int) -> Iterator[tuple[int, records.Fork]]:
+    """The records up to `last` that made forks, oldest first."""
+    row = view.lineage.fork
+    for at, _ in () if row is None else row.pasts:
+        if at < last:
+            body = next(iter(view.records(at + 1, at + 1))).body
+            if isinstance(body, records.Fork):
+                yield at + 1, body
+
+
 class Replay:
     """The turns of a run, run again: `for scene in replay.scenes(): …`, then its counts.
 
@@ -119,6 +129,7 @@ class Replay:
         self.seq = 0  # how far it is
         self.code_seq = 1  # the record that says which code was running
         self.code_hash = _begun_with(view)
+        self._forks = list(_forks(view, self.last))
         self._player = Player(self._codec(), view.codec, cast.classes, self._row, actor)
 
     def __enter__(self) -> Self:
@@ -141,6 +152,16 @@ class Replay:
     def code_changed(self) -> bool:
         """Whether the records come from other code than replays them, as far as it has come."""
         return self.code_hash != self.cast.digest
+
+    def is_forked_at(self, seq: int) -> bool:
+        """Whether that record is the one that made a fork of this."""
+        return any(seq == at for at, _ in self._forks)
+
+    def codes_of_forks(self) -> list[tuple[int, Path]]:
+        """The records from which on it goes on with other code by itself, each with that code."""
+        if not self.cast.is_recorded:
+            return []
+        return [(seq, Path(fork.code)) for seq, fork in self._forks if fork.code is not None]
 
     def scenes(self) -> Iterator[Scene]:
         """Each turn as it has run again, up to and including the first that differs."""
