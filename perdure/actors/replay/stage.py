@@ -131,9 +131,7 @@ class RecordedSteps(Steps):
         asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
         step = turn.known(asked.key)
         if step is None:
-            _stage(self.kernel).book.budget.reserve(
-                tool.price(args, kwargs)
-            )  # refused, perhaps
+            _stage(self.kernel).book.budget.reserve(tool.price(args, kwargs))  # refused, perhaps
         step = same(turn, asked.key, step, asked.digest, asked.words)
         future = given_back(turn, step)
         if not future.is_done:
