@@ -292,9 +292,8 @@ class Past:
 
 _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Run: Past._run, records.Open: Past._open, records.Fork: Past._fork,
-    records.Birth: Past._birth,
-    records.Turn: Past._turn, records.Crash: Past._crash, records.Intent: Past._intent,
-    records.Result: Past._result, records.Ask: Past._ask,
+    records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
+    records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
     records.Cancel: Past._cancel,
 }  # fmt: skip
