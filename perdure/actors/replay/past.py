@@ -222,6 +222,8 @@ class Past:
     def _ask(self, seq: int, body: records.Ask) -> None:
         step = Outcome("asked", body, seq)
         step.sends = body.sends
+        env = self.messages.get(body.message)
+        step.is_anew = env is not None and body.key in (env.steps or {})
         self._keep(body, step)
 
     def _keep(self, body: Any, step: Outcome) -> None:
@@ -234,6 +236,7 @@ class Past:
         step.chance = body.attempt if first is None else first.chance
         if isinstance(old, Outcome) and old.attempt == step.attempt:
             step.began, step.time_begun = old.began, old.time_begun
+            step.is_anew = step.is_anew or old.is_anew
             step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
         env.steps[body.key] = step
 
