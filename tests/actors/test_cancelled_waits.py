@@ -71,6 +71,8 @@ class Hasty(Actor, name="tests.cancelled_waits.hasty"):
             GATES["answer"].open()
         if "crash" in message and self.attempt == 1:
             raise ValueError("again")
+        if "nap" in message:
+            await self.sleep(60.0)
         if "hang" in message:
             await GATES["crash"].passed()
         return went_on
@@ -125,6 +127,23 @@ def test_a_retry_goes_the_way_that_the_timeout_sent_the_first_attempt(kind: str)
         settle(run)
     assert [name for name in HEARD if name != "q"] == ["too late"]  # asked once, by the first
     assert len(cancelled(store)) == 1
+    assert_identical(TREE, store)
+
+
+def test_a_turn_that_is_suspended_afterwards_goes_the_same_way_when_it_is_begun_anew() -> None:
+    store = MemoryStore()
+    with running(TREE, store, clock=FakeClock(jumps=False)) as run:
+        answer = run.kernel.outside.ask("/r/a", "ask, nap")
+        until(run, lambda: run.kernel.waits.suspension.waiting)
+        until(run, lambda: len(of(store, records.Ask)) == 3)
+        GATES["answer"].open()
+        until(run, lambda: answered(store))
+        advance(run, 11.0)
+        until(run, lambda: run.kernel.waits.suspension.asleep)
+        advance(run, 60.0)
+        assert answer.get(timeout=SECONDS) == "too late"
+    assert HEARD == ["q", "too late"]
+    assert cancelled(store) == ["ask /r/slow#1"]
     assert_identical(TREE, store)
 
 
