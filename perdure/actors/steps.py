@@ -14,6 +14,7 @@ from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.turn import NS, Turn
+from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
 from perdure.caps.tool import tool_of
 from perdure.errors import UsageError
@@ -254,6 +255,8 @@ class Steps:
         if reason:
             self.kernel.closing.end(turn)
             self.kernel.stall(turn.cell, turn.envelope, reason)
+        else:
+            charge(self.kernel, turn.cell, turn.envelope)
         return bool(reason)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from perdure.caps.budget import Budget
+from perdure.ledger.steprecords import Intent, Result
 from perdure.limits import REPLAY_BUDGETS_MAX
 
 
@@ -19,6 +20,19 @@ class Budgets:
         """Record `seq`, of ledger time `time`, left this much."""
         self.now = budget
         self._past.append((seq, time, budget))
+
+    def intended(self, seq: int, body: Intent) -> None:
+        """A step reserved its tokens."""
+        if body.tokens:
+            after = self.now._replace(reserved=self.now.reserved + body.tokens)
+            self.change(seq, body.time, after)
+
+    def settled(self, seq: int, body: Result) -> None:
+        """A step spent its tokens."""
+        if body.reserved or body.tokens:
+            limit, spent, reserved = self.now
+            after = Budget(limit, spent + body.tokens, reserved - body.reserved)
+            self.change(seq, body.time, after)
 
     def at(self, time: int, seq: int) -> Budget:
         """The budget of a turn that began at ledger time `time` and before record `seq`."""

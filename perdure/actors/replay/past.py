@@ -20,6 +20,7 @@ from perdure.ledger.images import state_hash
 from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
 from perdure.ledger.rows import ActorRow
+from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
@@ -204,16 +205,13 @@ class Past:
         self.born.pop(cell.id, None)
 
     def _intent(self, seq: int, body: records.Intent) -> None:
-        if body.tokens:
-            after = self.budget._replace(reserved=self.budget.reserved + body.tokens)
-            self.budgets.change(seq, body.time, after)
+        self.budgets.intended(seq, body)
         self._keep(body, Outcome("intent", body, seq))
 
     def _result(self, seq: int, body: records.Result) -> None:
-        if body.reserved or body.tokens:
-            limit, spent, reserved = self.budget
-            after = Budget(limit, spent + body.tokens, reserved - body.reserved)
-            self.budgets.change(seq, body.time, after)
+        self.budgets.settled(seq, body)
+        if not body.ok and self.codec.decode(body.value)[0] == UNASKED:
+            return  # no handler came to it: it is no step of the turn that ends
         step = Outcome("done", body, seq)
         step.sends = body.sends
         step.settle(body.ok, body.value, seq, body.time)
@@ -222,8 +220,6 @@ class Past:
     def _ask(self, seq: int, body: records.Ask) -> None:
         step = Outcome("asked", body, seq)
         step.sends = body.sends
-        env = self.messages.get(body.message)
-        step.is_anew = env is not None and body.key in (env.steps or {})
         self._keep(body, step)
 
     def _keep(self, body: Any, step: Outcome) -> None:
@@ -234,6 +230,7 @@ class Past:
             env.steps = {}
         first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
         step.chance = body.attempt if first is None else first.chance
+        step.is_anew = old is not None and step.phase == "asked"
         if isinstance(old, Outcome) and old.attempt == step.attempt:
             step.began, step.time_begun = old.began, old.time_begun
             step.is_anew = step.is_anew or old.is_anew
