@@ -54,6 +54,8 @@ class Asks:
             due = self._due(question)
         else:
             check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
+            if self.kernel.waits.is_begun_anew(turn, key, step):
+                step = self._ask_again(turn, question)
         earlier = [sent for sent in turn.out if sent.to == to and to]
         turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
         if step is None or step.phase != "done":
@@ -76,7 +78,7 @@ class Asks:
     ) -> Step:
         """Journal the question, with what the turn told the asked actor before, and its time."""
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
-        key, digest, to, address, body, type, _ = question
+        key, _, to, address, body, type, _ = question
         reply = (cell.id, env.seq, env.index, key)
         dead = None if to else (address, "no such actor")
         sent = Envelope(to, body, type, cell.id, reply=reply, dead=dead)
@@ -84,11 +86,32 @@ class Asks:
         book.address_out(out)
         if due is not None and sent.dead is None:  # else it is answered at once
             out.append(self._end(turn, question, reply, due))
+        return self._record(turn, question, out)
+
+    def _ask_again(self, turn: Turn, question: Question) -> Step:
+        """Wait anew for an answer of which an earlier attempt was cancelled.
+
+        A question that still waits there, or is being handled, is not sent a second time.
+        """
+        book, cell, env = self.kernel.book, turn.cell, turn.envelope
+        reply = (cell.id, env.seq, env.index, question.key)
+        asked = book.cell(question.to) if question.to else None
+        due = self._due(question)
+        if asked is None or all(sent.reply != reply for sent in asked.inbox or ()):
+            self.kernel.pressure.admit(question.address, question.to)
+            return self._send(turn, question, [], due)
+        out = [] if due is None else [self._end(turn, question, reply, due)]
+        return self._record(turn, question, out)
+
+    def _record(self, turn: Turn, question: Question, out: list[Envelope]) -> Step:
+        """Journal that a turn waits for an answer from here on, and what that sends."""
+        book, cell, env = self.kernel.book, turn.cell, turn.envelope
+        key, name = question.key, f"ask {question.address}"
         out += self.kernel.news.notices(out)
         wires = book.wires(out, cell.id)
         who = (cell.id, turn.incarnation, turn.attempt, (env.seq, env.index))
-        seq = book.append(Kind.ASK, (book.now_ns(), wires, *who, key, digest))
-        book.keep_step(cell, env, key, Step("asked", f"ask {address}", digest, seq))
+        seq = book.append(Kind.ASK, (book.now_ns(), wires, *who, key, question.digest))
+        book.keep_step(cell, env, key, Step("asked", name, question.digest, seq))
         book.deliver(seq, out)
         return self._step(turn, key)
 

@@ -17,6 +17,7 @@ from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
+from perdure.actors.unsettled import charge
 from perdure.errors import Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
@@ -175,6 +176,9 @@ class Closing:
         book, now = kernel.book, kernel.book.now_ns()
         reason = reason_of(error)
         plan = kernel.lifecycle.plan_crash(turn, reason, now)
+        if plan.consumed and env.steps:
+            charge(kernel, cell, env)
+            now = book.now_ns()
         lives = kernel.lives.expand(plan.lives)
         dead = plan.dead + kernel.lives.doomed(lives)
         out = plan.out + kernel.news.notices_of(dead)

@@ -36,6 +36,9 @@ class Sleeping:
                 return Future.done(None)
             due = due_ns(book.now_ns(), seconds, "a sleep")
             step = self._begin(turn, key, due)
+        elif self.kernel.waits.is_begun_anew(turn, key, step):
+            due = due_ns(book.now_ns(), max(seconds, 0.0), "a sleep")
+            step = self._begin(turn, key, due)
         return self.kernel.waits.begin(turn, key, step)
 
     def _begin(self, turn: Turn, key: str, due: int) -> Step:

@@ -14,6 +14,7 @@ from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.turn import NS, Turn
+from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
 from perdure.caps.tool import tool_of
 from perdure.errors import UsageError
@@ -78,7 +79,7 @@ class Steps:
         if step.phase == "done":
             if step.ok:
                 return Future.done(self.kernel.book.codec.decode(step.value))
-            if self._is_final(turn, asked.key, step):
+            if self.is_final(turn, asked.key, step):
                 return Future.failed(failure_of(*self.kernel.book.codec.decode(step.value)))
             if not is_abandoned(self.kernel.book, step):
                 # begun anew: it has an intent of its own, and is paid for again
@@ -91,7 +92,7 @@ class Steps:
             raise stalled(turn, f"{asked.words} ({asked.tool.effect}) is {HELD}.")
         return StepWork(self, turn, asked, step).start()
 
-    def _is_final(self, turn: Turn, key: str, step: Step) -> bool:
+    def is_final(self, turn: Turn, key: str, step: Step) -> bool:
         """Whether a recorded failure is past: the handler saw it, and went on."""
         keys = turn.keys
         if step.again or keys is None:
@@ -254,6 +255,8 @@ class Steps:
         if reason:
             self.kernel.closing.end(turn)
             self.kernel.stall(turn.cell, turn.envelope, reason)
+        else:
+            charge(self.kernel, turn.cell, turn.envelope)
         return bool(reason)
 
 

@@ -133,6 +133,8 @@ class Turns:
         """Wait for what the handler began and left to itself; raises what a step failed with."""
         await settle(turn)
         if turn.tasks:
+            if turn.keys is not None:
+                turn.keys.has_returned = True
             await leftovers.end(turn)
 
     async def fail(self, turn: Turn, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.unsettled import end
 from perdure.errors import UsageError
 from perdure.ledger.records import Dead, Kind
 from perdure.ledger.steprecords import CANCELLED, REFUTED
@@ -52,17 +53,7 @@ class Verdicts:
 
     def _end(self, cell: Cell, env: Envelope, key: str, ok: bool, value: bytes, spent: int) -> None:
         """Record what a step ended with, outside of any turn."""
-        book, old = self.kernel.book, self._step(env, key)
-        who = (cell.id, cell.incarnation, cell.attempts + 1, (env.seq, env.index))
-        what = (key, old.name, old.digest, ok, value, spent, old.reserved, 0)
-        how = (None, old.intent, old.begun, old.tries)
-        seq = book.append(Kind.RESULT, (book.now_ns(), (), *who, *what, *how))
-        if old.reserved:
-            book.set_budget(book.budget.settle(old.reserved, spent))
-        step = Step("done", old.name, old.digest, seq)
-        step.ok, step.value, step.begun, step.intent = ok, value, old.begun, old.intent
-        step.tries, step.effect, step.redone = old.tries, old.effect, old.redone
-        book.keep_step(cell, env, key, step)
+        end(self.kernel.book, cell, env, key, ok, value, spent)
 
     # --- on an actor that waits for a repair
 

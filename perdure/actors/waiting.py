@@ -84,7 +84,7 @@ class Wait(Waiting[T]):
             return (yield from super()._suspend())
         except asyncio.CancelledError:
             if not self.is_awaited:
-                self._waits.abandon(self)
+                self._waits.cancel(self)
             raise
         finally:
             suspension.unblocked(self, task)

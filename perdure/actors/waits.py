@@ -17,8 +17,9 @@ from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Wait
-from perdure.errors import TurnClosed
+from perdure.errors import StepCancelled, TurnClosed
 from perdure.ledger.records import Kind
+from perdure.ledger.steprecords import CANCELLED
 from perdure.mailbox.control import Wake
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
@@ -125,22 +126,44 @@ class Waits:
         done = Step("done", step.name, step.digest, seq)
         done.ok, done.value = ok, value
         self.kernel.book.keep_step(cell, head, key, done)
+        done.met = step.met  # an attempt that has not come to it yet has not begun it
         self.delayed.settled(reply)
         wait = self.open.pop(reply, None)
         if wait is not None:
             wait.resume(self._outcome(done))
         self.suspension.settled(cell, key)
 
-    # --- what ends a wait without settling it
+    # --- what nobody waits for any more
 
-    def abandon(self, wait: Wait[Any]) -> None:
-        """The task that waited was cancelled: its turn may close without what it waited for.
+    def cancel(self, wait: Wait[Any]) -> None:
+        """Journal that the handler stopped waiting (a timeout, a task group), as the outcome.
 
-        The step stays open: an attempt that comes to it again waits for the same answer.
+        The tasks that are cancelled with a turn are not the handler's doing: what they waited for
+        stays open, and the next attempt waits for the same.
         """
-        turn = wait.turn
-        if turn.open and turn.asks and self.open.get(wait.reply) is wait:
-            del self.open[wait.reply], turn.asks[wait.reply]
+        turn, reply = wait.turn, wait.reply
+        if not turn.open or turn.asks is None or self.open.get(reply) is not wait:
+            return
+        del self.open[reply], turn.asks[reply]
+        found = self._unsettled(reply)
+        if found is None or _is_ending(turn):
+            return
+        text = f"{reply[3]} was cancelled: its handler waits for it no longer"
+        value = self.kernel.book.codec.encode((CANCELLED, text, ""))
+        cell, head, step = found
+        seq = self.record(cell, head, reply[3], step, False, value)
+        self.settle(reply, cell, head, step, False, value, seq)
+        wait.set_exception(StepCancelled(CANCELLED, text))
+        wait.exception()  # it is seen: who waited was told by the cancellation itself
+
+    def is_begun_anew(self, turn: Turn, key: str, step: Step) -> bool:
+        """Whether a wait was cancelled, and that ended its attempt: the next may do better."""
+        if step.phase != "done" or step.ok:
+            return False
+        kind = self.kernel.book.codec.decode(step.value)[0]
+        return kind == CANCELLED and not self.kernel.steps.is_final(turn, key, step)
+
+    # --- what ends a wait without settling it
 
     def forget(self, turn: Turn) -> None:
         """Drop what a turn that is over still waits for."""
@@ -158,3 +181,9 @@ class Waits:
                 self.delayed.settled((cell.id, env.seq, env.index, key))
         if env.lane:
             self.suspension.gone(cell)
+
+
+def _is_ending(turn: Turn) -> bool:
+    """Whether the handler has returned or raised: the tasks that it left are cancelled."""
+    keys = turn.keys
+    return keys is not None and (keys.has_returned or keys.is_failing)

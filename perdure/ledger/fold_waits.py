@@ -17,7 +17,8 @@ class Waits:
         self._settled: dict[Id, set[str]] = {}
 
     def asked(self, message: Id, key: str) -> None:
-        """A message asks for something."""
+        """A message asks for something, or once more after it was cancelled."""
+        self._settled.get(message, set()).discard(key)
         self._open.setdefault(message, {})[key] = None
 
     def timed(self, reply: Reply, timer: Id) -> None:

@@ -26,12 +26,13 @@ class Begun(Protocol):
 class Keys:
     """The keys that one turn has given out, and what it made of the steps recorded before it."""
 
-    __slots__ = ("_counts", "begun", "is_failing", "stalled")
+    __slots__ = ("_counts", "begun", "has_returned", "is_failing", "stalled")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self.begun: dict[str, int] | None = None  # see `last_begun`; of attempts before this one
         self.is_failing = False  # the handler has raised: what it began is waited for
+        self.has_returned = False  # what waits in the tasks that it left is nobody's any more
         self.stalled = ""  # why the turn needs a repair, whatever its handler makes of that
 
     def next(self, branch: str, name: str) -> str:

@@ -13,6 +13,9 @@ CANCELLED = "StepCancelled"
 ABANDONED = "StepAbandoned"
 """An effect that was cancelled while it was under way: nobody knows whether it happened."""
 
+UNASKED = "StepUnasked"
+"""A step that had begun, and whose message ended before anybody asked for it again."""
+
 REFUTED = "DidNotHappen"
 """What a person's verdict makes of an effect in doubt."""
 

@@ -11,7 +11,7 @@ from perdure.mailbox.envelope import Envelope
 class Outcome(Step):
     """A step of a pending message, with what replay needs to give it back when it came."""
 
-    __slots__ = ("attempt", "began", "sends", "time", "time_begun")
+    __slots__ = ("attempt", "began", "is_anew", "sends", "time", "time_begun")
 
     def __init__(self, phase: str, body: Any, seq: int) -> None:
         super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
@@ -19,6 +19,7 @@ class Outcome(Step):
         self.began = seq
         self.time = self.time_begun = body.time  # ledger time of its last record, and its first
         self.asked = getattr(body, "asked", None)
+        self.is_anew = False  # an ask after it was cancelled: what it took along is gone already
         self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
 
     def settle(self, ok: bool, value: bytes, seq: int, time: int) -> None:

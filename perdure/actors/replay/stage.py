@@ -26,7 +26,7 @@ from perdure.actors.replay.failures import raised_again
 from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.past import Past
-from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.replay.turn import CancelledStep, ReplayTurn
 from perdure.actors.sleeping import SLEEP, Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
@@ -174,7 +174,11 @@ class RecordedAsks(Asks):
         earlier = [env for env in turn.out if book.address(env.to) == address]
         turn.out = [env for env in turn.out if book.address(env.to) != address]
         recorded = [send.body for send in sends[:at] if send.sender != KERNEL_ID]
-        if turn.is_of_this(step) and recorded != [book.blobs.small(env.body) for env in earlier]:
+        if (
+            turn.is_of_this(step)
+            and not step.is_anew
+            and recorded != [book.blobs.small(env.body) for env in earlier]
+        ):
             shown = [repr([book.codec.decode(body) for body in recorded])]
             shown.append(repr([book.codec.decode(env.body) for env in earlier]))
             turn.diverge(f"what is sent to {address} before it is asked", *shown)
@@ -197,6 +201,8 @@ class RecordedSleeps(Sleeping):
 def _waited_for(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
     """What somebody else settles: the turn waits for it, too, unless who did gave up."""
     future = given_back(turn, step)
+    if isinstance(future, CancelledStep):
+        return future  # who waited for it was cancelled, or it ends with its task
     if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
         env = turn.envelope
         turn.asks = turn.asks or {}
