@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from perdure.caps.budget import Budget
-<<<<<<< HEAD
 from perdure.ledger import records
-=======
-from perdure.ledger.steprecords import Intent, Result
->>>>>>> cancels
 from perdure.limits import REPLAY_BUDGETS_MAX
 
 
@@ -25,18 +21,12 @@ class Budgets:
         self.now = budget
         self._past.append((seq, time, budget))
 
-<<<<<<< HEAD
     def reserve(self, seq: int, body: records.Intent) -> None:
         """An intent put this much aside."""
-=======
-    def intended(self, seq: int, body: Intent) -> None:
-        """A step reserved its tokens."""
->>>>>>> cancels
         if body.tokens:
             after = self.now._replace(reserved=self.now.reserved + body.tokens)
             self.change(seq, body.time, after)
 
-<<<<<<< HEAD
     def settle(self, seq: int, body: records.Result) -> None:
         """A result came to this much."""
         if body.reserved or body.tokens:
@@ -44,14 +34,6 @@ class Budgets:
             self.change(
                 seq, body.time, Budget(limit, spent + body.tokens, reserved - body.reserved)
             )
-=======
-    def settled(self, seq: int, body: Result) -> None:
-        """A step spent its tokens."""
-        if body.reserved or body.tokens:
-            limit, spent, reserved = self.now
-            after = Budget(limit, spent + body.tokens, reserved - body.reserved)
-            self.change(seq, body.time, after)
->>>>>>> cancels
 
     def at(self, time: int, seq: int) -> Budget:
         """The budget of a turn that began at ledger time `time` and before record `seq`."""

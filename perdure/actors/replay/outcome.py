@@ -33,7 +33,9 @@ def keep(env: Envelope, body: Any, step: Outcome) -> None:
         env.steps = {}
     first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
     step.chance = body.attempt if first is None else first.chance
+    step.is_anew = old is not None and step.phase == "asked"
     if isinstance(old, Outcome) and old.attempt == step.attempt:
+        step.is_anew = step.is_anew or old.is_anew
         step.began, step.time_begun = old.began, old.time_begun
         step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
     env.steps[body.key] = step

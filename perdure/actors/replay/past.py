@@ -93,11 +93,10 @@ class Past:
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
         """Remember a birth that the turn now run has come to."""
-        if env.steps is None:
-            env.steps = {}
-        first = next(iter(env.steps.values()), None)
+        steps = env.steps = env.steps or {}
+        first = next(iter(steps.values()), None)
         step.chance = self.attempt if first is None else first.chance
-        env.steps[key] = step
+        steps[key] = step
 
     @property
     def budget(self) -> Budget:
@@ -213,23 +212,15 @@ class Past:
         self.births.ended(cell.id)
 
     def _intent(self, seq: int, body: records.Intent) -> None:
-<<<<<<< HEAD
         self.budgets.reserve(seq, body)
         self._keep(body, Outcome("intent", body, seq))
 
     def _result(self, seq: int, body: records.Result) -> None:
         self.budgets.settle(seq, body)
-        if body.ok:
-            self.cell(body.actor).attempts = 0  # a newly journaled result is progress
-=======
-        self.budgets.intended(seq, body)
-        self._keep(body, Outcome("intent", body, seq))
-
-    def _result(self, seq: int, body: records.Result) -> None:
-        self.budgets.settled(seq, body)
         if not body.ok and self.codec.decode(body.value)[0] == UNASKED:
             return  # no handler came to it: it is no step of the turn that ends
->>>>>>> cancels
+        if body.ok:
+            self.cell(body.actor).attempts = 0  # a newly journaled result is progress
         step = Outcome("done", body, seq)
         step.sends = body.sends
         step.settle(body.ok, body.value, seq, body.time)
@@ -242,23 +233,8 @@ class Past:
 
     def _keep(self, body: Any, step: Outcome) -> None:
         env = self.messages.get(body.message)
-<<<<<<< HEAD
         if env is not None:
             keep(env, body, step)
-=======
-        if env is None:
-            return
-        if env.steps is None:
-            env.steps = {}
-        first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
-        step.chance = body.attempt if first is None else first.chance
-        step.is_anew = old is not None and step.phase == "asked"
-        if isinstance(old, Outcome) and old.attempt == step.attempt:
-            step.began, step.time_begun = old.began, old.time_begun
-            step.is_anew = step.is_anew or old.is_anew
-            step.sends, step.asked = step.sends or old.sends, step.asked or old.asked
-        env.steps[body.key] = step
->>>>>>> cancels
 
     def _answer(self, reply: Any, ok: bool, value: bytes, seq: int, time: int) -> None:
         env = self.messages.get((reply[1], reply[2])) if reply[0] else None
