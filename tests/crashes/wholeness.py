@@ -113,7 +113,7 @@ def check_files(snapshot: Snapshot, files: Collection[str]) -> None:
     """Each file is in exactly one place, and the index has added up those that it has."""
     index = snapshot.states.get("/survey/index", {})
     counted = index.get("files", {})
-    dead = [letter["message"] for letter in snapshot.messages("DeadLetter")]
+    dead = [letter["message"] for letter in snapshot.messages("perdure.dead_letter")]
     waiting = [form for name in ("Read", "Facts", "Unread") for form in snapshot.messages(name)]
     everything = Counter(form["path"] for form in [*waiting, *dead])
     everything += Counter([*counted, *index.get("unread", {})])

@@ -94,8 +94,7 @@ class Past:
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
         """Remember a birth that the turn now run has come to."""
         steps = env.steps = env.steps or {}
-        first = next(iter(steps.values()), None)
-        step.chance = self.attempt if first is None else first.chance
+        step.chance = next(iter(steps.values())).chance if steps else self.attempt
         steps[key] = step
 
     @property
