@@ -117,7 +117,10 @@ class Crashed(Outcome):
 
 
 class StepFailed(Outcome):
-    """A step's recorded failure, given back to a later attempt: `kind` is its class name."""
+    """A step's recorded failure, given back to a later attempt: `kind` is its class name.
+
+    Its text is what the first attempt saw, to the letter: a handler may have made something of it.
+    """
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(kind, text)
@@ -125,7 +128,7 @@ class StepFailed(Outcome):
         self.text = text
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.text}" if self.text else self.kind
+        return self.text
 
 
 class StepCancelled(StepFailed, TimeoutError):

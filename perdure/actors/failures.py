@@ -11,6 +11,7 @@ import sys
 from functools import lru_cache
 from typing import Any, cast
 
+from perdure.actors.futures import Future
 from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import (
     AskTimeout,
@@ -21,6 +22,7 @@ from perdure.errors import (
     StepCancelled,
     StepFailed,
 )
+from perdure.ledger.stepkeys import branch_of
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 
 _OUR_OWN: dict[str, type[PerdureError]] = {
@@ -29,6 +31,8 @@ _OUR_OWN: dict[str, type[PerdureError]] = {
     "Reject": Reject,
     "Deadlock": Deadlock,
 }
+
+_EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
 
 
 def recorded(error: BaseException) -> tuple[str, str, str]:
@@ -40,15 +44,33 @@ def recorded(error: BaseException) -> tuple[str, str, str]:
     return kind.__qualname__, str(error), module
 
 
+def stopped(kind: str, text: str) -> StepFailed:
+    """What a step that exits ends with: it ends nothing but itself."""
+    return StepFailed(kind, f"{kind}: {text}")
+
+
 def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
     """The exception for a recorded failure."""
     if kind in _OUR_OWN:
         return _OUR_OWN[kind](text)
     if kind in (CANCELLED, ABANDONED):
         return StepCancelled(kind, text)
+    if kind in _EXITS:
+        return stopped(kind, text)
     found = class_of(kind, module)
     again = None if found is None else _remembered(cast("Any", found))
     return StepFailed(kind, text) if again is None else again(kind, text)
+
+
+def failed_again(key: str, kind: str, text: str, module: str = "builtins") -> Future[Any]:
+    """A recorded failure of a step, as a later attempt meets it.
+
+    One that was cancelled in a task of the handler's own waits until that task is cancelled again:
+    a task group takes no notice of such a task, and would fail at an exception out of it.
+    """
+    if kind == CANCELLED and branch_of(key):
+        return Future()
+    return Future.failed(failure_of(kind, text, module))
 
 
 def class_of(kind: str, module: str) -> type[Exception] | None:
@@ -69,8 +91,14 @@ def class_of(kind: str, module: str) -> type[Exception] | None:
 @lru_cache(256)
 def _remembered(raised: Any) -> type[StepFailed] | None:
     """A class that is both; None where Python cannot make one."""
-    names = {"__init__": _keep, "__str__": StepFailed.__str__, "__module__": raised.__module__}
+    names: dict[str, Any] = {
+        "__init__": _keep,
+        "__str__": StepFailed.__str__,
+        "__module__": raised.__module__,
+    }
     bases = (StepFailed,) if issubclass(StepFailed, raised) else (StepFailed, raised)
+    if issubclass(raised, BaseExceptionGroup):
+        names["__new__"] = _group
     try:
         made: type[StepFailed] = type(raised.__name__, bases, names)
         made("kind", "text")
@@ -79,9 +107,15 @@ def _remembered(raised: Any) -> type[StepFailed] | None:
     return made
 
 
+def _group(cls: Any, kind: str, text: str) -> Any:
+    """A group of one: what it held is not recorded, and an empty one is none."""
+    return BaseExceptionGroup.__new__(cls, text, [StepFailed(kind, text)])
+
+
 def _keep(self: StepFailed, kind: str, text: str) -> None:
     """`StepFailed.__init__`, without those of the classes beside it, which want other things."""
-    Exception.__init__(self, kind, text)
+    if not isinstance(self, BaseExceptionGroup):
+        Exception.__init__(self, kind, text)
     self.kind, self.text = kind, text
 
 

@@ -79,6 +79,7 @@ class Kernel:
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
+        self.needs_repair = False  # nothing is left but what waits for a person's repair
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -234,6 +235,7 @@ class Kernel:
             return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
         is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
+        self.needs_repair = is_stalled and due is None and not is_waiting
         self.quiet(due is not None or is_waiting or is_stalled)
 
     def _shed(self) -> None:

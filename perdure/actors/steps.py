@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.calls import Asked, kept
 from perdure.actors.cell import Step
 from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unmet
-from perdure.actors.failures import failure_of
+from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.turn import NS, Turn
@@ -80,7 +80,7 @@ class Steps:
             if step.ok:
                 return Future.done(self.kernel.book.codec.decode(step.value))
             if self.is_final(turn, asked.key, step):
-                return Future.failed(failure_of(*self.kernel.book.codec.decode(step.value)))
+                return failed_again(asked.key, *self.kernel.book.codec.decode(step.value))
             if not is_abandoned(self.kernel.book, step):
                 # begun anew: it has an intent of its own, and is paid for again
                 return self._begin(turn, asked, None)

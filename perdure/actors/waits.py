@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.asks import Asks
 from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
-from perdure.actors.failures import failure_of
+from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
@@ -41,7 +41,7 @@ class Waits:
     def begin(self, turn: Turn, key: str, step: Step, to: int = 0) -> Future[Any]:
         """The future of a step that may be settled already; `to` is the actor that is asked."""
         if step.phase == "done":
-            return self._outcome(step)
+            return self._outcome(key, step)
         env = turn.envelope
         reply = (turn.cell.id, env.seq, env.index, key)
         wait: Wait[Any] = Wait(self, turn, reply, to)
@@ -50,9 +50,9 @@ class Waits:
         turn.asks[reply] = self.open[reply] = wait
         return wait
 
-    def _outcome(self, step: Step) -> Future[Any]:
+    def _outcome(self, key: str, step: Step) -> Future[Any]:
         value = self.kernel.book.codec.decode(step.value)
-        return Future.done(value) if step.ok else Future.failed(failure_of(*value))
+        return Future.done(value) if step.ok else failed_again(key, *value)
 
     # --- what settles a wait
 
@@ -130,7 +130,7 @@ class Waits:
         self.delayed.settled(reply)
         wait = self.open.pop(reply, None)
         if wait is not None:
-            wait.resume(self._outcome(done))
+            wait.resume(self._outcome(reply[3], done))
         self.suspension.settled(cell, key)
 
     # --- what nobody waits for any more

@@ -10,13 +10,13 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.calls import Asked
-from perdure.actors.failures import is_retried, recorded
+from perdure.actors.failures import is_retried, recorded, stopped
 from perdure.actors.futures import Future
 from perdure.actors.stepfuture import StepFuture, WaitingStep
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
 from perdure.caps.tool import KEY_PARAMETER
-from perdure.errors import PerdureError, StepCancelled, StepFailed, TurnClosed
+from perdure.errors import PerdureError, StepCancelled, TurnClosed
 
 if TYPE_CHECKING:
     from perdure.actors.cell import Step
@@ -234,7 +234,7 @@ class StepWork:
             except PerdureError as refused:
                 outcome, error = Future.failed(refused), refused
         if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
-            outcome = Future.failed(StepFailed(type(error).__name__, str(error)))
+            outcome = Future.failed(stopped(type(error).__name__, str(error)))
         return Ended(outcome, codec.encode(recorded(error)), took)
 
     # --- after it; kernel thread

@@ -30,6 +30,8 @@ from perdure.ledger.values import Codec
 from perdure.runtime.program import Program
 from perdure.runtime.scenario import Scenario
 
+REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
+
 
 class Report(NamedTuple):
     """How a run ended, or why it stands still: finished, failed, waiting or interrupted."""
@@ -183,8 +185,9 @@ class Run:
         """Wait until the run is finished or failed, or has nothing left to do; say how it ended.
 
         With `stay`, a run that waits for timers or people is waited for; else it is drained with
-        the status `waiting`, as a fork is with a call that is held. Raises `TimeoutError` after
-        `timeout` seconds, and whatever made the ledger fail.
+        the status `waiting`, as a fork is with a call that is held, and any run of which nothing
+        is left but actors that wait for a repair: that is another process's to do. Raises
+        `TimeoutError` after `timeout` seconds, and whatever made the ledger fail.
         """
         kernel = self.kernel
 
@@ -193,6 +196,8 @@ class Run:
                 kernel.ending.begin("finished", "nothing left to do")
             elif kernel.book.pedigree.has_refused:
                 kernel.ending.begin("waiting", HELD)
+            elif kernel.needs_repair:
+                kernel.ending.begin("waiting", REPAIR)
             elif not stay:
                 kernel.ending.begin("waiting", "only timers or people remain")
 

@@ -130,6 +130,12 @@ def test_an_edited_handler_stalls_its_actor_and_both_calls_are_shown(stalled: Pa
     assert "perdure clear RUN /bank/payer --forget" in reason
 
 
+def test_a_resume_of_what_only_a_repair_helps_ends_and_says_so(stalled: Path) -> None:
+    found = perdure("resume", stalled)
+    assert found.exit_code == 4
+    assert "waits for a repair" in perdure("show", stalled).stdout
+
+
 def test_with_the_code_put_back_a_resume_looks_again(stalled: Path) -> None:
     bank(stalled.parent / "bank", idempotent=True)
     assert answer("resume", stalled, "--no-wait")["result"] == PAID

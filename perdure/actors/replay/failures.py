@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, cast
 
-from perdure.actors.failures import class_of, failure_of
+from perdure.actors.failures import class_of, failure_of, stopped
 from perdure.errors import AskTimeout, Crashed, Reject, StepFailed
 
 PLAIN = {cls.__name__ for cls in (AskTimeout, Crashed, Reject)}
@@ -20,9 +20,10 @@ def raised_again(kind: str, text: str, module: str = "builtins") -> Exception:
         return failure_of(kind, text, module)
     found: Any = class_of(kind, module) or _defined_inside(kind)
     if not issubclass(found, Exception):
-        return StepFailed(kind, text)  # a step that exits, say, ends nothing but itself
+        return stopped(kind, text)
     shape = _with_text(found)
-    error: Any = shape.__new__(shape)
+    given = (text, [StepFailed(kind, text)]) if issubclass(found, BaseExceptionGroup) else ()
+    error: Any = shape.__new__(shape, *given)
     error._text = text
     return cast("Exception", error)
 
