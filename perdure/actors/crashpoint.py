@@ -42,5 +42,12 @@ class CrashPoint:
             self.kernel.barrier.flush()
             self._is_armed = False
             if self.goes_on:
+                barrier: Any = self.kernel.barrier
+                barrier.seal = self._instead_of_sealing
                 return
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _instead_of_sealing(self) -> None:
+        """The group that record SEQ is in was about to be handed over: it never is."""
+        if self.kernel.book.open.records:
+            os.kill(os.getpid(), signal.SIGKILL)
