@@ -218,7 +218,7 @@ def test_a_survey_killed_again_and_again_ends_with_the_same_index(
 def test_transfers_killed_again_and_again_are_applied_exactly_once(
     victim: Victim, tmp_path: Path
 ) -> None:
-    tally = killed(victim, transfers(400, 0.2), tmp_path, runs=4)
+    tally = killed(victim, transfers(1_500, 0.2), tmp_path, runs=4)
     assert tally.landed_share >= LANDED_SHARE_MIN, tally
 
 
