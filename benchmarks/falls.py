@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from perdure import Actor, Child, Run, SupervisorSpec, message
 
@@ -110,9 +109,7 @@ def siblings(times: int, directory: Path | None) -> float:
     """Have the first of many fall under one_for_all: median milliseconds until all are back."""
     global probe  # noqa: PLW0603
     probe = Probe(0)
-    many = [
-        Child(f"s{n}", Sibling, init={"number": n}, redelivery="none") for n in range(SIBLINGS)
-    ]
+    many = [Child(f"s{n}", Sibling, init={"number": n}, redelivery="none") for n in range(SIBLINGS)]
     with Run(tree("one_for_all", many), directory, seed=1) as run:
         run.tell("/falls/s1", Fall())
         probe.done.wait(WAIT_SECONDS_MAX)
