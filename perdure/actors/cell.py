@@ -101,6 +101,7 @@ class Cell:
         "spec",
         "stalled",
         "state_hash",
+        "suspended",
         "touched",
         "turn",
         "turns",
@@ -140,6 +141,7 @@ class Cell:
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
+        self.suspended = row.suspended  # the incarnation that takes no messages
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -164,6 +166,7 @@ class Cell:
             self.falls,
             self.fell_at,
             self.stalled,
+            self.suspended,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -195,9 +198,15 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that only memory knows."""
-        return not (self.turn or self.inbox or self.control or self.stalled) and (
+        is_parked = self.stalled or self.suspended
+        return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it takes no messages until it is told to go on: its life was suspended."""
+        return self.suspended == self.incarnation and self.suspended != 0
 
     @property
     def is_running(self) -> bool:

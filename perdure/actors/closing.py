@@ -74,6 +74,17 @@ class Closing:
         turn.cell.actor = None
         self._commit(turn, (), None, None)
 
+    def keep(self, turn: Turn, delta: Delta) -> None:
+        """End a turn whose state came from outside."""
+        reply = turn.envelope.reply
+        answer = None if reply is None else (reply, True, self.kernel.book.codec.encode(None))
+        self._commit(turn, delta, answer, None)
+
+    def refuse(self, turn: Turn, text: str) -> None:
+        """End a turn that changes nothing, and say why to who asked."""
+        reply, value = turn.envelope.reply, self.kernel.book.codec.encode(("Reject", text))
+        self._commit(turn, (), None if reply is None else (reply, False, value), text)
+
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
         env, text = turn.envelope, str(error)
@@ -81,10 +92,8 @@ class Closing:
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         turn.marks = None
-        value = self.kernel.book.codec.encode(("Reject", text))
-        reply = None if env.reply is None else (env.reply, False, value)
         turn.cell.actor = None  # what the handler changed in memory was never committed
-        self._commit(turn, (), reply, text)
+        self.refuse(turn, text)
 
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out

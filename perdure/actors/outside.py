@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
@@ -11,14 +12,16 @@ from perdure.actors.futures import Future
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind
+from perdure.ledger.records import Kind, Lane
 from perdure.ledger.rows import StatusRow, pack_row
 from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
+REPLACE = Replace.__name__
 Post = tuple[str, object]
 """(address, message)."""
 
@@ -51,16 +54,26 @@ class Outside:
 
     def cancel(self, address: str) -> Future[int]:
         """End an actor and all below it; resolves, to the record's seq, when that is durable."""
+        return self.intervene(cancel, address)
+
+    def intervene(self, function: Callable[..., int], *args: Any) -> Future[int]:
+        """Run `function(kernel, *args)`, which appends a record, on the kernel thread.
+
+        Resolves, to the record's seq, when that is durable; fails with what it refuses with.
+        """
         done: Future[int] = Future()
-        self._hand_in(done, self._cancel, address, done)
+        self._hand_in(done, self._intervene, function, args, done)
         return done
 
-    def _cancel(self, address: str, done: Future[int]) -> None:
+    def _intervene(
+        self, function: Callable[..., int], args: tuple[Any, ...], done: Future[int]
+    ) -> None:
         try:
-            seq = cancel(self.kernel, address)
+            seq = function(self.kernel, *args)
         except PerdureError as refused:
             done.set_exception(refused)
             return
+        self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
@@ -91,7 +104,10 @@ class Outside:
             return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
-        self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")
+        env = self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))
+        if type == REPLACE and env.to:
+            env.lane = Lane.CONTROL  # between two turns, before what waits
+        self.post([env], "outside")
 
     def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
         to = self.kernel.book.find(address)

@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from perdure.actors.exits import exit_signal
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
 from perdure.errors import Refused, TurnClosed, UsageError
@@ -231,6 +232,11 @@ class Turn:
         self._check()
         self.is_rare = True
         self.stop_reason = reason
+
+    def exit(self, to: str | Ref, reason: str) -> None:
+        self._check()
+        address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
+        self._on_kernel(exit_signal, address, reason)
 
     def finish(self, result: object = None) -> None:
         self._check()

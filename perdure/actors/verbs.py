@@ -52,6 +52,7 @@ class Verbs(Protocol):
     def artifact(self, path: str, data: str | bytes, /) -> Future[str]: ...
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: Any, /) -> Ref: ...
     def stop(self, reason: str, /) -> None: ...
+    def exit(self, to: str | Ref, reason: str, /) -> None: ...
     def finish(self, result: object, /) -> None: ...
     def mark(self, name: str, /) -> None: ...
 
@@ -188,6 +189,14 @@ class Acting:
     def stop(self, reason: str = "normal") -> None:
         """Stop when this turn is committed."""
         self._in_turn("stop").stop(reason)
+
+    def exit(self, to: str | Ref, reason: str) -> None:
+        """Send an exit signal when this turn is committed: OTP's `exit(Pid, Reason)`.
+
+        The other ends with `reason`, unless that is "normal" or it traps exits; then it gets an
+        `Exited` message. "kill" cannot be trapped. Supervisors take none from strangers but "kill".
+        """
+        self._in_turn("exit").exit(to, reason)
 
     def finish(self, result: object = None) -> None:
         """Finish the run with a result when this turn is committed."""

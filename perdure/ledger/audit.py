@@ -147,6 +147,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("spec", row.spec, agent.spec),
         ("init", row.init, agent.init),
         ("stalled", row.stalled, agent.stalled),
+        ("suspended", row.suspended, agent.suspended),
     )
 
 

@@ -61,6 +61,7 @@ class Agent:
     fell_at: int = 0
     turns: int = 0
     stalled: str = ""
+    suspended: int = 0
     last: int = 0  # the record that its state is as of
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)

@@ -53,6 +53,7 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
         agent.address, agent.class_name, agent.version, agent.parent, agent.spec, agent.init,
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
+        agent.suspended,
     )  # fmt: skip
     yield keys.actor_key(id), pack_row(row)
     yield keys.child_key(agent.parent, id), b""

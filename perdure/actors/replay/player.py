@@ -24,6 +24,7 @@ from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import Kill, Reason, Start, Stop, read_reason
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -113,7 +114,9 @@ class Player:
             else:
                 function, mode = actor.on_receive, actor.__declaration__.kind
             return "receive", function, (message,), mode
-        if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
+        if isinstance(message, Kill | Signal | Replace):
+            return None
+        if getattr(message, "shutdown", None) == BRUTAL:
             return None
         if getattr(cell.cls, "__supervisor__", False):
             if cell.life >= Life.STOPPED:
