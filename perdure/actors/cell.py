@@ -9,6 +9,7 @@ from perdure.actors.attempts import deadline_ns
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
+from perdure.ledger.watching import Watches
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class Cell:
         "turn",
         "turns",
         "version",
+        "watches",
     )
 
     def __init__(self, id: int, row: ActorRow, cls: type[Actor] | None) -> None:
@@ -142,6 +144,7 @@ class Cell:
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
         self.suspended = row.suspended  # the incarnation that takes no messages
+        self.watches: Watches | None = None  # links and monitors; None: it has none
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -167,6 +170,7 @@ class Cell:
             self.fell_at,
             self.stalled,
             self.suspended,
+            len(self.watches or ()),
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:

@@ -24,6 +24,7 @@ from perdure.errors import Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
+from perdure.ledger.watching import Change
 from perdure.limits import TRACEBACK_BYTES_MAX
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -101,6 +102,7 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
+        changes = self._watched(turn, life) if is_rare else ()
         wires, dead = self._address(turn, out)
         now = book.now_ns()
         index = turn.index
@@ -111,8 +113,9 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
+        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks or changes):
             fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+            fields += (changes,) if changes else ()
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -123,8 +126,12 @@ class Closing:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
+        if changes:
+            kernel.watching.apply(cell, changes)
         if life is not None:
             cell.change_life(life)
+            if life >= Life.DOWN:
+                kernel.watching.end(cell)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
         if turn.marks:
@@ -136,6 +143,17 @@ class Closing:
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
+    def _watched(self, turn: Turn, life: int | None) -> list[Change]:
+        """What a turn links and monitors; who hangs on its life is told if it ends with it."""
+        cell, watching = turn.cell, self.kernel.watching
+        changes: list[Change] = []
+        if turn.watches:
+            changes = watching.resolved(turn)
+            turn.out += watching.missing(turn, changes)
+        if life is not None and life >= Life.DOWN and (cell.watches or changes):
+            turn.out += watching.farewells(cell, cell.reason, changes)
+        return changes
+
     def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
         """What the record holds of the turn's messages, dead letters and their notices included."""
         kernel = self.kernel
@@ -144,6 +162,7 @@ class Closing:
         dead: list[Dead] = []
         if turn.lives is not None:
             turn.lives = kernel.lives.expand(turn.lives)
+            out += kernel.watching.ends(turn.lives)
             dead = kernel.lives.doomed(turn.lives)
             out += kernel.news.notices_of(dead)
         return kernel.book.wires(out, turn.cell.id), dead
@@ -195,7 +214,9 @@ class Closing:
             now = book.now_ns()
         lives = kernel.lives.expand(plan.lives)
         dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.news.notices_of(dead)
+        out = plan.out + kernel.watching.ends(lives) + kernel.news.notices_of(dead)
+        if cell.watches:
+            out += kernel.watching.farewells(cell, str(reason))
         fields: tuple[Any, ...] = (
             now,
             book.wires(out, cell.id),
@@ -234,6 +255,7 @@ class Closing:
         cell.fall()
         cell.row_dirty = True
         book.touch(cell)
+        self.kernel.watching.end(cell)
         if plan.consumed:
             book.consume(cell, env)
         for row in plan.dead:

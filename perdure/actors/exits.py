@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.ids import resolve
+from perdure.ledger.watching import MONITOR
 from perdure.mailbox.signals import KILL
 
 if TYPE_CHECKING:
@@ -14,6 +16,20 @@ if TYPE_CHECKING:
 def traps(cell: Cell) -> bool:
     """Whether an actor gets exit signals as messages."""
     return getattr(cell.cls, "trap_exit", None) is True
+
+
+def watch(turn: Turn, verb: str, to: str, monitor: str) -> str:
+    """Have a turn link, unlink, monitor or demonitor; returns the monitor's id.
+
+    It is of the message and the how-manieth of the turn, so a retry and a replay have the same.
+    """
+    watches = turn.watches or []
+    if verb == MONITOR:
+        env = turn.envelope
+        monitor = f"{env.seq}.{env.index}.{len(watches) + 1}"
+    watches.append((verb, resolve(turn.cell.address, to), monitor))
+    turn.watches, turn.is_rare = watches, True
+    return monitor
 
 
 def exit_signal(turn: Turn, address: str, reason: str) -> None:

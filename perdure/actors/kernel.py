@@ -35,6 +35,7 @@ from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
+from perdure.actors.watching import Watching
 from perdure.actors.wedged import Wedged
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
@@ -69,6 +70,7 @@ class Kernel:
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
         self.signals = Signals(self)
+        self.watching = Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
         self.pressure = Pressure(self)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors import leftovers
@@ -12,6 +11,7 @@ from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
 from perdure.actors.restores import climb
 from perdure.actors.signals import set_suspended
+from perdure.actors.starting import starter
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
@@ -292,24 +292,3 @@ class Lifecycle:
         chance = chance_of(self.kernel.seed, id, (env.seq, env.index), turn.attempt)
         not_before = now + backoff_ns(cell.spec, tries, chance)
         return CrashPlan(out, [], counted, not_before, tries, False, [])
-
-
-def starter(actor: Any, mode: str) -> Any:
-    """What a start turn runs: on_restart when there was a life before, then on_start."""
-
-    def plain(reason: str | None) -> None:
-        if reason is not None:
-            actor.on_restart(reason)
-        actor.on_start()
-
-    async def awaited(reason: str | None) -> None:
-        if reason is not None:
-            await _awaited(actor.on_restart(reason))
-        await _awaited(actor.on_start())
-
-    return awaited if mode == "async" else plain
-
-
-async def _awaited(result: Any) -> None:
-    if inspect.isawaitable(result):
-        await result

@@ -66,6 +66,8 @@ class Lives:
             cell.life, cell.incarnation = life, incarnation
             cell.row_dirty = True
             book.touch(cell)
+            if life >= Life.DOWN and cell.watches:
+                self.kernel.watching.end(cell)
             if life in OVER:
                 self._empty(cell, rows)
             if life == Life.ENDED and book.find(cell.address) == cell.id:

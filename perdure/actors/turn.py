@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from perdure.actors.exits import exit_signal
+from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
 from perdure.errors import Refused, TurnClosed, UsageError
@@ -95,6 +95,7 @@ class Turn:
     notes: Extra[list[str]] = Extra()
     marks: Extra[list[str]] = Extra()
     specs: Extra[list[tuple[int, dict[str, Any], bytes]]] = Extra()
+    watches: Extra[list[tuple[str, str, str]]] = Extra()  # (verb, address, monitor's id)
     chance: Extra[random.Random] = Extra()
 
     # --- what it knows
@@ -237,6 +238,10 @@ class Turn:
         self._check()
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
         self._on_kernel(exit_signal, address, reason)
+
+    def watch(self, verb: str, to: str | Ref, monitor: str) -> str:
+        self._check()
+        return watch(self, verb, to if isinstance(to, str) else to.address, monitor)
 
     def finish(self, result: object = None) -> None:
         self._check()

@@ -194,6 +194,7 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    watches: tuple[Any, ...] = ()  # [(verb, other's id, monitor's id)…]: see watching.py
 
 
 class Crash(NamedTuple):

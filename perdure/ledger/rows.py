@@ -34,6 +34,7 @@ class ActorRow(NamedTuple):
     fell_at: int = 0  # its turns at the last of them
     stalled: str = ""  # why it waits for a repair, if it does
     suspended: int = 0  # the incarnation that takes no messages
+    watches: int = 0  # rows of it in table WATCH
 
 
 class StateRow(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.lifecycle import BRUTAL, starter
+from perdure.actors.lifecycle import BRUTAL
 from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
@@ -15,6 +15,7 @@ from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.starting import starter
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
 from perdure.actors.turns import settle
 from perdure.errors import Reject, UnknownActor, UnknownName
@@ -276,6 +277,7 @@ class Player:
             tuple(turn.notes or ()),
             tuple(turn.marks or ()),
             tuple(turn.specs or ()),
+            tuple(self._stage.watching.resolved(turn)),
         )
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:

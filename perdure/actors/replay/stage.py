@@ -32,6 +32,7 @@ from perdure.actors.sleeping import SLEEP, Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
+from perdure.actors.watching import Watching
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Send
@@ -56,6 +57,7 @@ class Stage:
         self.lifecycle = Lifecycle(kernel)
         self.supervising = Supervising(kernel)
         self.signals = Signals(kernel)
+        self.watching = Watching(kernel)
         self.spawning = Spawning(kernel)
         self.steps = RecordedSteps(kernel)
         self.asks = RecordedAsks(kernel)
