@@ -1,4 +1,4 @@
-"""Exit signals, as OTP's `exit/2`: who is hit, who is told, and what becomes of the message at hand."""
+"""Exit signals, as those of `exit/2` in OTP: who is hit, who is told, and what is at hand then."""
 
 from __future__ import annotations
 
