@@ -162,7 +162,13 @@ class Outside:
         self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
-        """Post the scenario's first messages, once in the life of a run."""
+        """Post the scenario's first messages, once in the life of a run.
+
+        The tree is durable before: should one of them end the process, there is a run to resume.
+        """
+        self.kernel.barrier.when_durable(self.kernel.book.seq, self._post_first)
+
+    def _post_first(self) -> None:
         kernel = self.kernel
         if kernel.ending.status.status != "starting":
             return
