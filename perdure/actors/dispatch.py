@@ -226,7 +226,8 @@ class Dispatch:
     async def _runner(self) -> None:
         kernel, task, turns = self.kernel, asyncio.current_task(), 0
         begin, close = kernel.turns.begin, kernel.closing.close
-        flights, place = kernel.interruptions.flights, kernel.interruptions.places[task]  # type: ignore[index]
+        flights = kernel.interruptions.flights
+        place = kernel.interruptions.places[task]  # type: ignore[index]
         while not self.is_stopping:
             cell = self.take()
             if cell is None:

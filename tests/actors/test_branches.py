@@ -87,7 +87,7 @@ def racing(how: Any, relays: list[Relay], calls: list[int]) -> type[Actor]:
     return Racing
 
 
-WAYS = [with_gather, with_task_group] + [with_anyio] * (find_spec("anyio") is not None)
+WAYS = [with_gather, with_task_group, with_anyio]
 
 
 @pytest.mark.parametrize("how", WAYS)

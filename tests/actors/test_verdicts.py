@@ -76,7 +76,7 @@ def stalled() -> tuple[Program, MemoryStore]:
 
 def repair(tree: Program, store: MemoryStore, verb: str) -> MemoryStore:
     """A process that records a verdict on the hub and lets go; what it leaves."""
-    run = Run.resume(None, store=store, program=tree)
+    run = Run.resume(None, store=store, program=tree, clock=FakeClock(jumps=False))
 
     def begin() -> None:
         run.kernel.dispatch.is_stopping = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perdure.ledger.journal import read_record
-from perdure.ledger.records import Body, Open, Verdict
+from perdure.ledger.records import Body
 from perdure.ledger.store import open_store
 from perdure.limits import INTERRUPTIONS_MAX
 from tests.crashes.wholeness import look
@@ -147,7 +145,7 @@ def test_a_message_that_kills_its_process_is_a_dead_letter_and_the_run_finishes(
     assert "kills_process" in ended.stdout + ended.stderr
     dead = perdure("dead", run).stdout
     assert dead.count("kills_process") == 1
-    victim = "async" if how == "asker" else how.split()[0]
+    victim = "async" if how == "asker" else how.split(maxsplit=1)[0]
     assert f"/k/{victim}" in dead
     assert (run / "artifacts" / "done.txt").read_text() == "2"
     if how == "asker":
