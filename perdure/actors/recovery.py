@@ -119,7 +119,6 @@ def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
     kernel.interruptions.judge(cells)
     root = _root(book) or _bear(kernel, root_init)
     if root.life == Life.RUNNING:
-        kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
     elif root.life == Life.DOWN:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
