@@ -17,6 +17,7 @@ from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.garbage import collections
 from perdure.actors.host import Host
+from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -61,6 +62,7 @@ class Kernel:
         self.book = book
         self.seed = seed
         self.loop = Loop()
+        self.interruptions = Interruptions(self, directory)
         self.dispatch = Dispatch(self, concurrency)
         self.turns = Turns(self)
         self.closing = Closing(self)
@@ -128,6 +130,7 @@ class Kernel:
         finally:
             self.barrier.close()
             self.pool.close()
+            self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
             collections.end()

@@ -87,8 +87,10 @@ def _bear(kernel: Kernel, root: dict[str, Any]) -> Cell:
 
 def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
     """Record that a process took the ledger."""
-    fields = (kernel.book.now_ns(), (), os.getpid(), time_ns(), version, code_hash)
-    kernel.book.append(Kind.OPEN, fields)
+    interrupted = kernel.interruptions.took()
+    who = (os.getpid(), time_ns(), version, code_hash)
+    kernel.book.append(Kind.OPEN, (kernel.book.now_ns(), (), *who, interrupted))
+    kernel.interruptions.count(interrupted)
 
 
 def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
@@ -114,9 +116,9 @@ def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
         if cell.stalled:
             Verdicts(kernel).again(cell)  # what it waits for may have been repaired outside
         kernel.dispatch.consider(cell)
+    kernel.interruptions.judge(cells)
     root = _root(book) or _bear(kernel, root_init)
     if root.life == Life.RUNNING:
-        kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
     elif root.life == Life.DOWN:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")

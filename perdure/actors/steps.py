@@ -158,6 +158,7 @@ class Steps:
     def began(self, work: StepWork) -> None:
         """A step is under way beside its handler."""
         self._under_way.add(work)
+        self.kernel.interruptions.goes_on(work.turn)
 
     def ended(self, work: StepWork) -> None:
         """A step is under way no longer, or nobody waits for it any more."""
@@ -237,6 +238,7 @@ class Steps:
     def _progress(self, turn: Turn) -> None:
         """A newly journaled result gives the message all its attempts again."""
         cell = turn.cell
+        self.kernel.interruptions.progress(turn.envelope)
         if cell.attempts:
             cell.attempts = 0
             cell.row_dirty = True

@@ -77,9 +77,11 @@ class Waits:
         value = codec.encode(None if ok else ("AskTimeout", message.text))
         cell, head, step = found
         seq = self.record(cell, head, reply[3], step, ok, value)
-        if ok and cell.attempts:
-            cell.attempts = 0  # a newly journaled result is progress
-            cell.row_dirty = True
+        if ok:  # a newly journaled result is progress
+            self.kernel.interruptions.progress(head)
+            if cell.attempts:
+                cell.attempts = 0
+                cell.row_dirty = True
         self.settle(reply, cell, head, step, ok, value, seq)
         self.kernel.dispatch.kick()
 

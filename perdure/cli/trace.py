@@ -112,6 +112,9 @@ class Teller:
                 yield f"{body.scenario}, seed {body.seed}"
             case records.Open():
                 yield f"process {body.pid}, perdure {body.version}"
+                yield from (
+                    f"was running: {self._message(id)}" for _, *id in body.interrupted or ()
+                )
             case records.Birth():
                 yield f"a {body.class_name} below {self._reader.address(body.parent) or 'nobody'}"
             case records.Turn():

@@ -120,6 +120,8 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.artifact_key(path)] = path
         if not artifact[3]:
             found[keys.unreleased_key(path)] = path
+    if fold.interrupted:
+        found[keys.INTERRUPTED_KEY] = "the messages that were running when a process died"
     if fold.seq:
         found[keys.STATUS_KEY] = "the run's status"
         found[keys.BUDGET_KEY] = "the run's budget"
@@ -231,6 +233,9 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
     if key == keys.FORK_KEY:
         fork = unpack_row(rows.ForkRow, value)
         return _differs("the run", ("fork", fork, fold.pasts.row))
+    if key == keys.INTERRUPTED_KEY:
+        counts = {(seq, index): n for seq, index, n in unpack_row(rows.InterruptedRow, value)[0]}
+        return _differs("the run", ("interrupted", counts, fold.interrupted))
     if key != keys.STATUS_KEY:
         return f"there is no row {key!r}"
     status = unpack_row(rows.StatusRow, value).status

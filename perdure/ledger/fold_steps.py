@@ -146,6 +146,7 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
         fold._wrong(seq, "more tokens are settled than were reserved")
     if body.ok:
         agent.attempts = 0  # a newly journaled result is progress
+        fold.interrupted.pop(body.message, None)
 
 
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {

@@ -157,6 +157,8 @@ class Open(NamedTuple):
     wall: int
     version: str
     code_hash: bytes
+    # [(actor, seq, index)…]: what ran when the last process died; None if it ended in order
+    interrupted: tuple[Any, ...] | None = None
 
 
 class Birth(NamedTuple):

@@ -113,6 +113,12 @@ class ForkRow(NamedTuple):
     held: bool  # only tools that read may run
 
 
+class InterruptedRow(NamedTuple):
+    """Messages that were running when the last processes died: (seq, index, deaths in a row)."""
+
+    counts: tuple[tuple[int, int, int], ...]
+
+
 class BudgetRow(NamedTuple):
     """The run's token budget; `limit` None is no limit."""
 

@@ -180,6 +180,7 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:

@@ -267,7 +267,7 @@ class Past:
         env = None if body.message is None else self.messages.get(body.message)
         if env is not None and body.verdict == "forget":
             env.steps = None
-        if body.message is not None and body.verdict in ("forget", "dead"):
+        if body.message is not None and body.verdict in ("forget", "dead", "kills_process"):
             self.births.over(cell.id, body.message)
 
     def _suspend(self, _: int, body: records.Suspend) -> None:
