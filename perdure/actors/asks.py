@@ -155,7 +155,7 @@ class Asks:
         """Fail an ask that closes a cycle; the failure is its journaled outcome."""
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
         text = f"nobody here can ever answer: {' -> '.join(map(book.address, cycle))}. {WAY_OUT}"
-        value = book.codec.encode(("Deadlock", text))
+        value = book.blobs.small(book.codec.encode(("Deadlock", text)))
         out: list[Envelope] = []
         if step is None:
             step = Step("asked", f"ask {question.address}", question.digest, 0)

@@ -79,7 +79,8 @@ class Closing:
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         turn.marks = None
-        value = self.kernel.book.codec.encode(("Reject", text))
+        book = self.kernel.book
+        value = book.blobs.small(book.codec.encode(("Reject", text)))
         reply = None if env.reply is None else (env.reply, False, value)
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self._commit(turn, (), reply, text)
@@ -91,13 +92,14 @@ class Closing:
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         wires, dead = self._address(turn, out)
+        result = None if turn.result is None else book.blobs.small(turn.result)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
             [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
-            turn.result, rejected,
+            result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
         if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
@@ -120,7 +122,9 @@ class Closing:
             keep_marks(book, turn, seq)
         if out:
             book.deliver(seq, out)
-        if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
+        if result is not None:
+            kernel.finished(result)
+        if reply is not None or turn.artifacts or cell.holds:
             self._spread(turn, seq, reply)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
@@ -154,8 +158,6 @@ class Closing:
             kernel.waits.answered(reply[0], reply[1], reply[2], seq)
         if turn.artifacts:
             self._publish(turn, seq)
-        if turn.result is not None:
-            kernel.finished(turn.result)
         if turn.cell.holds:
             kernel.pressure.drained(turn.cell)
 

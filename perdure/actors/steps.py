@@ -204,14 +204,14 @@ class Steps:
         intent = old.intent if old is not None and old.effect else 0
         tries = (0 if old is None else old.tries) + work.has_begun
         step = Step("done", asked.tool.name, asked.digest, 0)
-        step.ok, step.value, step.begun, step.intent = ok, value, work.since, intent
-        step.tries, step.again, step.asked, step.work = tries, again, asked.encoded, work
+        step.ok, step.value, step.tries, step.again = ok, book.blobs.small(value), tries, again
+        step.begun, step.intent, step.asked, step.work = work.since, intent, asked.encoded, work
         step.effect, step.redone = asked.tool.effect, asked.tool.redone
         head = self._head(turn, asked.key, asked.tool.name, asked.digest)
         tokens = (reserved if spent is None else spent, reserved)
         arguments = None if intent else kept(asked.encoded)
         what = (took, arguments, intent, work.since, tries, again)
-        step.seq = book.append(Kind.RESULT, (*head, ok, value, *tokens, *what))
+        step.seq = book.append(Kind.RESULT, (*head, ok, step.value, *tokens, *what))
         if reserved:
             book.set_budget(book.budget.settle(reserved, tokens[0]))
         book.keep_step(cell, env, asked.key, step)

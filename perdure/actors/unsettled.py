@@ -34,6 +34,7 @@ def end(
 ) -> None:
     """Record what a step ended with that nothing in this process does."""
     old: Step = (env.steps or {})[key]
+    value = book.blobs.small(value)
     who = (cell.id, cell.incarnation, cell.attempts + 1, (env.seq, env.index))
     what = (key, old.name, old.digest, ok, value, spent, old.reserved, 0)
     how = (None, old.intent, old.begun, old.tries)

@@ -32,7 +32,7 @@ class Verdicts:
 
     def happened(self, cell: Cell, env: Envelope, key: str, value: bytes) -> None:
         """A step in doubt has this result, and is paid for."""
-        self._append(cell, env, key, "happened", value)
+        self._append(cell, env, key, "happened", self.kernel.book.blobs.small(value))
         step = self._step(env, key)
         self._end(cell, env, key, True, value, step.reserved)
         cell.attempts = cell.not_before = 0

@@ -89,9 +89,7 @@ class Player:
         scene = Scene(seq, body, cell, env, self._shown)
         try:
             handler = self._handler(scene, env)
-        except UnknownActor as error:
-            scene.skipped = str(error)
-        except UnknownName as error:
+        except (UnknownActor, UnknownName) as error:
             scene.skipped = str(error)
         except Exception as error:  # noqa: BLE001 - user code: its init, its migrate, its on_load
             scene.error = error
@@ -244,11 +242,12 @@ class Player:
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         """What the turn did, as its record would say it."""
         cell, env = scene.cell, turn.envelope
-        encode, error = self.codec.encode, scene.error
+        encode, error, small = self.codec.encode, scene.error, self.past.blobs.small
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             text = str(error)
-            reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
+            value = small(encode(("Reject", text)))
+            reply = None if env.reply is None else (env.reply, False, value)
             return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
         actor: Any = cell.actor
         delta = collect(actor, cell.images or {}, encode)
@@ -256,7 +255,7 @@ class Player:
         actor.__marks__.large.clear()
         reply = None
         if env.reply is not None:
-            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
+            reply = (env.reply, True, small(encode(answer, "the answer")))
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
         life = self._stage.lifecycle.life_after(turn) if is_rare else None
         lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
@@ -266,7 +265,7 @@ class Player:
             self._sent(turn),
             reply,
             tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-            turn.result,
+            None if turn.result is None else small(turn.result),
             None,
             life,
             tuple(lives),
@@ -276,11 +275,11 @@ class Player:
         )
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
+        past, took = self.past, turn.record.took
         return [
             Intended(
-                env.dead[0] if env.dead else address(env.to),
-                small(env.body),
+                env.dead[0] if env.dead else past.address(env.to),
+                past.blobs.small(env.body),
                 env.lane,
                 env.cost,
                 env.est,
