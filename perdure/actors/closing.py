@@ -57,6 +57,8 @@ class Closing:
         encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
+            if turn.result is not None:
+                turn.result = book.blobs.small(turn.result)
             reply = None
             if env.reply is not None:
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
@@ -92,14 +94,13 @@ class Closing:
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         wires, dead = self._address(turn, out)
-        result = None if turn.result is None else book.blobs.small(turn.result)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
             [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
-            result, rejected,
+            turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
         if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
@@ -122,9 +123,7 @@ class Closing:
             keep_marks(book, turn, seq)
         if out:
             book.deliver(seq, out)
-        if result is not None:
-            kernel.finished(result)
-        if reply is not None or turn.artifacts or cell.holds:
+        if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
             self._spread(turn, seq, reply)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
@@ -158,6 +157,8 @@ class Closing:
             kernel.waits.answered(reply[0], reply[1], reply[2], seq)
         if turn.artifacts:
             self._publish(turn, seq)
+        if turn.result is not None:
+            kernel.finished(turn.result)
         if turn.cell.holds:
             kernel.pressure.drained(turn.cell)
 

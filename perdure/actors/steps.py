@@ -13,6 +13,7 @@ from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unm
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
+from perdure.actors.particulars import read
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
@@ -80,7 +81,7 @@ class Steps:
             if step.ok:
                 return Future.done(self.kernel.book.codec.decode(step.value))
             if self.is_final(turn, asked.key, step):
-                return failed_again(asked.key, *self.kernel.book.codec.decode(step.value))
+                return failed_again(asked.key, *read(step.value, self.kernel.book.codec))
             if not is_abandoned(self.kernel.book, step):
                 # begun anew: it has an intent of its own, and is paid for again
                 return self._begin(turn, asked, None)

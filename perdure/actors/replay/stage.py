@@ -22,6 +22,7 @@ from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
+from perdure.actors.particulars import read
 from perdure.actors.replay.failures import raised_again
 from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
@@ -233,9 +234,10 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    value: Any = turn.stage.book.codec.decode(step.value)
+    codec = turn.stage.book.codec
     if step.ok:
-        return turn.give_back(step, Future.done(value))
+        return turn.give_back(step, Future.done(codec.decode(step.value)))
+    value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
     make = raised_again if is_first and not is_cancelled else failure_of
