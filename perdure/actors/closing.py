@@ -17,7 +17,7 @@ from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
-from perdure.actors.unsettled import charge
+from perdure.actors.unsettled import charge, charge_inboxes
 from perdure.errors import Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
@@ -72,6 +72,8 @@ class Closing:
         """End a turn that ran no handler: its message is consumed, state stays as committed."""
         self.kernel.book.load_state(turn.cell)
         turn.cell.actor = None
+        if turn.envelope.steps:  # of a start that was fenced in the middle of one
+            charge(self.kernel, turn.cell, turn.envelope)
         self._commit(turn, (), None, None)
 
     def reject(self, turn: Turn, error: Reject) -> None:
@@ -136,6 +138,7 @@ class Closing:
         dead: list[Dead] = []
         if turn.lives is not None:
             turn.lives = kernel.lives.expand(turn.lives)
+            charge_inboxes(kernel, turn.lives)
             dead = kernel.lives.doomed(turn.lives)
             out += kernel.news.notices_of(dead)
         return kernel.book.wires(out, turn.cell.id), dead
@@ -179,26 +182,19 @@ class Closing:
         book, now = kernel.book, kernel.book.now_ns()
         reason = reason_of(error)
         plan = kernel.lifecycle.plan_crash(turn, reason, now)
-        if plan.consumed and env.steps:
-            charge(kernel, cell, env)
-            now = book.now_ns()
         lives = kernel.lives.expand(plan.lives)
+        if plan.consumed:
+            charge(kernel, cell, env)
+            charge_inboxes(kernel, lives)
+            now = book.now_ns()
         dead = plan.dead + kernel.lives.doomed(lives)
         out = plan.out + kernel.news.notices_of(dead)
         fields: tuple[Any, ...] = (
-            now,
-            book.wires(out, cell.id),
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            str(reason),
-            _traceback(error) + self._tell_hook(turn, error),
-            plan.counted,
-            plan.not_before,
-            dead,
-            now - turn.time_ns,
-        )
+            now, book.wires(out, cell.id),
+            cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
+            str(reason), _traceback(error) + self._tell_hook(turn, error),
+            plan.counted, plan.not_before, dead, now - turn.time_ns,
+        )  # fmt: skip
         if lives:
             fields += (lives,)
         seq = book.append(Kind.CRASH, fields)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell, Step
-from perdure.actors.unsettled import end
+from perdure.actors.unsettled import charge_inboxes, end
 from perdure.errors import UsageError
 from perdure.ledger.records import Dead, Kind
 from perdure.ledger.steprecords import CANCELLED, REFUTED
@@ -108,6 +108,7 @@ class Verdicts:
                 value = self.kernel.book.codec.encode((CANCELLED, text, ""))
                 self._end(cell, env, key, False, value, step.reserved)
         lives = self.kernel.lives.expand(self.kernel.spawning.orphans(env))
+        charge_inboxes(self.kernel, lives)
         dead = dead + self.kernel.lives.doomed(lives)
         return lives, dead, self.kernel.news.notices_of(dead)
 
