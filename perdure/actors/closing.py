@@ -105,8 +105,8 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
-            fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+        if is_rare:
+            fields += _rare(turn, dead)
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -195,8 +195,8 @@ class Closing:
             str(reason), _traceback(error) + self._tell_hook(turn, error),
             plan.counted, plan.not_before, dead, now - turn.time_ns,
         )  # fmt: skip
-        if lives:
-            fields += (lives,)
+        if lives or turn.refused:
+            fields += (lives, turn.refused or ())
         seq = book.append(Kind.CRASH, fields)
         self.end(turn)
         self._fall(cell, str(reason), plan)
@@ -256,6 +256,14 @@ async def _finish(hook: Awaitable[Any]) -> None:
     """Let an async `on_failure` run to its end; what it raises changes nothing any more."""
     with contextlib.suppress(Exception):
         await hook
+
+
+def _rare(turn: Turn, dead: list[Dead]) -> tuple[Any, ...]:
+    """What the record of a turn holds that most have not."""
+    if turn.lives is None and turn.notes is None and not turn.marks and not turn.refused:
+        return ()
+    notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
+    return turn.lives or (), dead, notes, marks, specs, turn.refused or ()
 
 
 def _traceback(error: BaseException) -> str:

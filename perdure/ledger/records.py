@@ -193,6 +193,7 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    refused: tuple[Any, ...] = ()  # [(place among its sends, address, why)…] by full inboxes
 
 
 class Crash(NamedTuple):
@@ -209,6 +210,7 @@ class Crash(NamedTuple):
     dead: tuple[Any, ...]  # Dead rows: the message itself, when it has no attempts left
     took: int
     lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
+    refused: tuple[Any, ...] = ()  # as in Turn
 
 
 class Post(NamedTuple):

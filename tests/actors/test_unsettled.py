@@ -207,11 +207,9 @@ def test_the_audit_finds_a_reservation_that_nobody_settles() -> None:
     assert audit(whole, store.reopened().scan(b"")) == []
     (result,) = [record for record in whole if isinstance(record.body, records.Result)]
     at = result.seq - 1
-    lost = [
-        *whole[:at],
-        result._replace(body=result.body._replace(tokens=0, reserved=0)),  # type: ignore[union-attr]
-        *whole[at + 1 :],
-    ]
+    body: Any = result.body
+    kept = result._replace(body=body._replace(tokens=0, reserved=0))
+    lost = [*whole[:at], kept, *whole[at + 1 :]]
     assert "7 tokens are reserved, and open steps reserve 0" in str(audit(lost, []))
     late = records.Late(result.body.time, (), whole[0].seq, 1, 1, (1, 0), "nothing")
     gone = [*whole[:at], result._replace(body=late), *whole[at + 1 :]]

@@ -156,11 +156,14 @@ class RecordedAsks(Asks):
     ) -> Future[Any]:
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
+        turn.refuse_again(address)
         said, step = said_in_words(f"ask {address}", body), turn.known(key)
         if step is None and timeout is not None:
             due_ns(turn.time_ns, timeout, f"ask({address}): a timeout")  # refused, perhaps
         step = same(turn, key, step, digest, said)
+        before = len(turn.out)
         self._take_along(turn, address, key, step)
+        turn.taken = (turn.taken or 0) + before - len(turn.out) + 1
         return _waited_for(turn, key, step)
 
     def _take_along(self, turn: ReplayTurn, address: str, key: str, step: Outcome) -> None:
