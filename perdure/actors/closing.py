@@ -59,7 +59,7 @@ class Closing:
         encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
-            if turn.result is not None:
+            if turn.is_rare and turn.result is not None:
                 turn.result = book.blobs.small(turn.result)
             reply = None
             if env.reply is not None:
