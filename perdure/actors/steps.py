@@ -91,7 +91,10 @@ class Steps:
         """Have a step happen, unless this run is a fork that may only read."""
         if self.kernel.book.pedigree.holds(asked.tool.effect):
             raise stalled(turn, f"{asked.words} ({asked.tool.effect}) is {HELD}.")
-        return StepWork(self, turn, asked, step).start()
+        work = StepWork(self, turn, asked, step)
+        if step is not None:
+            step.work = work  # an attempt after this one must find it under way, and not the first
+        return work.start()
 
     def is_final(self, turn: Turn, key: str, step: Step) -> bool:
         """Whether a recorded failure is past: the handler saw it, and went on."""
