@@ -11,6 +11,7 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
@@ -65,14 +66,13 @@ class Kernel:
         self.interruptions = Interruptions(self, directory)
         self.dispatch = Dispatch(self, concurrency)
         self.turns = Turns(self)
-        self.closing = Closing(self)
+        self.closing, self.crashing = Closing(self), Crashing(self)
         self.steps = Steps(self)
         self.waits = Waits(self)
         self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
-        self.signals = Signals(self)
-        self.watching = Watching(self)
+        self.signals, self.watching = Signals(self), Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
         self.pressure = Pressure(self)
@@ -287,7 +287,7 @@ class Kernel:
         budget = self.book.budget
         return {
             "turns": self.closing.closed,
-            "crashed": self.closing.crashed,
+            "crashed": self.crashing.crashed,
             "restarts": self.lives.restarts,
             "dead": self.book.dead_letters,
             "tokens_spent": budget.spent,

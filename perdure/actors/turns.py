@@ -167,7 +167,7 @@ class Turns:
         elif isinstance(error, Reject):
             closing.reject(turn, error)
         else:
-            closing.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
 
 
 def _stalled(error: BaseException) -> BaseException | None:

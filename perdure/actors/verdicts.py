@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell, Step
-from perdure.actors.unsettled import end
+from perdure.actors.unsettled import charge_inboxes, end
 from perdure.errors import UsageError
 from perdure.ledger.records import Dead, Kind
 from perdure.ledger.steprecords import CANCELLED, REFUTED
@@ -33,7 +33,7 @@ class Verdicts:
 
     def happened(self, cell: Cell, env: Envelope, key: str, value: bytes) -> None:
         """A step in doubt has this result, and is paid for."""
-        self._append(cell, env, key, "happened", value)
+        self._append(cell, env, key, "happened", self.kernel.book.blobs.small(value))
         step = self._step(env, key)
         self._end(cell, env, key, True, value, step.reserved)
         self.kernel.interruptions.progress(env)
@@ -120,6 +120,7 @@ class Verdicts:
                 value = self.kernel.book.codec.encode((CANCELLED, text, ""))
                 self._end(cell, env, key, False, value, step.reserved)
         lives = self.kernel.lives.expand(self.kernel.spawning.orphans(env))
+        charge_inboxes(self.kernel, lives)
         dead = dead + self.kernel.lives.doomed(lives)
         out = self.kernel.watching.ends(lives) + self.kernel.news.notices_of(dead)
         return lives, dead, out

@@ -178,6 +178,8 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        if body.refused:
+            yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)

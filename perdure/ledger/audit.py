@@ -35,7 +35,8 @@ def audit(
     - A message is consumed by exactly one closed turn or dies by one crash, or it waits in an
       inbox, on a timer or as a dead letter. Messages of one pair in a lane keep their order.
     - Only the living incarnation ends a turn. State hashes follow from deltas.
-    - Tokens spent and reserved never exceed the limit. Time does not go back, seqs have no gap.
+    - Tokens spent and reserved never exceed the limit, and only open steps reserve any.
+    - Time does not go back, seqs have no gap.
     - Every table is the fold of the journal. Every blob that a record refers to is there.
 
     >>> audit([], [])
@@ -54,6 +55,9 @@ def audit(
             if artifact[0] not in blobs:
                 text = f"the bytes of artifact {path} are not in the ledger"
                 fold.violations.append(Violation(artifact[2], text))
+    if fold.reserved != fold.steps.reserved:
+        text = f"{fold.reserved} tokens are reserved, and open steps reserve {fold.steps.reserved}"
+        fold.violations.append(Violation(fold.seq, text))
     wrong = [*fold.violations, *_compare(fold, table_rows, States(fold, read_blob))]
     return sorted(wrong, key=lambda each: each.seq)
 

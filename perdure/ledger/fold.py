@@ -118,7 +118,8 @@ class Fold:
                     self._wrong(seq, text)
                     break
         del self.waiting[id]
-        self.steps.forget(id)
+        for key in self.steps.forget(id):
+            self._wrong(seq, f"{_name(id)} ends, and its {key} still reserves tokens")
         del lane[id]
         self.waits.gone(id)
         if not lane:

@@ -226,7 +226,8 @@ class Run(Operated):
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        said = kernel.ending.result
+        result = None if said is None else kernel.book.codec.decode(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
