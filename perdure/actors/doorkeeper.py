@@ -143,8 +143,7 @@ class Doorkeeper:
         if post is None:
             return  # its poster took it back
         self._handed.add(name)
-        self.kernel.door.handed += 1
-        self.kernel.on_kernel(self.kernel.door.take, post, lambda: self._is_done(name))
+        self.kernel.door.hand(post, lambda: self._is_done(name))
 
     def _is_done(self, name: str) -> None:
         """For the kernel thread: a post may be unlinked."""
