@@ -39,7 +39,7 @@ def command(run: str, order: str, limit: int, whole: bool, as_json: bool) -> Non
     """List the actors of RUN: state, incarnation, inbox, turns, restarts, tokens.
 
     Of a run that goes on also what each is doing now: its handler, the line that it is at, and for
-    how long. Who is in a turn comes first, the longest one in front; --sort changes that.
+    how long. Who is at work comes first, the longest one in front; --sort changes that.
     """
     directory = find_run(run)
     is_live, now = is_owned(directory), census(directory)
