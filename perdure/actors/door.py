@@ -165,5 +165,6 @@ class Door:
 
     def remark(self, name: str, text: str) -> None:
         """Say what is odd about a file of the spool."""
-        event = Event("ingress", self.kernel.book.now_ns(), name, reason=text)
+        now_ns = self.kernel.book.now_ns()
+        event = Event("ingress", now_ns, "ingress", reason=f"{name}: {text}")
         self.kernel.news.observer(event)
