@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, TimeoutError
+from contextlib import contextmanager
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,6 @@ class Doorkeeper:
         self.directory = directory
         self._wall_ns = wall_ns
         self._bell: Doorbell | None = None
-        self._spool: Spool | None = None
         self._rung = threading.Event()  # for who has no bell
         self._handed: set[str] = set()  # names of posts that are with the kernel
         self._done: deque[str] = deque()  # names of posts that are durably done
@@ -87,8 +87,6 @@ class Doorkeeper:
             self._guarded(self._unlink_done)
             if self._bell is not None:
                 self._bell.close()
-            if self._spool is not None:
-                self._spool.close()
 
     def _open_bell(self) -> None:
         if self.directory is None or self.kernel.ending.has_begun:
@@ -117,22 +115,31 @@ class Doorkeeper:
 
     def _hand_over(self) -> bool:
         """Hand over as many posts as may be on their way at once; whether there are more."""
-        if self._spool is None and self.directory is not None:
-            self._spool = Spool.open(self.directory)
-        if self._spool is None:
-            return False
-        listing = self._spool.look()
-        for name in listing.foreign:
-            self._remark(name, "no name of a post: it is left alone")
-        for name in listing.unfinished:
-            self._sweep(self._spool, name)
-        for name in listing.posts:
-            if name in self._handed:
-                continue
-            if len(self._handed) >= POSTS_AT_ONCE:
-                return True
-            self._hand(self._spool, name)
+        with self._opened() as spool:
+            if spool is None:
+                return False
+            listing = spool.look()
+            for name in listing.foreign:
+                self._remark(name, "no name of a post: it is left alone")
+            for name in listing.unfinished:
+                self._sweep(spool, name)
+            for name in listing.posts:
+                if name in self._handed:
+                    continue
+                if len(self._handed) >= POSTS_AT_ONCE:
+                    return True
+                self._hand(spool, name)
         return False
+
+    @contextmanager
+    def _opened(self) -> Iterator[Spool | None]:
+        """The spool as it is now: opened for each look, for somebody may have put another there."""
+        spool = None if self.directory is None else Spool.open(self.directory)
+        try:
+            yield spool
+        finally:
+            if spool is not None:
+                spool.close()
 
     def _hand(self, spool: Spool, name: str) -> None:
         try:
@@ -151,9 +158,13 @@ class Doorkeeper:
         self._ring()
 
     def _unlink_done(self) -> None:
-        while self._done and self._spool is not None:
-            self._spool.unlink(self._done[0])
-            self._handed.discard(self._done.popleft())
+        if not self._done:
+            return
+        with self._opened() as spool:
+            while self._done:
+                if spool is not None:  # else the file is gone with its folder
+                    spool.unlink(self._done[0])
+                self._handed.discard(self._done.popleft())
 
     def _set_aside(self, spool: Spool, name: str, why: str) -> None:
         try:

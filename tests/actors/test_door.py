@@ -392,3 +392,14 @@ def test_a_run_whose_folder_is_gone_goes_on(tmp_path: Path) -> None:
         shutil.rmtree(folder)
         run.kernel._doorkeeper._ring()
         assert json.dumps(numbers(run)) == "[]"
+
+
+def test_a_spool_that_was_removed_and_made_again_is_looked_at(tmp_path: Path) -> None:
+    with running(CAST, MemoryStore(), ledger=tmp_path) as run:
+        posted(tmp_path, add(1))
+        gone(run, tmp_path)
+        shutil.rmtree(tmp_path / "ingress")
+        posted(tmp_path, add(2))
+        gone(run, tmp_path)
+        settle(run)
+        assert numbers(run) == [1, 2]
