@@ -206,7 +206,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
 
 KERNEL_KEYS = (
-    "attempts_max", "backoff", "redelivery", "restart", "restore", "restore_after", "shutdown",
+    "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",
+    "restore_after", "shutdown",
 )  # fmt: skip
 """What the kernel itself needs of a child's spec."""
 
