@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 NS = 1_000_000_000
+UP_LOOK_SECONDS = 0.1  # while a run starts
 
 
 class Doorkeeper:
@@ -71,8 +72,12 @@ class Doorkeeper:
     # --- the thread
 
     def _live(self) -> None:
-        self.kernel.outside.is_up.wait()  # before, nobody is there to be told anything
+        is_up = self.kernel.outside.is_up
         try:
+            while not is_up.wait(UP_LOOK_SECONDS):  # before, nobody is there to be told anything
+                self._open_bell()
+                if self._bell is not None:
+                    self._bell.wait(UP_LOOK_SECONDS, self.answer)
             self._open_bell()
             while not self._is_closing and not self.kernel.ended.is_set():
                 self._look()
@@ -89,7 +94,7 @@ class Doorkeeper:
                 self._bell.close()
 
     def _open_bell(self) -> None:
-        if self.directory is None or self.kernel.ending.has_begun:
+        if self._bell is not None or self.directory is None or self.kernel.ending.has_begun:
             return
         try:
             self._bell = Doorbell(self.directory)

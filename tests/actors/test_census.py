@@ -130,3 +130,30 @@ def test_what_nobody_knows_is_answered_with_what_is_known(tmp_path: Path) -> Non
         found = ask(tmp_path, "horoscope", SECONDS)
         assert found is not None
         assert "It knows census, ring." in found["error"]
+
+
+class Starts(Actor, name="tests.census.starts"):
+    async def on_start(self) -> None:
+        await GATES["starts"].passed()
+
+    async def on_receive(self, message: Go) -> None:
+        raise AssertionError
+
+
+def test_a_run_that_takes_long_to_start_can_be_asked(tmp_path: Path, monkeypatch: Any) -> None:
+    gates(monkeypatch, "starts")
+    asked: list[dict[str, Any] | None] = []
+
+    def look() -> None:
+        GATES["starts"].reached()
+        while not asked or asked[-1] is None:
+            asked.append(ask(tmp_path, "census", SECONDS))
+        GATES["starts"].open()
+
+    outside = threading.Thread(target=look)
+    outside.start()
+    with running(program(Child("s", Starts)), ledger=tmp_path):
+        outside.join(SECONDS)
+    assert asked[-1] is not None
+    (turn,) = asked[-1]["turns"]
+    assert (turn["address"], turn["handler"]) == ("/r/s", "on_start")
