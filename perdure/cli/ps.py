@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from perdure.actors.census import HOLDS
 from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import columns, fitted, note, paint, say, write_answer
 from perdure.cli.words import clipped, count
@@ -101,7 +102,7 @@ def _notes(
             f"process {owner_pid(directory)} has not answered within "
             f"{DOOR_ANSWER_SECONDS_MAX:g} s: this is the ledger, without what each does now"
         )
-    elif now["stuck"]:
+    elif any(turn["does"] == HOLDS for turn in now["turns"]):
         notes.append(
             "a handler holds the kernel: nothing else goes on. After "
             f"{KERNEL_STALL_SECONDS_MAX:g} s it ends the process"

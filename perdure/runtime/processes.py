@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from perdure.actors.census import HOLDS
 from perdure.ledger import keys, rows
 from perdure.ledger.group import Store
 from perdure.ledger.keys import Table
@@ -82,7 +83,7 @@ def ordered(found: Sequence[Process], by: str) -> list[Process]:
     return sorted(found, key=lambda each: (-getattr(each, by), each.id))
 
 
-_DOES = ("holding the kernel", "running", "queued", "waiting")
+_DOES = (HOLDS, "running", "queued", "waiting")
 
 
 def _busy(each: Process) -> tuple[int, float, int, int, int]:
