@@ -222,14 +222,14 @@ def children_of_pool(who: str, strategy: str, given: Sequence[Any]) -> None:
         raise BadSpec(
             f"{who}: strategy is 'simple_one_for_one' and it has {len(given)} children. "
             "Give it exactly one: the template of all.",
-            ("bad_start_spec", tuple(given)),
+            ("bad_start_spec", list(given)),
             "",
         )
     if strategy == "dynamic" and given:
         raise BadSpec(
             f"{who}: strategy is 'dynamic' and it has {len(given)} children. It begins without "
             "any: each comes with StartChild.",
-            ("bad_start_spec", tuple(given)),
+            ("bad_start_spec", list(given)),
             "",
         )
 

@@ -49,4 +49,4 @@ def missing(who: str, field: str, why: str, allowed: str) -> BadSpec:
 
 def bad_combination(text: str, *pair: tuple[str, object]) -> BadSpec:
     """The error of two fields that do not go together."""
-    return BadSpec(text, ("bad_combination", pair))
+    return BadSpec(text, ("bad_combination", list(pair)))
