@@ -106,17 +106,12 @@ def _terminate(state: Supervision, child: str, caller: ReplyTo | None) -> Decisi
 
 
 def _terminate_absent(state: Supervision, child: str, caller: ReplyTo | None) -> Decision:
-    """Under simple_one_for_one an instance is told by its number; one that was is ok."""
-    if state.template is not None:
-        if number_of(child) is None:
-            return _no(state, caller, state.strategy)
-        if _was_given(state, child):
-            return _yes(state, caller)
-    return _no(state, caller, "not_found")
-
-
-def _was_given(state: Supervision, child: str) -> bool:
-    return (number_of(child) or state.numbered + 1) <= state.numbered
+    """Under simple_one_for_one an instance is told by its number: one that is dead is ok."""
+    if state.template is None or "/" in child:
+        return _no(state, caller, "not_found")
+    if number_of(child) is None:
+        return _no(state, caller, state.strategy)
+    return _yes(state, caller)
 
 
 def _restart(state: Supervision, child: str, caller: ReplyTo | None) -> Decision:
@@ -146,7 +141,7 @@ def _get(state: Supervision, child: str, caller: ReplyTo | None) -> Decision:
     entry = state.template
     if entry is None:
         entry = state.children.get(child)
-    elif child != entry.id and not _was_given(state, child):
+    elif child != entry.id and number_of(child) is None:
         entry = None
     if entry is None:
         return _no(state, caller, "not_found")

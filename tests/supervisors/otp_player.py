@@ -14,7 +14,7 @@ from perdure.supervisors import actions, events
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.refusals import BadSpec
 from perdure.supervisors.spec import SupervisorSpec
-from perdure.supervisors.state import Down, Emptying, Ending, Stopping, Supervision
+from perdure.supervisors.state import Emptying, Ending, Phase, Stopping, Supervision
 
 Node = dict[str, Any]
 
@@ -142,6 +142,7 @@ class Process:
         self.incarnation = 1
         self.is_supervisor = node.get("type") == "supervisor"
         self.state = Supervision()
+        self.before: Phase = self.state.phase
         self.children: dict[str, Process] = {}
         self.inbox: list[events.Event] = []
         self.calls: dict[tuple[int, int, int, str], Any] = {}
@@ -423,6 +424,7 @@ class Player:
                 continue
             if takes(process.state, event):
                 del process.inbox[index]
+                process.before = process.state.phase
                 process.state, todo = decide(process.state, event, self.now_ns)
                 self.memory[process.path] = process.state
                 for action in todo:
@@ -461,7 +463,7 @@ class Player:
                 self.log.append(["ignore", path, n])
                 self.tell(process.parent, events.Ignored(process.name, process.incarnation))
             case actions.ExitSelf(reason=reason):
-                self.announce(process)
+                self.announce_end(process, reason)
                 self.log.append(["sup_down", path, n, text_of(reason)])
                 self.ended(process, reason)
             case actions.Reply(caller=caller):
@@ -474,13 +476,14 @@ class Player:
 
     def announce(self, process: Process) -> None:
         """Log that a supervisor has begun to end, once, before the first thing it does then."""
-        match process.state.phase:
-            case Stopping(why=Ending(reason=reason)):
-                pass
-            case Emptying(why=Ending(reason=reason)) | Down(reason=Reason() as reason):
-                pass
-            case _:
-                return
+        for phase in (process.before, process.state.phase):
+            match phase:
+                case Stopping(why=Ending(reason=reason)) | Emptying(why=Ending(reason=reason)):
+                    self.announce_end(process, reason)
+                case _:
+                    pass
+
+    def announce_end(self, process: Process, reason: Reason) -> None:
         if not process.ending:
             process.ending = True
             self.log.append(["sup_terminate", process.path, process.n, text_of(reason)])
