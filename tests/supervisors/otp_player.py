@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from perdure.clock import NS
 from perdure.mailbox.control import KILLED, SHUTDOWN, Reason
 from perdure.supervisors import actions, events
+from perdure.supervisors.childspecs import check_childspecs
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.refusals import BadSpec
 from perdure.supervisors.spec import SupervisorSpec
@@ -130,6 +131,16 @@ def map_of(data: Node) -> str:
 MAP_KEYS = ("id", "restart", "shutdown", "significant", "type", "modules")
 
 
+def checked(specs: Any, auto_shutdown: str | None) -> str:
+    """What `check_childspecs` says."""
+    given = [raw_data(each) for each in specs] if isinstance(specs, list) else specs
+    try:
+        check_childspecs(given, auto_shutdown)
+    except BadSpec as error:
+        return f"{{error,{term(error.why)}}}"
+    return "ok"
+
+
 class Process:
     """A worker or a supervisor that is alive; `name` and `incarnation` are its parent's for it."""
 
@@ -208,7 +219,10 @@ class Player:
         if op["op"] == "sleep":
             self.now_ns += op["ms"] * NS // 1000
             return lambda: "ok"
-        process = self.find(op.get("path", op.get("sup", "root")))
+        if op["op"] == "check_childspecs":
+            found = checked(op["specs"], op.get("auto_shutdown"))
+            return lambda: found
+        process = self.find(str(op.get("path", op.get("sup", "root"))))
         if process is None:
             return lambda: "noproc"
         match op["op"]:
@@ -289,7 +303,7 @@ class Player:
             return "[" + ",".join(f"{{{key},{n}}}" for key, n in value.items()) + "]"
         return "ok"
 
-    def row(self, shown: Node) -> tuple[str, ...]:
+    def row(self, shown: Node) -> tuple[Any, ...]:
         status = "<pid>" if shown["status"] == "running" else shown["status"]
         return shown["id"] or "undefined", status, shown["type"], ["mod"]
 

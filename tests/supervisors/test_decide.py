@@ -271,7 +271,7 @@ def test_others_are_served_between_two_tries() -> None:
     world.held = {"a"}
     world.failing["a"] = 1
     world.crash("a")
-    asked = [
+    asked: list[events.Event] = [
         events.WhichChildren(),
         events.RestartChild("a"),
         events.DeleteChild("a"),
@@ -375,7 +375,7 @@ def test_between_the_steps_of_a_restart_only_what_it_waits_for_is_taken() -> Non
     world = World(spec_of("one_for_all", "a", "b", "c"))
     world.held = {"b", "c"}
     world.crash("a")
-    waiting = [
+    waiting: list[events.Event] = [
         events.Halt(SHUTDOWN),
         events.WhichChildren(),
         events.TryAgain("b"),
