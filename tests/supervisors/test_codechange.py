@@ -30,6 +30,7 @@ def test_a_child_that_is_named_again_goes_on_under_its_new_spec() -> None:
     world = World(spec_of("one_for_one", "a", "b"))
     changed = Child("a", "A", restart="transient", init={"page": 2})
     change(world, spec_of("one_for_one", changed, "b"))
+    assert statuses(world.state) == {"a": "running", "b": "running"}
     assert world.alive == {"a": 1, "b": 1}
     assert world.crash("a", NORMAL) == []
     assert world.state.children["a"].init == {"page": 2}

@@ -153,5 +153,5 @@ def answer(reply: actions.Reply) -> tuple[bool, Any]:
     return reply.ok, "failed" if isinstance(reply.value, Reason) else reply.value
 
 
-Both.TestCase.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
+Both.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestBoth = Both.TestCase
