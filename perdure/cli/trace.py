@@ -143,8 +143,6 @@ class Teller:
                 yield f"artifacts/{body.path} is in place"
             case records.Status():
                 yield f"{body.status} {body.reason}".strip()
-            case records.Stall():
-                yield clipped(body.reason)
             case _:
                 yield from self._from_above(body)
 
@@ -157,6 +155,10 @@ class Teller:
     def _from_above(self, body: records.Body) -> Iterator[str]:
         """What is done to a run from above its actors."""
         match body:
+            case records.Stall():
+                yield clipped(body.reason)
+            case records.Suspend():
+                yield "takes messages again" if not body.incarnation else "takes no messages"
             case records.Verdict():
                 yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
                 yield from self._lives(body)
