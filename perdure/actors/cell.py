@@ -87,6 +87,7 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "is_supervisor",
         "last",
         "life",
         "log",
@@ -111,6 +112,7 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.cls = cls
+        self.is_supervisor = bool(getattr(cls, "__supervisor__", False))
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
         self.init = row.init
@@ -195,6 +197,11 @@ class Cell:
         return not (self.turn or self.inbox or self.control or self.stalled) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a life, begun or about to."""
+        return self.life in (Life.STARTING, Life.RUNNING)
 
     @property
     def is_running(self) -> bool:

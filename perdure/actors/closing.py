@@ -13,12 +13,13 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge
-from perdure.errors import Reject
+from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
@@ -57,8 +58,8 @@ class Closing:
         encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
-            reply = None
-            if env.reply is not None:
+            reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
+            if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.crash(turn, error)
@@ -84,13 +85,22 @@ class Closing:
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self._commit(turn, (), reply, text)
 
+    def decline(self, turn: Turn, error: Ignore) -> None:
+        """Consume a start whose actor declined it, drop state and sends."""
+        if turn.envelope.steps is not None and self.kernel.steps.stalls(turn):
+            return
+        turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        turn.marks, turn.declined = None, str(error)
+        turn.cell.actor = None
+        self._commit(turn, (), None, None)
+
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        wires, dead = self._address(turn, out)
+        wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
@@ -100,7 +110,7 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
+        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks or dead):
             fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
@@ -114,6 +124,8 @@ class Closing:
             self._count(turn, (now - turn.time_ns) / NS)
         if life is not None:
             cell.change_life(life)
+            if cell.is_supervisor:
+                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
         if turn.marks:
@@ -125,17 +137,24 @@ class Closing:
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
-    def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+    def _address(
+        self, turn: Turn, out: list[Envelope], life: int | None
+    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
         """What the record holds of the turn's messages, dead letters and their notices included."""
-        kernel = self.kernel
+        kernel, cell = self.kernel, turn.cell
         kernel.book.address_out(out)
-        out += kernel.news.notices(out)
         dead: list[Dead] = []
+        lives: list[LifeChange] = []
         if turn.lives is not None:
-            turn.lives = kernel.lives.expand(turn.lives)
-            dead = kernel.lives.doomed(turn.lives)
-            out += kernel.news.notices_of(dead)
-        return kernel.book.wires(out, turn.cell.id), dead
+            lives = turn.lives = kernel.lives.expand(turn.lives)
+        if cell.is_supervisor and life is not None:
+            lives = [(cell.id, cell.incarnation, life), *lives]
+        if lives:
+            out += kernel.lives.apologies(lives)
+            dead = kernel.lives.doomed(lives)
+        out += kernel.news.notices(out)
+        out += kernel.news.notices_of(dead)
+        return kernel.book.wires(out, cell.id), dead
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
@@ -181,7 +200,8 @@ class Closing:
             now = book.now_ns()
         lives = kernel.lives.expand(plan.lives)
         dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.news.notices_of(dead)
+        out = plan.out + kernel.lives.apologies(lives)
+        out += kernel.news.notices_of(dead)
         fields: tuple[Any, ...] = (
             now,
             book.wires(out, cell.id),

@@ -15,6 +15,7 @@ from perdure.actors.futures import Future
 from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import (
     AskTimeout,
+    CallFailed,
     Crashed,
     Deadlock,
     PerdureError,
@@ -32,6 +33,7 @@ _OUR_OWN: dict[str, type[PerdureError]] = {
     "Deadlock": Deadlock,
 }
 
+CALL_FAILED = CallFailed.__name__
 _EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
 
 
@@ -49,8 +51,10 @@ def stopped(kind: str, text: str) -> StepFailed:
     return StepFailed(kind, f"{kind}: {text}")
 
 
-def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
-    """The exception for a recorded failure."""
+def failure_of(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
+    """The exception for a recorded failure; `details` are what else a `CallFailed` has."""
+    if kind == CALL_FAILED:
+        return CallFailed(text, *details)
     if kind in _OUR_OWN:
         return _OUR_OWN[kind](text)
     if kind in (CANCELLED, ABANDONED):
@@ -62,7 +66,9 @@ def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
     return StepFailed(kind, text) if again is None else again(kind, text)
 
 
-def failed_again(key: str, kind: str, text: str, module: str = "builtins") -> Future[Any]:
+def failed_again(
+    key: str, kind: str, text: str, module: str = "builtins", *details: Any
+) -> Future[Any]:
     """A recorded failure of a step, as a later attempt meets it.
 
     One that was cancelled in a task of the handler's own waits until that task is cancelled again:
@@ -70,7 +76,7 @@ def failed_again(key: str, kind: str, text: str, module: str = "builtins") -> Fu
     """
     if kind == CANCELLED and branch_of(key):
         return Future()
-    return Future.failed(failure_of(kind, text, module))
+    return Future.failed(failure_of(kind, text, module, *details))
 
 
 def class_of(kind: str, module: str) -> type[Exception] | None:

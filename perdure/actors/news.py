@@ -77,7 +77,8 @@ class News:
         found: list[Envelope] = []
         for row in dead:
             cell = book.cells.get(book.find(row.to))
-            for env in (cell.inbox if cell is not None else None) or ():
+            lanes = () if cell is None else (*(cell.inbox or ()), *(cell.control or ()))
+            for env in lanes:
                 if (env.seq, env.index) == (row.seq, row.index):
                     found += self.notice(row, env.body)
                     break

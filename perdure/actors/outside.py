@@ -13,7 +13,7 @@ from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
-from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
+from perdure.mailbox.control import Exit, Ignored, Reason, Started, StartFailed, Stop, Stopped, read_reason
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -61,6 +61,25 @@ class Outside:
         except PerdureError as refused:
             done.set_exception(refused)
             return
+        self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
+
+    def stop(self, address: str, reason: str) -> Future[int]:
+        """Ask an actor to end with a reason; resolves, to the record's seq, when that is durable.
+
+        Its supervisor hears of it as of any end, and decides.
+        """
+        done: Future[int] = Future()
+        self._hand_in(done, self._stop, address, reason, done)
+        return done
+
+    def _stop(self, address: str, reason: str, done: Future[int]) -> None:
+        try:
+            cell = self.kernel.book.cell_at(address)
+        except PerdureError as refused:
+            done.set_exception(refused)
+            return
+        stop = Stop(cell.incarnation, "infinity", read_reason(reason), False)
+        seq = self.post([self.kernel.lifecycle.control(cell.id, KERNEL_ID, stop)], "stop")
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
@@ -153,6 +172,8 @@ class Outside:
             self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
+        elif isinstance(message, Ignored):
+            self._root_ended(message.reason, "did not start")
         elif isinstance(message, Exit):
             self._root_ended(message.reason, "ended")
         elif isinstance(message, Stopped):

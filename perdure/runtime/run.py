@@ -250,6 +250,14 @@ class Run:
         """
         self.kernel.outside.cancel(address).get()
 
+    def stop(self, address: str, reason: str = "normal") -> None:
+        """Ask an actor to end with a reason; returns when the wish is durable.
+
+        `on_stop` runs, a supervisor stops its children first, and whoever supervises it decides
+        what then, as if it had stopped itself. Raises `UnknownActor`.
+        """
+        self.kernel.outside.stop(address, reason).get()
+
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.
 

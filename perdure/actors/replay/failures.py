@@ -6,18 +6,18 @@ from functools import lru_cache
 from typing import Any, cast
 
 from perdure.actors.failures import class_of, failure_of, stopped
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed
+from perdure.errors import AskTimeout, CallFailed, Crashed, Reject, StepFailed
 
-PLAIN = {cls.__name__ for cls in (AskTimeout, Crashed, Reject)}
+PLAIN = {cls.__name__ for cls in (AskTimeout, CallFailed, Crashed, Reject)}
 
 
-def raised_again(kind: str, text: str, module: str = "builtins") -> Exception:
+def raised_again(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
     """An exception of that class, with that text, as a step first raised it.
 
     It has no other attributes: no `errno`, no `args`. A class that is not loaded has a stand-in.
     """
     if kind in PLAIN:
-        return failure_of(kind, text, module)
+        return failure_of(kind, text, module, *details)
     found: Any = class_of(kind, module) or _defined_inside(kind)
     if not issubclass(found, Exception):
         return stopped(kind, text)
