@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from perdure.mailbox.control import KILLED, NORMAL, SHUTDOWN, Reason
 from perdure.supervisors import actions, events
-from perdure.supervisors.checks import RESTARTS, STRATEGIES
+from perdure.supervisors.checks import ORDINARY, RESTARTS
 from perdure.supervisors.spec import Child, SupervisorSpec
 from perdure.supervisors.state import Down, Idle
 from tests.supervisors.tiny import NO_PAGE, World
@@ -33,7 +33,7 @@ class Life(RuleBasedStateMachine):
     """One supervisor, to which anything happens."""
 
     @initialize(
-        strategy=st.sampled_from(STRATEGIES),
+        strategy=st.sampled_from(ORDINARY),
         intensity=st.integers(0, 4),
         auto_shutdown=st.sampled_from(["any_significant", "all_significant"]),
         given=st.lists(children, max_size=4),
