@@ -185,6 +185,15 @@ class Supervision:
             if entry.id in named and entry.spec.restart != "temporary"
         }
 
+    @property
+    def owes(self) -> ReplyTo | None:
+        """Who waits for the answer to a request that the phase carries out."""
+        match self.phase:
+            case Starting(why=StartCall(caller=caller)) | Stopping(why=StopCall(caller=caller)):
+                return caller
+            case _:
+                return None
+
     def at(self, phase: Phase) -> Supervision:
         """The same supervisor in another phase."""
         return replace(self, phase=phase)
