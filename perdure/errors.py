@@ -174,6 +174,16 @@ class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
 
 
+class DeadlineExceeded(PerdureError):
+    """A handler took longer than the `deadline` of its actor's spec: a crash like any other."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(
+            f"{address} took more than {seconds:g} s for one attempt at its message. Raise its "
+            "`deadline`, or have it do less in one turn."
+        )
+
+
 class Deadlock(Outcome):
     """An ask closed a cycle of actors each of which waits for the next; the text names them."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.attempts import deadline_ns
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
@@ -76,6 +77,7 @@ class Cell:
         "cls",
         "control",
         "crashes",
+        "deadline_ns",
         "dirty",
         "falls",
         "fell_at",
@@ -115,6 +117,7 @@ class Cell:
         self.is_supervisor = bool(getattr(cls, "__supervisor__", False))
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
+        self.deadline_ns = deadline_ns(row.spec)  # of one attempt; 0: it may take any time
         self.init = row.init
         self.incarnation = row.incarnation
         self.life = row.life

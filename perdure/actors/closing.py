@@ -12,7 +12,9 @@ import traceback
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.attempts import breaker_trips
 from perdure.actors.cell import Cell
+from perdure.actors.doubts import tripped
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
@@ -189,8 +191,11 @@ class Closing:
 
     # --- not closed
 
-    def crash(self, turn: Turn, error: BaseException) -> None:
-        """Record a failed attempt: state and sends are dropped, the supervisor is told."""
+    def crash(self, turn: Turn, error: BaseException, *, cut: bool = False) -> None:
+        """Record a failed attempt: state and sends are dropped, the supervisor is told.
+
+        `cut`: the kernel ended it, its handler is not done. Then no hook of it runs either.
+        """
         kernel, cell, env = self.kernel, turn.cell, turn.envelope
         book, now = kernel.book, kernel.book.now_ns()
         reason = reason_of(error)
@@ -216,24 +221,22 @@ class Closing:
             dead,
             now - turn.time_ns,
         )
-        if lives:
-            fields += (lives,)
+        if lives or cut:
+            fields += (lives, cut)
         seq = book.append(Kind.CRASH, fields)
         self.end(turn)
-        self._fall(cell, str(reason), plan)
-        book.touch(cell)
-        if plan.consumed:
-            book.consume(cell, env)
-        for row in plan.dead:
-            book.bury(row, env.reply)
+        self._fall(cell, env, str(reason), plan)
         if lives:
             kernel.lives.apply(lives, dead)
         kernel.news.crashed(turn, str(reason), plan)
         book.deliver(seq, out)
+        if breaker_trips(cell.spec, cell.falls):
+            kernel.stall(cell, None if plan.consumed else env, tripped(cell, str(reason)))
         kernel.dispatch.consider(cell)
 
-    def _fall(self, cell: Cell, reason: str, plan: CrashPlan) -> None:
+    def _fall(self, cell: Cell, env: Envelope, reason: str, plan: CrashPlan) -> None:
         """The actor is down: the next attempt gets an object built from committed bytes."""
+        book = self.kernel.book
         self.crashed += 1
         cell.actor = None
         cell.crashes += 1
@@ -241,6 +244,11 @@ class Closing:
         cell.attempts, cell.not_before = plan.attempts, plan.not_before
         cell.fall()
         cell.row_dirty = True
+        book.touch(cell)
+        if plan.consumed:
+            book.consume(cell, env)
+        for row in plan.dead:
+            book.bury(row, env.reply)
 
     def _tell_hook(self, turn: Turn, error: BaseException) -> str:
         """Call `on_failure`; what it fails with itself goes into the record of the crash."""

@@ -181,6 +181,8 @@ class Dispatch:
             return
         turn.ended = True
         self.running.discard(turn)
+        if turn.cell.deadline_ns:
+            self.kernel.wedged.over(turn)
         if turn.lent:
             turn.lent = False
         else:

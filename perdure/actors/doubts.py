@@ -11,7 +11,7 @@ from perdure.ledger.steprecords import ABANDONED
 
 if TYPE_CHECKING:
     from perdure.actors.book import Book
-    from perdure.actors.cell import Step
+    from perdure.actors.cell import Cell, Step
     from perdure.actors.turn import Turn
 
 REPAIRS = (
@@ -45,6 +45,15 @@ def mismatch(turn: Turn, key: str, step: Step, attempted: str) -> str:
         f"step {key} of message {turn.envelope.id} is recorded as {recorded_call(turn, key, step)} "
         f"(record {step.seq}), {asks}: with other arguments the recorded outcome is none. "
         f"{REPAIRS.format(address=turn.cell.address)}"
+    )
+
+
+def tripped(cell: Cell, reason: str) -> str:
+    """What to say of an actor whose breaker is open: it has crashed too often in a row."""
+    return (
+        f"its breaker is open: {cell.falls} crashes in a row, and no message handled in between. "
+        f"The last was {reason}. Mend what they come from, then `perdure clear RUN "
+        f"{cell.address} --again`; or give the message at its head up with `--dead`."
     )
 
 

@@ -34,6 +34,7 @@ from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
+from perdure.actors.wedged import Wedged
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
 from perdure.ledger.records import Kind
@@ -72,6 +73,7 @@ class Kernel:
         self.outside = Outside(self)
         self.pool = Pool(self)
         self.timers = Timers(self)
+        self.wedged = Wedged(self)
         self.barrier = Barrier(self)
         self.releases = Releases(self, directory)
         self.news = News(self, observer)

@@ -67,11 +67,15 @@ async def end(turn: Turn) -> None:
         await asyncio.wait(left)
 
 
-def cancel(turn: Turn) -> None:
-    """Cancel the tasks of a turn that is over at once; nobody waits for them."""
+def leave(turn: Turn) -> None:
+    """Let go of what still runs of a turn that is over: tasks are cancelled, its thread is left."""
+    turn.is_fenced = True
+    if turn.task is not None:
+        turn.task.cancel()
     for task in list(turn.tasks or ()):
         task.add_done_callback(_look_away)
         task.cancel()
+    turn.kernel.pool.abandon(turn)
 
 
 def _look_away(task: asyncio.Task[Any]) -> None:

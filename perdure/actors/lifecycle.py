@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors import leftovers
-from perdure.actors.attempts import attempts_max, backoff_ns
+from perdure.actors.attempts import attempts_max, backoff_ns, chance_of
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
@@ -200,14 +200,11 @@ class Lifecycle:
         if not turn.open:
             return
         cell = turn.cell
-        turn.open, turn.is_fenced = False, True
+        turn.open = False
         cell.turn = None
         cell.actor = None
         self.kernel.waits.forget(turn)
-        if turn.task is not None:
-            turn.task.cancel()
-        leftovers.cancel(turn)
-        self.kernel.pool.abandon(turn)
+        leftovers.leave(turn)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.consider(cell)
 
@@ -294,7 +291,8 @@ class Lifecycle:
             dead = [Dead(env.seq, env.index, cell.address, str(reason), turn.attempt)]
             lives = self.kernel.spawning.orphans(env)
             return CrashPlan(out, dead, counted, 0, 0, True, lives)
-        not_before = now + backoff_ns(cell.spec, tries)
+        chance = chance_of(self.kernel.seed, id, (env.seq, env.index), turn.attempt)
+        not_before = now + backoff_ns(cell.spec, tries, chance)
         return CrashPlan(out, [], counted, not_before, tries, False, [])
 
 

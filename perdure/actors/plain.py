@@ -71,7 +71,7 @@ class Plain:
         """The turn is over, its message consumed, its actor to be written with the group."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
         dispatch, group, closing = kernel.dispatch, kernel.book.open, kernel.closing
-        if turn.lent or turn.waits or dispatch.is_stopping:
+        if turn.lent or turn.waits or dispatch.is_stopping or cell.deadline_ns:
             closing.end(turn)
         else:
             turn.open = False

@@ -79,6 +79,10 @@ class Suspension:
         """Turns that wait and are not suspended."""
         return sum(len(queue.turns) + len(queue.busy) for queue in self._queues)
 
+    def is_waiting(self, turn: Turn) -> bool:
+        """Whether a turn is in a wait for an answer or a time."""
+        return self._queue(turn).place(turn) is not None
+
     # --- who waits
 
     def blocked(self, wait: Wait[Any], task: asyncio.Task[Any] | None) -> None:

@@ -60,6 +60,8 @@ class Turns:
         actor.__dict__["_turn"] = turn
         dispatch.active += 1
         dispatch.running.add(turn)
+        if cell.deadline_ns:
+            kernel.wedged.begin(turn)
         if mode == "async":
             return turn, handler(message)
         return self.run(turn, handler, (message,), mode)
@@ -100,6 +102,8 @@ class Turns:
         dispatch = kernel.dispatch
         dispatch.active += 1
         dispatch.running.add(turn)
+        if cell.deadline_ns and kind == "start":
+            kernel.wedged.begin(turn)
         return turn
 
     def run(self, turn: Turn, handler: Handler, args: tuple[Any, ...], mode: str) -> Running:

@@ -66,6 +66,8 @@ class SpawnOptions(TypedDict, total=False):
     redelivery: Literal["retry", "none"]
     attempts_max: int
     backoff: Any
+    deadline: float | None
+    breaker: int | None
     restore: tuple[str, ...]
     restore_after: int
 

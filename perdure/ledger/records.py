@@ -209,6 +209,7 @@ class Crash(NamedTuple):
     dead: tuple[Any, ...]  # Dead rows: the message itself, when it has no attempts left
     took: int
     lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
+    cut: bool = False  # the kernel ended it: its handler was not done
 
 
 class Post(NamedTuple):

@@ -28,6 +28,8 @@ _ACTOR: Kinds = {
     "init": ("a table",),
     "redelivery": ("a string",),
     "attempts_max": ("an integer",),
+    "deadline": ("a number",),
+    "breaker": ("an integer",),
     "restore": ("an array",),
     "restore_after": ("an integer",),
 }
@@ -37,7 +39,7 @@ _SUPERVISOR: Kinds = {
     "period": ("a number",),
     "auto_shutdown": ("a string",),
 }
-_BACKOFF: Kinds = {"first": ("a number",), "factor": ("a number",), "max": ("a number",)}
+_BACKOFF: Kinds = dict.fromkeys(("first", "factor", "max", "jitter"), ("a number",))
 _ACTOR_KEYS = ("id", "actor", *_ACTOR, "backoff", "count", *_ANY)
 _SUPERVISOR_KEYS = ("id", *_SUPERVISOR, "children", "count", *_ANY)
 

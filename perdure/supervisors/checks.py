@@ -150,6 +150,14 @@ def backoff_max(who: str, value: object) -> float:
     return _number(who, "backoff.max", value, 0.0, "seconds from backoff.first")
 
 
+def backoff_jitter(who: str, value: object) -> float:
+    allowed = "shares from 0.0 to 1.0"
+    share = _number(who, "backoff.jitter", value, 0.0, allowed)
+    if share > 1.0:
+        raise refusal(who, "backoff.jitter", value, allowed)
+    return share
+
+
 def restore(who: str, value: object) -> tuple[str, ...]:
     allowed = "['committed'], then 'mark:NAME' rungs, and 'fresh' last; each once"
     if not isinstance(value, list | tuple):
@@ -191,6 +199,19 @@ def budget(who: str, value: object) -> None:
             value,
             "None: a child's budget is not enforced yet, the run's [budget] is",
         )
+
+
+def deadline(who: str, value: object) -> float | None:
+    if value is None:
+        return None
+    seconds = _number(who, "deadline", value, 0.0, "seconds greater than 0, or None")
+    if seconds == 0.0:
+        raise refusal(who, "deadline", value, "seconds greater than 0, or None")
+    return seconds
+
+
+def breaker(who: str, value: object) -> int | None:
+    return None if value is None else _whole(who, "breaker", value, 1)
 
 
 def supervisor(who: str, value: object, kind: type[Any]) -> Any:

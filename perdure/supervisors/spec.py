@@ -29,7 +29,9 @@ BY_KIND = "by kind"
 class Backoff:
     """How long a message waits before it is tried again: `first`, growing by `factor` to `max`.
 
-    `first` and `max` are seconds. Raises `UsageError` for values that make no sense.
+    `first` and `max` are seconds. `jitter` is the share of each wait that chance may take away:
+    0.0 none of it, 1.0 all. It keeps those that failed together from coming back together; the
+    chance is that of the run's seed. Raises `UsageError` for values that make no sense.
 
     >>> backoff = Backoff(first=0.5, factor=2.0, max=3.0)
     >>> [backoff.seconds(crashes) for crashes in (1, 2, 3, 4)]
@@ -39,6 +41,7 @@ class Backoff:
     first: float = BACKOFF_FIRST_SECONDS
     factor: float = BACKOFF_FACTOR
     max: float = BACKOFF_SECONDS_MAX
+    jitter: float = 0.0
 
     def __post_init__(self) -> None:
         _store(self, checks.check_all("backoff", _fields(self), _BACKOFF_CHECKS))
@@ -70,7 +73,11 @@ class Child:
     `actor` is a class or the registered name of one; it may be left out when `supervisor` gives a
     supervisor as data. `shutdown` is seconds, "infinity" or "brutal_kill"; left out it is OTP's:
     5.0 for a worker, "infinity" for a supervisor. `type` is "worker" or "supervisor", which an
-    actor class and a `supervisor` say themselves. Raises `UsageError` that names field and value.
+    actor class and a `supervisor` say themselves. `deadline` is how many seconds one attempt may
+    take, waits for answers and sleeps left out; one that takes longer is a crash. `breaker` is how
+    many crashes in a row, with no message handled in between, park the actor until
+    `perdure clear`. Left out, there is no limit to either. Raises `UsageError` that names field
+    and value.
 
     >>> reader = Child("reader", "Reader", restart="transient", shutdown=1)
     >>> reader.restart, reader.shutdown, reader.attempts_max
@@ -87,6 +94,8 @@ class Child:
     redelivery: str = "retry"
     attempts_max: int = ATTEMPTS_MAX
     backoff: Backoff = field(default_factory=Backoff)
+    deadline: float | None = None
+    breaker: int | None = None
     restore: tuple[str, ...] = ("committed",)
     restore_after: int = ATTEMPTS_MAX
     grants: tuple[Any, ...] = ()
@@ -250,6 +259,7 @@ _BACKOFF_CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "first": checks.backoff_first,
     "factor": checks.backoff_factor,
     "max": checks.backoff_max,
+    "jitter": checks.backoff_jitter,
 }
 _CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {  # OTP's in its order, then perdure's
     "id": checks.child_id,
@@ -262,6 +272,8 @@ _CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {  # OTP's in its order, t
     "init": checks.init,
     "redelivery": checks.redelivery,
     "attempts_max": checks.attempts_max,
+    "deadline": checks.deadline,
+    "breaker": checks.breaker,
     "restore": checks.restore,
     "restore_after": checks.restore_after,
     "grants": checks.grants,

@@ -254,7 +254,8 @@ TEMPLATE = ""
 """Where the template of simple_one_for_one is among the specs: no child has that id."""
 
 KERNEL_KEYS = (
-    "attempts_max", "backoff", "redelivery", "restart", "restore", "restore_after", "shutdown",
+    "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",
+    "restore_after", "shutdown",
 )  # fmt: skip
 """What the kernel itself needs of a child's spec."""
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from perdure import Backoff
-from perdure.actors.attempts import attempts_max, backoff_ns
+from perdure.actors.attempts import attempts_max, backoff_ns, chance_of
 from perdure.limits import ATTEMPTS_MAX, BACKOFF_SECONDS_MAX
 
 
@@ -26,3 +26,18 @@ def test_a_message_is_tried_as_often_as_its_actor_says() -> None:
     assert attempts_max({}) == ATTEMPTS_MAX
     assert attempts_max({"attempts_max": 7}) == 7
     assert attempts_max({"attempts_max": 7, "redelivery": "none"}) == 1
+
+
+def test_jitter_takes_a_share_of_the_wait_away_by_chance_and_never_more() -> None:
+    spec = {"backoff": Backoff(first=1.0, jitter=0.25).to_data()}
+    waits = [backoff_ns(spec, 1, chance_of(7, actor, (9, 0), 1)) for actor in range(1_000)]
+    assert all(750_000_000 < wait <= 1_000_000_000 for wait in waits)
+    assert 860_000_000 < sum(waits) / len(waits) < 890_000_000
+    assert len(set(waits)) > 990
+
+
+def test_chance_is_that_of_the_seed_the_actor_the_message_and_the_attempt() -> None:
+    base = (7, 3, (9, 0), 1)
+    others = [(8, 3, (9, 0), 1), (7, 4, (9, 0), 1), (7, 3, (9, 1), 1), (7, 3, (9, 0), 2)]
+    assert chance_of(*base) == chance_of(*base)
+    assert chance_of(*base) not in [chance_of(*other) for other in others]

@@ -13,6 +13,8 @@ from perdure.mailbox.control import Reason
 
 if TYPE_CHECKING:
     from perdure.actors.replay.past import Past
+    from perdure.actors.replay.scene import Scene
+    from perdure.actors.replay.stage import Stage
 
 
 def fallen(turn: ReplayTurn, body: Crash, reason: Reason, decode: Decode) -> list[Difference]:
@@ -40,6 +42,18 @@ def fallen(turn: ReplayTurn, body: Crash, reason: Reason, decode: Decode) -> lis
         texts = [", ".join(map(past.address, sorted(ids))) or NONE for ids in (recorded, ended)]
         found.append(Difference("who ends with it", *texts))
     return found
+
+
+def take_cut(stage: Stage, scene: Scene, decode: Decode) -> bool:
+    """Take a turn that the kernel cut as recorded, if it did: how far it was, nothing says."""
+    body = scene.body
+    if not isinstance(body, Crash) or not body.cut:
+        return False
+    scene.kind = "start" if scene.envelope.lane == Lane.CONTROL else "receive"
+    scene.skipped, scene.cell.actor = body.reason, None
+    turn = ReplayTurn(stage, scene.cell, scene.envelope, scene.kind, body)
+    scene.differences = fallen(turn, body, Reason("crash", body.reason), decode)
+    return True
 
 
 def _waiting(past: Past, ended: set[int]) -> Iterator[tuple[int, int]]:

@@ -249,7 +249,7 @@ class Past:
 
     def _stall(self, seq: int, body: records.Stall) -> None:
         cell = self.cell(body.actor)
-        cell.actor, cell.reason, cell.seq = None, body.reason, seq
+        cell.actor, cell.seq = None, seq
 
     def _cancel(self, seq: int, body: records.Cancel) -> None:
         for id, _, _ in body.lives:

@@ -9,7 +9,7 @@ from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE, starter
 from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
-from perdure.actors.replay.falls import fallen
+from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
@@ -89,11 +89,11 @@ class Player:
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
         self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
+        if take_cut(self._stage, scene, self._shown.decode):
+            return scene
         try:
             handler = self._handler(scene, env)
-        except UnknownActor as error:
-            scene.skipped = str(error)
-        except UnknownName as error:
+        except (UnknownActor, UnknownName) as error:
             scene.skipped = str(error)
         except Exception as error:  # noqa: BLE001 - user code: its init, its migrate, its on_load
             scene.error = error
