@@ -55,6 +55,7 @@ class Quiet(Actor):
 
     async def on_receive(self, message: Poison) -> None:
         self.heard += 1
+        self.monitor("/r")
 
 
 class Bad(Actor):

@@ -103,7 +103,10 @@ class Actor(Acting, Hosted):
     __durable__: ClassVar[frozenset[str]] = frozenset()
     __marks__: Marks
     trap_exit: ClassVar[bool | None] = None
-    """False: whoever ends it ends it at once, and `on_stop` runs only when it stops itself."""
+    """Exit signals of others: True, they come as `Exited` messages; else they end the actor.
+
+    False: so does a stop, at once, and `on_stop` runs only when the actor stops itself.
+    """
     _in_registry = False
 
     def __init_subclass__(

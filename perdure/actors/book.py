@@ -33,6 +33,7 @@ from perdure.ledger.keys import (
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
+from perdure.ledger.watching import read_watches
 from perdure.limits import BLOB_BYTES_MIN, INBOX_SOFT_MAX
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -118,6 +119,8 @@ class Book:
             raise Broken(f"there is no actor {id}")
         row = unpack_row(ActorRow, raw)
         cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        if row.watches:
+            cell.watches = read_watches(self.store, id)
         if self.find(row.address) == id:
             self.names[row.address] = id
         return cell

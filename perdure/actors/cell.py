@@ -9,6 +9,7 @@ from perdure.actors.attempts import deadline_ns
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
+from perdure.ledger.watching import Watches
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -102,10 +103,12 @@ class Cell:
         "spec",
         "stalled",
         "state_hash",
+        "suspended",
         "touched",
         "turn",
         "turns",
         "version",
+        "watches",
     )
 
     def __init__(self, id: int, row: ActorRow, cls: type[Actor] | None) -> None:
@@ -142,6 +145,8 @@ class Cell:
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
+        self.suspended = row.suspended  # the incarnation that takes no messages
+        self.watches: Watches | None = None  # links and monitors; None: it has none
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -166,6 +171,8 @@ class Cell:
             self.falls,
             self.fell_at,
             self.stalled,
+            self.suspended,
+            len(self.watches or ()),
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -197,7 +204,8 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that only memory knows."""
-        return not (self.turn or self.inbox or self.control or self.stalled) and (
+        is_parked = self.stalled or self.suspended
+        return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
 
@@ -205,6 +213,11 @@ class Cell:
     def is_alive(self) -> bool:
         """Whether it has a life, begun or about to."""
         return self.life in (Life.STARTING, Life.RUNNING)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it takes no messages until it is told to go on: its life was suspended."""
+        return self.suspended == self.incarnation and self.suspended != 0
 
     @property
     def is_running(self) -> bool:

@@ -25,6 +25,7 @@ from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
+from perdure.ledger.watching import Change
 from perdure.limits import TRACEBACK_BYTES_MAX
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -75,6 +76,17 @@ class Closing:
         turn.cell.actor = None
         self._commit(turn, (), None, None)
 
+    def keep(self, turn: Turn, delta: Delta) -> None:
+        """End a turn whose state came from outside."""
+        reply = turn.envelope.reply
+        answer = None if reply is None else (reply, True, self.kernel.book.codec.encode(None))
+        self._commit(turn, delta, answer, None)
+
+    def refuse(self, turn: Turn, text: str) -> None:
+        """End a turn that changes nothing, and say why to who asked."""
+        reply, value = turn.envelope.reply, self.kernel.book.codec.encode(("Reject", text))
+        self._commit(turn, (), None if reply is None else (reply, False, value), text)
+
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
         env, text = turn.envelope, str(error)
@@ -82,10 +94,8 @@ class Closing:
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         turn.marks = None
-        value = self.kernel.book.codec.encode(("Reject", text))
-        reply = None if env.reply is None else (env.reply, False, value)
         turn.cell.actor = None  # what the handler changed in memory was never committed
-        self._commit(turn, (), reply, text)
+        self.refuse(turn, text)
 
     def decline(self, turn: Turn, error: Ignore) -> None:
         """Consume a start whose actor declined it, drop state and sends."""
@@ -102,6 +112,7 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
+        changes = self._watched(turn, life) if is_rare else ()
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
@@ -112,8 +123,10 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks or dead):
+        has_more = turn.lives is not None or turn.notes is not None or turn.marks or dead
+        if is_rare and (has_more or changes):
             fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+            fields += (changes,) if changes else ()
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -124,10 +137,14 @@ class Closing:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
+        if changes:
+            kernel.watching.apply(cell, changes)
         if life is not None:
             cell.change_life(life)
             if cell.is_supervisor:
                 kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
+            if life >= Life.DOWN:
+                kernel.watching.end(cell)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
         if turn.marks:
@@ -139,6 +156,17 @@ class Closing:
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
+    def _watched(self, turn: Turn, life: int | None) -> list[Change]:
+        """What a turn links and monitors; who hangs on its life is told if it ends with it."""
+        cell, watching = turn.cell, self.kernel.watching
+        changes: list[Change] = []
+        if turn.watches:
+            changes = watching.resolved(turn)
+            turn.out += watching.missing(turn, changes)
+        if life is not None and life >= Life.DOWN and (cell.watches or changes):
+            turn.out += watching.farewells(cell, cell.reason, changes)
+        return changes
+
     def _address(
         self, turn: Turn, out: list[Envelope], life: int | None
     ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
@@ -149,6 +177,7 @@ class Closing:
         lives: list[LifeChange] = []
         if turn.lives is not None:
             lives = turn.lives = kernel.lives.expand(turn.lives)
+            out += kernel.watching.ends(turn.lives)
         if cell.is_supervisor and life is not None:
             lives = [(cell.id, cell.incarnation, life), *lives]
         if lives:
@@ -205,8 +234,10 @@ class Closing:
             now = book.now_ns()
         lives = kernel.lives.expand(plan.lives)
         dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.lives.apologies(lives)
+        out = plan.out + kernel.lives.apologies(lives) + kernel.watching.ends(lives)
         out += kernel.news.notices_of(dead)
+        if cell.watches:
+            out += kernel.watching.farewells(cell, str(reason))
         fields: tuple[Any, ...] = (
             now,
             book.wires(out, cell.id),
@@ -245,6 +276,7 @@ class Closing:
         cell.fall()
         cell.row_dirty = True
         book.touch(cell)
+        self.kernel.watching.end(cell)
         if plan.consumed:
             book.consume(cell, env)
         for row in plan.dead:

@@ -57,6 +57,8 @@ class Dispatch:
         if cell.control:
             self.ready.push(cell, CONTROL_FIRST)
         elif cell.inbox and cell.life == RUNNING and not cell.stalled and cell.asleep is None:
+            if cell.suspended and cell.is_suspended:
+                return
             if cell.held:
                 self.held[cell] = None
             elif cell.not_before and cell.not_before > self.kernel.book.now_ns():

@@ -27,6 +27,7 @@ from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
+from perdure.actors.signals import Signals
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -34,6 +35,7 @@ from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
+from perdure.actors.watching import Watching
 from perdure.actors.wedged import Wedged
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
@@ -67,6 +69,8 @@ class Kernel:
         self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
+        self.signals = Signals(self)
+        self.watching = Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
         self.pressure = Pressure(self)
@@ -237,6 +241,7 @@ class Kernel:
             return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
         is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
+        is_waiting |= any(cell.suspended and cell.is_suspended for cell in self.book.cells.values())
         self.needs_repair = is_stalled and due is None and not is_waiting
         self.quiet(due is not None or is_waiting or is_stalled)
 

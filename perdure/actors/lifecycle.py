@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors import leftovers
@@ -12,7 +11,9 @@ from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
 from perdure.actors.orphans import Orphans
 from perdure.actors.restores import climb
+from perdure.actors.signals import set_suspended
 from perdure.actors.standing import decides, is_stale, stop_mode
+from perdure.actors.starting import starter
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
@@ -33,6 +34,7 @@ from perdure.mailbox.control import (
 )
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -76,6 +78,8 @@ class Lifecycle:
             self.orphans.kill(cell, env, message)
         elif isinstance(message, Gone):
             self.orphans.gone(cell, env)
+        elif isinstance(message, Signal | Replace):
+            self.kernel.signals.take(cell, env, message)
         elif isinstance(message, Depart):
             return self._leave(cell, env, message)
         elif cell.is_supervisor:
@@ -102,6 +106,10 @@ class Lifecycle:
         """A supervisor's turn, on the first message that its phase takes."""
         turns = self.kernel.turns
         for env, message in messages:
+            if cell.is_suspended:
+                if not isinstance(message, Stop):
+                    continue
+                set_suspended(self.kernel, cell, False)  # it ends as any other does
             if not decides(cell, message):
                 self.end_without_hook(cell, env, "stop" if isinstance(message, Stop) else "stale")
                 return None
@@ -188,6 +196,9 @@ class Lifecycle:
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
                 self.fence(turn)
                 return
+            if isinstance(message, Signal) and self.kernel.signals.ends(cell, message):
+                self.fence(turn)
+                return
             if isinstance(message, Stop) and env is not turn.envelope:
                 if turn.waits and turn.kind in ("receive", "start"):
                     self.fence(turn)
@@ -225,8 +236,19 @@ class Lifecycle:
                 return turn.life
             case "stale" | "dying":
                 return None
+            case "exit":
+                return self._exits(turn, read_reason(turn.stop_reason or ""))
             case _:
                 return self._over(turn)
+
+    def _exits(self, turn: Turn, reason: Reason) -> int:
+        """An actor's life ended from outside of it; a start that was under way has failed."""
+        cell = turn.cell
+        is_starting = cell.life == Life.STARTING
+        cell.reason = str(reason)
+        message = StartFailed if is_starting else Exit
+        self.to_parent(turn, message(cell.id, cell.incarnation, reason))
+        return Life.DOWN
 
     def _declines(self, turn: Turn, why: str) -> int:
         cell, reason = turn.cell, Reason("normal", f"declined: {why}")
@@ -259,9 +281,10 @@ class Lifecycle:
         else:
             given = turn.stop_reason
             reason = message.reason if given is None else read_reason(given)
+        if not getattr(message, "asked", False):
+            return self._exits(turn, reason)
         cell.reason = str(reason)
-        told = Stopped if getattr(message, "asked", False) else Exit
-        self.to_parent(turn, told(cell.id, cell.incarnation, reason))
+        self.to_parent(turn, Stopped(cell.id, cell.incarnation, reason))
         return Life.DOWN if was_alive or cell.life == Life.DOWN else None
 
     def to_parent(self, turn: Turn, message: object) -> None:
@@ -295,7 +318,6 @@ class Lifecycle:
         not_before = now + backoff_ns(cell.spec, tries, chance)
         return CrashPlan(out, [], counted, not_before, tries, False, [])
 
-
     def _failed(self, turn: Turn, reason: Reason) -> object:
         """What a crash out of `on_start` or `on_stop` is to the supervisor."""
         cell = turn.cell
@@ -304,24 +326,3 @@ class Lifecycle:
         message = self.kernel.book.codec.decode(turn.envelope.body)
         told = Stopped if getattr(message, "asked", False) else Exit
         return told(cell.id, cell.incarnation, reason)
-
-
-def starter(actor: Any, mode: str) -> Any:
-    """What a start turn runs: on_restart when there was a life before, then on_start."""
-
-    def plain(reason: str | None) -> None:
-        if reason is not None:
-            actor.on_restart(reason)
-        actor.on_start()
-
-    async def awaited(reason: str | None) -> None:
-        if reason is not None:
-            await _awaited(actor.on_restart(reason))
-        await _awaited(actor.on_start())
-
-    return awaited if mode == "async" else plain
-
-
-async def _awaited(result: Any) -> None:
-    if inspect.isawaitable(result):
-        await result

@@ -101,6 +101,8 @@ class Lives:
             book.touch(cell)
             if life >= Life.DOWN:
                 self.bury_requests(cell, life, rows)
+                if cell.watches:
+                    self.kernel.watching.end(cell)
             if life in OVER:
                 self._empty(cell, rows)
             if life == Life.ENDED and book.find(cell.address) == cell.id:

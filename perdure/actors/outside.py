@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
@@ -11,14 +12,25 @@ from perdure.actors.futures import Future
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind
+from perdure.ledger.records import Kind, Lane
 from perdure.ledger.rows import StatusRow, pack_row
-from perdure.mailbox.control import Exit, Ignored, Reason, Started, StartFailed, Stop, Stopped, read_reason
+from perdure.mailbox.control import (
+    Exit,
+    Ignored,
+    Reason,
+    Started,
+    StartFailed,
+    Stop,
+    Stopped,
+    read_reason,
+)
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
+REPLACE = Replace.__name__
 Post = tuple[str, object]
 """(address, message)."""
 
@@ -51,35 +63,26 @@ class Outside:
 
     def cancel(self, address: str) -> Future[int]:
         """End an actor and all below it; resolves, to the record's seq, when that is durable."""
-        done: Future[int] = Future()
-        self._hand_in(done, self._cancel, address, done)
-        return done
+        return self.intervene(cancel, address)
 
-    def _cancel(self, address: str, done: Future[int]) -> None:
-        try:
-            seq = cancel(self.kernel, address)
-        except PerdureError as refused:
-            done.set_exception(refused)
-            return
-        self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
+    def intervene(self, function: Callable[..., int], *args: Any) -> Future[int]:
+        """Run `function(kernel, *args)`, which appends a record, on the kernel thread.
 
-    def stop(self, address: str, reason: str) -> Future[int]:
-        """Ask an actor to end with a reason; resolves, to the record's seq, when that is durable.
-
-        Its supervisor hears of it as of any end, and decides.
+        Resolves, to the record's seq, when that is durable; fails with what it refuses with.
         """
         done: Future[int] = Future()
-        self._hand_in(done, self._stop, address, reason, done)
+        self._hand_in(done, self._intervene, function, args, done)
         return done
 
-    def _stop(self, address: str, reason: str, done: Future[int]) -> None:
+    def _intervene(
+        self, function: Callable[..., int], args: tuple[Any, ...], done: Future[int]
+    ) -> None:
         try:
-            cell = self.kernel.book.cell_at(address)
+            seq = function(self.kernel, *args)
         except PerdureError as refused:
             done.set_exception(refused)
             return
-        stop = Stop(cell.incarnation, "infinity", read_reason(reason), False)
-        seq = self.post([self.kernel.lifecycle.control(cell.id, KERNEL_ID, stop)], "stop")
+        self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
@@ -110,7 +113,10 @@ class Outside:
             return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
-        self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")
+        env = self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))
+        if type == REPLACE and env.to:
+            env.lane = Lane.CONTROL  # between two turns, before what waits
+        self.post([env], "outside")
 
     def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
         to = self.kernel.book.find(address)

@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
 from perdure.errors import Refused, TurnClosed, UsageError
@@ -97,6 +98,7 @@ class Turn:
     notes: Extra[list[str]] = Extra()
     marks: Extra[list[str]] = Extra()
     specs: Extra[list[tuple[int, dict[str, Any], bytes]]] = Extra()
+    watches: Extra[list[tuple[str, str, str]]] = Extra()  # (verb, address, monitor's id)
     chance: Extra[random.Random] = Extra()
 
     # --- what it knows
@@ -234,6 +236,15 @@ class Turn:
         self._check()
         self.is_rare = True
         self.stop_reason = reason
+
+    def exit(self, to: str | Ref, reason: str) -> None:
+        self._check()
+        address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
+        self._on_kernel(exit_signal, address, reason)
+
+    def watch(self, verb: str, to: str | Ref, monitor: str) -> str:
+        self._check()
+        return watch(self, verb, to if isinstance(to, str) else to.address, monitor)
 
     def finish(self, result: object = None) -> None:
         self._check()

@@ -109,7 +109,8 @@ class Verdicts:
                 self._end(cell, env, key, False, value, step.reserved)
         lives = self.kernel.lives.expand(self.kernel.spawning.orphans(env))
         dead = dead + self.kernel.lives.doomed(lives)
-        return lives, dead, self.kernel.news.notices_of(dead)
+        out = self.kernel.watching.ends(lives) + self.kernel.news.notices_of(dead)
+        return lives, dead, out
 
     # --- the record
 

@@ -94,6 +94,8 @@ def _expected(fold: Fold) -> dict[bytes, str]:
     for id, agent in fold.agents.items():
         found[keys.actor_key(id)] = agent.address
         found[keys.child_key(agent.parent, id)] = agent.address
+        for other, monitor in agent.watches:
+            found[keys.watch_key(id, other, monitor)] = f"what {agent.address} watches"
         if agent.images or agent.turns:
             found[keys.state_key(id)] = agent.address
     for address in fold.names:
@@ -147,6 +149,8 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("spec", row.spec, agent.spec),
         ("init", row.init, agent.init),
         ("stalled", row.stalled, agent.stalled),
+        ("suspended", row.suspended, agent.suspended),
+        ("watches", row.watches, len(agent.watches)),
     )
 
 
@@ -242,6 +246,13 @@ def _mark(fold: Fold, key: bytes, value: bytes) -> str | None:
     return _differs(f"mark {name}", ("record", int.from_bytes(value, "big"), true))
 
 
+def _watch(fold: Fold, key: bytes, value: bytes) -> str | None:
+    actor, other, monitor = keys.watch_id(key)
+    agent = fold.agents.get(actor)
+    true = None if agent is None else agent.watches.get((other, monitor))
+    return _differs(f"actor {actor}", (f"of {other} {monitor!r}", value.decode(), true))
+
+
 _CHECKS: dict[int, Check] = {
     Table.ACTOR: _actor,
     Table.NAME: _name,
@@ -253,5 +264,6 @@ _CHECKS: dict[int, Check] = {
     Table.CHILD: _child,
     Table.RUN: _run,
     Table.MARK: _mark,
+    Table.WATCH: _watch,
     Table.UNRELEASED: _unreleased,
 }

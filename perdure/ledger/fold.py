@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import fold_past, fold_steps, records
+from perdure.ledger import fold_past, fold_steps, records, watching
 from perdure.ledger.fold_past import Pasts, farewell
 from perdure.ledger.fold_steps import Steps
 from perdure.ledger.fold_waits import Reply, Waits
@@ -72,6 +72,14 @@ class Fold:
             self._wrong(seq, f"there is no actor {id}")
             agent = self.agents[id] = Agent(f"?{id}", "?", 0, Life.RUNNING, 0)
         return agent
+
+    def _watches(self, id: int) -> watching.Watches:
+        return self.agents[id].watches
+
+    def _farewell(self, id: int, agent: Agent) -> None:
+        """Nothing hangs on a life that ended."""
+        if agent.life >= Life.DOWN and agent.watches:
+            watching.end(self._watches, id)
 
     # --- messages
 
@@ -173,9 +181,12 @@ class Fold:
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
         self._change_state(seq, agent, body)
+        if body.watches:
+            watching.change(self._watches, body.actor, body.watches)
         if body.life is not None:
             farewell(agent, body)
             agent.life = body.life
+            self._farewell(body.actor, agent)
         self._lives(seq, body.lives, body.dead)
         for path, digest, size in body.artifacts:
             self.artifacts[path] = (digest, size, seq, False)
@@ -205,6 +216,7 @@ class Fold:
         agent.falls = agent.falls + 1 if agent.fell_at == agent.turns else 1
         agent.fell_at = agent.turns
         agent.life, agent.reason = Life.DOWN, body.reason
+        self._farewell(body.actor, agent)
         is_dead = any((row[0], row[1]) == body.message for row in body.dead)
         waiting = self.waiting.get(body.message)
         if waiting is None or waiting.to != body.actor or waiting.lane == Lane.CONTROL:
@@ -236,6 +248,7 @@ class Fold:
         agent = self._agent(seq, id)
         agent.restarts += life == Life.STARTING and incarnation > 1
         agent.life, agent.incarnation = life, incarnation
+        self._farewell(id, agent)
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
             agent.stalled = ""

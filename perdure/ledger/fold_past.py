@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
 from perdure.ledger.records import Lane, Life, Send, Stall, Turn
 from perdure.ledger.rows import ForkRow
 
@@ -75,6 +75,13 @@ def _cancel(fold: Whole, seq: int, body: Cancel) -> None:
     fold._lives(seq, body.lives, body.dead)
 
 
+def _suspend(fold: Whole, seq: int, body: Suspend) -> None:
+    agent = fold._agent(seq, body.actor)
+    if body.incarnation not in (0, agent.incarnation):
+        fold._wrong(seq, f"it suspends incarnation {body.incarnation} of {agent.address}")
+    agent.suspended = body.incarnation
+
+
 def _restore(fold: Whole, seq: int, body: Restore) -> None:
     agent = fold._agent(seq, body.actor)
     if body.as_of > (agent.last or body.actor):
@@ -102,6 +109,7 @@ EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Stall: _stall,
     Verdict: _verdict,
     Cancel: _cancel,
+    Suspend: _suspend,
     Restore: _restore,
     Fork: _fork,
     Live: _live,

@@ -42,6 +42,13 @@ class Restore(NamedTuple):
     previous: int  # as in Turn
 
 
+class Suspend(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    incarnation: int  # that takes no messages from here on; 0: it takes them again
+
+
 class Fork(NamedTuple):
     time: int
     sends: tuple[Any, ...]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Send",
     "Stall",
     "Status",
+    "Suspend",
     "Timer",
     "Turn",
     "Verdict",
@@ -69,15 +70,15 @@ class Kind(IntEnum):
     STALL = 14  # an actor waits for a repair
     CANCEL = 21  # an actor and all below it were ended from outside
     VERDICT = 22  # a person said what is to be done about an actor that waits for a repair
+    SUSPEND = 26  # an actor takes no messages from here on, or takes them again
     RESTORE = 27  # an actor's state was set back
     FORK = 31  # this ledger is a copy of another run's up to the record before
     LIVE = 32  # a fork may have effects from here on
-    # later work: approvals, grants, reloads, suspension, epochs of estimates, overruns, the base
+    # later work: approvals, grants, reloads, epochs of estimates, overruns, the base
     # that compaction leaves
     APPROVAL = 23
     GRANT = 24
     RELOAD = 25
-    SUSPEND = 26
     EPOCH = 28
     OVERRUN = 29
     BASE = 30
@@ -193,6 +194,7 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    watches: tuple[Any, ...] = ()  # [(verb, other's id, monitor's id)…]: see watching.py
 
 
 class Crash(NamedTuple):
@@ -262,7 +264,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall | Cancel | Verdict | Restore | Fork | Live
+    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live
 )  # fmt: skip
 
 
@@ -292,6 +294,7 @@ BODIES: dict[int, type[Any]] = {
     Kind.CANCEL: Cancel,
     Kind.VERDICT: Verdict,
     Kind.RESTORE: Restore,
+    Kind.SUSPEND: Suspend,
     Kind.FORK: Fork,
     Kind.LIVE: Live,
 }

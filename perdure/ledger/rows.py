@@ -33,6 +33,8 @@ class ActorRow(NamedTuple):
     falls: int = 0  # crashes in a row, no message handled in between
     fell_at: int = 0  # its turns at the last of them
     stalled: str = ""  # why it waits for a repair, if it does
+    suspended: int = 0  # the incarnation that takes no messages
+    watches: int = 0  # rows of it in table WATCH
 
 
 class StateRow(NamedTuple):

@@ -53,9 +53,12 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
         agent.address, agent.class_name, agent.version, agent.parent, agent.spec, agent.init,
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
+        agent.suspended, len(agent.watches),
     )  # fmt: skip
     yield keys.actor_key(id), pack_row(row)
     yield keys.child_key(agent.parent, id), b""
+    for (other, monitor), how in agent.watches.items():
+        yield keys.watch_key(id, other, monitor), how.encode()
     if agent.last:
         state = rows.StateRow(agent.turns, agent.last, agent.state_hash, agent.images)
         puts: list[Row] = []

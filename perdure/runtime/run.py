@@ -27,6 +27,7 @@ from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
+from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program
 from perdure.runtime.scenario import Scenario
 
@@ -43,7 +44,7 @@ class Report(NamedTuple):
     seconds: float
 
 
-class Run:
+class Run(Operated):
     """One execution of a scenario, with its ledger: `with Run("scenarios/counter") as run: …`.
 
     `scenario` is a scenario's folder or file, or a root `Supervisor` class or `Child`; `ledger` is
@@ -241,22 +242,6 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
-
-    def cancel(self, address: str) -> None:
-        """End an actor and all below it for good; returns when that is durable.
-
-        Their turns in flight change nothing any more, what waits for them is dead letters, and no
-        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
-        """
-        self.kernel.outside.cancel(address).get()
-
-    def stop(self, address: str, reason: str = "normal") -> None:
-        """Ask an actor to end with a reason; returns when the wish is durable.
-
-        `on_stop` runs, a supervisor stops its children first, and whoever supervises it decides
-        what then, as if it had stopped itself. Raises `UnknownActor`.
-        """
-        self.kernel.outside.stop(address, reason).get()
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.

@@ -26,6 +26,7 @@ from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -144,8 +145,11 @@ class Past:
 
     def _turn(self, seq: int, body: records.Turn) -> None:
         cell = self.cell(body.actor)
-        if self._consume(cell, seq, body.message) == Lane.USER:
+        env = self._consume(cell, seq, body.message)
+        if env is not None and env.lane == Lane.USER:
             cell.attempts = 0
+        elif env is not None and isinstance(self.codec.decode(env.body), Replace):
+            cell.actor = None  # the state is another one, from outside of it
         if body.delta:
             apply(cell.images, body.delta)  # type: ignore[arg-type]
             cell.state_hash = state_hash(cell.state_hash, body.delta)
@@ -184,12 +188,11 @@ class Past:
             cell.attempts += 1
         self._change_lives(seq, body)
 
-    def _consume(self, cell: Cell, seq: int, id: Id) -> int | None:
-        """A message is over; returns its lane."""
-        env = self.messages.pop(id, None)
+    def _consume(self, cell: Cell, seq: int, id: Id) -> Envelope | None:
+        """A message is over; returns it."""
         self.births.over(cell.id, id)
         cell.seq = seq  # the next attempt begins after it
-        return None if env is None else env.lane
+        return self.messages.pop(id, None)
 
     def _change_lives(self, seq: int, body: Any) -> None:
         for row in body.dead:
@@ -267,6 +270,9 @@ class Past:
         if body.message is not None and body.verdict in ("forget", "dead"):
             self.births.over(cell.id, body.message)
 
+    def _suspend(self, _: int, body: records.Suspend) -> None:
+        self.cell(body.actor).suspended = body.incarnation
+
     def _restore(self, seq: int, body: records.Restore) -> None:
         cell = self.cell(body.actor)
         apply(cell.images, body.delta)  # type: ignore[arg-type]
@@ -296,5 +302,5 @@ _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
     records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._cancel,
+    records.Cancel: Past._cancel, records.Suspend: Past._suspend,
 }  # fmt: skip

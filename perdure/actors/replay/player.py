@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE, starter
+from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
@@ -17,15 +17,17 @@ from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn
 from perdure.actors.routing import route
 from perdure.actors.standing import decides, is_stale, stop_mode
+from perdure.actors.starting import starter
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
 from perdure.actors.turns import settle
 from perdure.errors import Ignore, Reject, UnknownActor, UnknownName
 from perdure.ledger import records
-from perdure.ledger.records import Lane, Life, Record, Send
+from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import Depart, Gone, Kill, Reason, Start, Stop
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -115,7 +117,9 @@ class Player:
             else:
                 function, mode = actor.on_receive, actor.__declaration__.kind
             return "receive", function, (message,), mode
-        if isinstance(message, Kill | Gone) or getattr(message, "shutdown", None) == BRUTAL:
+        if isinstance(message, Kill | Gone | Signal | Replace):
+            return None
+        if getattr(message, "shutdown", None) == BRUTAL:
             return None
         if cell.is_supervisor:
             if not decides(cell, message):
@@ -276,6 +280,7 @@ class Player:
             tuple(turn.notes or ()),
             tuple(turn.marks or ()),
             tuple(turn.specs or ()),
+            tuple(self._stage.watching.resolved(turn)),
         )
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:

@@ -27,10 +27,12 @@ from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.turn import CancelledStep, ReplayTurn
+from perdure.actors.signals import Signals
 from perdure.actors.sleeping import SLEEP, Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
+from perdure.actors.watching import Watching
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Send
@@ -54,6 +56,8 @@ class Stage:
         self.lives = BornLives(kernel)
         self.lifecycle = Lifecycle(kernel)
         self.supervising = Supervising(kernel)
+        self.signals = Signals(kernel)
+        self.watching = Watching(kernel)
         self.spawning = Spawning(kernel)
         self.steps = RecordedSteps(kernel)
         self.asks = RecordedAsks(kernel)
