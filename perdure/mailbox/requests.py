@@ -69,6 +69,16 @@ class GetChildSpec:
     child: str
 
 
+@message("perdure.code_change")
+class CodeChange:
+    """To a supervisor, from whoever loads new code: other flags and children, as data.
+
+    The children that run go on. None says that the new code declines: nothing changes.
+    """
+
+    spec: dict[str, Any] | None
+
+
 Request = (
     StartChild
     | TerminateChild
@@ -77,6 +87,7 @@ Request = (
     | WhichChildren
     | CountChildren
     | GetChildSpec
+    | CodeChange
 )
 REQUESTS: frozenset[type] = frozenset(
     (
@@ -87,6 +98,7 @@ REQUESTS: frozenset[type] = frozenset(
         WhichChildren,
         CountChildren,
         GetChildSpec,
+        CodeChange,
     )
 )
 """The classes of all requests."""

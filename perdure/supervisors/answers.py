@@ -10,6 +10,7 @@ from perdure.ids import Ref, join
 from perdure.mailbox.control import Reason
 from perdure.mailbox.envelope import ReplyTo
 from perdure.mailbox.requests import (
+    CodeChange,
     CountChildren,
     DeleteChild,
     GetChildSpec,
@@ -43,6 +44,8 @@ def event_of(request: Request, caller: ReplyTo | None) -> events.Call:
             return events.CountChildren(caller)
         case GetChildSpec(child=child):
             return events.GetChildSpec(child, caller)
+        case CodeChange(spec=spec):
+            return events.CodeChange(spec, caller)
 
 
 def answer(reply: actions.Reply, address: str, child: str) -> object:

@@ -10,7 +10,7 @@ from perdure.actors.actor import Actor, field
 from perdure.errors import Broken, Ignore
 from perdure.ids import join
 from perdure.mailbox import control
-from perdure.mailbox.requests import REQUESTS, Request
+from perdure.mailbox.requests import REQUESTS, CodeChange, Request
 from perdure.supervisors import actions, events
 from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
@@ -88,6 +88,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         for action in acts:
             self._do(action, state)
         self._keep(before, state)
+        if isinstance(message, CodeChange) and state is not before and self.spec is not None:
+            self.spec = message.spec
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
 
