@@ -24,14 +24,14 @@ def check_childspecs(
     ...     print(error.why)
     ('duplicate_child_name', 'a')
     """
-    if auto_shutdown is not None and auto_shutdown not in AUTO_SHUTDOWNS:
-        raise BadSpec(
-            f"auto_shutdown is {auto_shutdown!r}. Allowed: {', '.join(map(repr, AUTO_SHUTDOWNS))}.",
-            ("badarg", auto_shutdown),
-        )
     if not isinstance(specs, list | tuple):
         raise BadSpec(
             f"child specs are {specs!r}. Allowed: a list of Child, or of their data.",
             ("badarg", specs),
+        )
+    if auto_shutdown is not None and auto_shutdown not in AUTO_SHUTDOWNS:
+        raise BadSpec(
+            f"auto_shutdown is {auto_shutdown!r}. Allowed: {', '.join(map(repr, AUTO_SHUTDOWNS))}.",
+            ("badarg", auto_shutdown),
         )
     checked_children(specs, auto_shutdown)

@@ -86,11 +86,15 @@ def _all_started(state: Supervision, why: StartWhy) -> Decision:
 
 
 def _stop_next(state: Supervision, ids: Sequence[str], why: StopWhy) -> Decision:
+    forgotten: list[Action] = []
     for child in reversed(ids):
         entry = state.children[child]
         if entry.is_running:
-            return state.at(Stopping(child, why)), (_stop(entry),)
-    return _all_stopped(state, why)
+            return state.at(Stopping(child, why)), (*forgotten, _stop(entry))
+        if entry.spec.restart == "temporary":  # new code named it, and nothing started it yet
+            state, gone = let_go(state, entry)
+            forgotten += gone
+    return after(forgotten, _all_stopped(state, why))
 
 
 def _stop(entry: Entry) -> Action:
@@ -126,6 +130,8 @@ def answered(state: Supervision, event: events.Answer) -> Decision:
         case Starting(why=why), events.Started():
             return _started(state, entry, why)
         case Starting(why=why), events.Ignored():
+            if isinstance(why, StartCall) and not why.new:
+                return _start_next(state, [], why)  # as it was before that call: down
             ids = _later(state, entry, why)
             down, gone = let_go(state, entry)
             return after(gone, _start_next(down, ids, why))

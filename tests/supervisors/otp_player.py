@@ -6,128 +6,24 @@ it. Processes here start, fail, hang and die as a case says; all that supervises
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from perdure.clock import NS
 from perdure.mailbox.control import KILLED, SHUTDOWN, Reason
 from perdure.supervisors import actions, events
 from perdure.supervisors.decide import decide, takes
-from perdure.supervisors.refusals import BadSpec
-from perdure.supervisors.spec import SupervisorSpec
 from perdure.supervisors.state import Emptying, Ending, Phase, Stopping, Supervision
-
-Node = dict[str, Any]
-
-
-def reason_of(term: Any) -> Reason:
-    if isinstance(term, dict) and "shutdown" in term:
-        return Reason("shutdown", term["shutdown"])
-    if isinstance(term, dict):
-        return Reason("crash", "{" + ",".join(map(str, term["tuple"])) + "}")
-    return Reason(term) if term in ("normal", "shutdown", "killed") else Reason("crash", term)
-
-
-def text_of(reason: Reason) -> str:
-    if reason.child is not None and reason.cause is not None:
-        return f"{{shutdown,{{failed_to_start_child,{reason.child},{text_of(reason.cause)}}}}}"
-    if reason.kind == "crash":
-        return str(reason.detail)
-    return reason.kind if reason.detail is None else f"{{{reason.kind},{reason.detail}}}"
-
-
-def seconds(shutdown: Any) -> Any:
-    return shutdown / 1000 if isinstance(shutdown, int) else shutdown
-
-
-class Below:
-    """Stands for the class of a supervisor: what it has below, it tells as it starts."""
-
-    __supervisor__ = True
-
-
-class NoActor(NamedTuple):
-    """What stands where an actor should be named."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def child_data(node: Node) -> Node:
-    """A child of a case as data of ours; what it begins with is how it will behave."""
-    keys = ("id", "type", "restart", "significant", "shutdown")
-    data = {key: node[key] for key in keys if node.get(key) is not None}
-    return in_seconds(data) | {
-        "actor": Below if node.get("type") == "supervisor" else "Worker",
-        "init": {"node": node},
-    }
-
-
-def raw_data(spec: Any) -> Any:
-    """OTP's own map of a child as data of ours: `start` is the actor."""
-    if not isinstance(spec, dict):
-        return spec
-    data = in_seconds(dict(spec))
-    if "start" in data:
-        start = data.pop("start")
-        data["actor"] = "Worker" if start is True else NoActor(start)
-    return data
-
-
-def in_seconds(data: Node) -> Node:
-    if isinstance(data.get("shutdown"), int):
-        data["shutdown"] = data["shutdown"] / 1000
-    return data
-
-
-def spec_data(node: Node) -> Node:
-    keys = ("strategy", "intensity", "period", "auto_shutdown")
-    flags = {key: node[key] for key in keys if key in node}
-    return flags | {"children": [child_data(each) for each in node.get("children", [])]}
-
-
-def begin(node: Node) -> events.Event:
-    """What a supervisor's own start makes of what it is told."""
-    match node.get("init_returns"):
-        case None:
-            try:
-                return events.Begin(SupervisorSpec.from_data(spec_data(node)))
-            except BadSpec as error:
-                return events.CannotBegin(Reason("crash", term(error.of_start)))
-        case "ignore":
-            return events.Decline()
-        case junk:
-            return events.CannotBegin(Reason("crash", f"{{bad_return,{{mod,init,{junk}}}}}"))
-
-
-def term(value: Any) -> str:
-    """A value as Erlang writes it."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case float():
-            return str(round(value * 1000))
-        case NoActor(text=text):
-            return text
-        case tuple():
-            return "{" + ",".join(map(term, value)) + "}"
-        case list():
-            return "[" + ",".join(map(term, value)) + "]"
-        case {"id": _}:
-            return map_of(value)
-        case _:
-            return str(value)
-
-
-def map_of(data: Node) -> str:
-    """The data of a spec as OTP's map: the actor and what it begins with are its `start`."""
-    shown = {key: term(value) for key, value in data.items() if key in MAP_KEYS}
-    shown["start"] = "<mfa>" if data["init"] is not None else "<mf_undefined>"
-    return "#{" + ",".join(f"{key}=>{shown[key]}" for key in sorted(shown)) + "}"
-
-
-MAP_KEYS = ("id", "restart", "shutdown", "significant", "type", "modules")
+from tests.supervisors.otp_terms import (
+    Node,
+    begin,
+    checked,
+    child_data,
+    raw_data,
+    reason_of,
+    spec_data,
+    term,
+    text_of,
+)
 
 
 class Process:
@@ -208,7 +104,10 @@ class Player:
         if op["op"] == "sleep":
             self.now_ns += op["ms"] * NS // 1000
             return lambda: "ok"
-        process = self.find(op.get("path", op.get("sup", "root")))
+        if op["op"] == "check_childspecs":
+            found = checked(op["specs"], op.get("auto_shutdown"))
+            return lambda: found
+        process = self.find(str(op.get("path", op.get("sup", "root"))))
         if process is None:
             return lambda: "noproc"
         match op["op"]:
@@ -289,7 +188,7 @@ class Player:
             return "[" + ",".join(f"{{{key},{n}}}" for key, n in value.items()) + "]"
         return "ok"
 
-    def row(self, shown: Node) -> tuple[str, ...]:
+    def row(self, shown: Node) -> tuple[Any, ...]:
         status = "<pid>" if shown["status"] == "running" else shown["status"]
         return shown["id"] or "undefined", status, shown["type"], ["mod"]
 
@@ -470,9 +369,14 @@ class Player:
                 assert caller is not None
                 process.calls[caller] = action
             case actions.Forget(child=child):
-                gone = process.children[child].path if child in process.children else path + "/"
-                for each in [each for each in self.memory if f"{each}/".startswith(f"{gone}/")]:
-                    del self.memory[each]
+                self.forget(process, child)
+
+    def forget(self, process: Process, child: str) -> None:
+        """An actor is gone, with all below it: what supervisors among them knew is gone too."""
+        known = process.children.get(child)
+        gone = f"{process.path}/{child}" if known is None else known.path
+        for each in [each for each in self.memory if f"{each}/".startswith(f"{gone}/")]:
+            del self.memory[each]
 
     def announce(self, process: Process) -> None:
         """Log that a supervisor has begun to end, once, before the first thing it does then."""

@@ -271,7 +271,7 @@ def test_others_are_served_between_two_tries() -> None:
     world.held = {"a"}
     world.failing["a"] = 1
     world.crash("a")
-    asked = [
+    asked: list[events.Event] = [
         events.WhichChildren(),
         events.RestartChild("a"),
         events.DeleteChild("a"),
@@ -300,7 +300,9 @@ def test_stopping_a_child_whose_restart_failed_cancels_the_next_try() -> None:
     world.crash("a")
     world.answer()  # b stopped
     world.send(events.TerminateChild("b"))
-    assert contexts(world.answer()) == [("start_error", "b")]
+    done = world.answer()
+    assert contexts(done) == [("start_error", "b")]
+    assert (stops(done), starts(done)) == ([], [])
     assert statuses(world.state) == {"a": "running", "b": "undefined", "c": "undefined"}
     assert world.inbox == []
 
@@ -375,7 +377,7 @@ def test_between_the_steps_of_a_restart_only_what_it_waits_for_is_taken() -> Non
     world = World(spec_of("one_for_all", "a", "b", "c"))
     world.held = {"b", "c"}
     world.crash("a")
-    waiting = [
+    waiting: list[events.Event] = [
         events.Halt(SHUTDOWN),
         events.WhichChildren(),
         events.TryAgain("b"),

@@ -118,7 +118,11 @@ class Life(RuleBasedStateMachine):
         self.world.take()
         begins = any(isinstance(each, events.Begin) for each in new)
         order = [c.id for c in self.spec.children] if begins else list(self.world.state.children)
-        order += [each.child.id for each in new if isinstance(each, events.AddChild)]
+        order += [
+            each.child.id
+            for each in new
+            if isinstance(each, events.AddChild) and isinstance(each.child, Child)
+        ]
         done = self.world.send(*new)
         if isinstance(self.world.state.phase, Down):
             self.world.inbox.clear()  # calls that it left to its next life

@@ -132,5 +132,5 @@ def damaged(**parts: Any) -> dict[str, Any]:
     ],
 )
 def test_data_that_is_no_state_is_damage(data: dict[str, Any]) -> None:
-    with pytest.raises(LedgerDamaged, match="state of a supervisor"):
+    with pytest.raises(LedgerDamaged, match="cannot be read"):
         from_data(data)
