@@ -33,17 +33,17 @@ def event_of(request: Request, caller: ReplyTo | None) -> events.Call:
         case StartChild(child=child):
             return events.AddChild(child, caller)
         case TerminateChild(child=child):
-            return events.TerminateChild(child, caller)
+            return events.TerminateChild(str(child), caller)
         case RestartChild(child=child):
-            return events.RestartChild(child, caller)
+            return events.RestartChild(str(child), caller)
         case DeleteChild(child=child):
-            return events.DeleteChild(child, caller)
+            return events.DeleteChild(str(child), caller)
         case WhichChildren():
             return events.WhichChildren(caller)
         case CountChildren():
             return events.CountChildren(caller)
         case GetChildSpec(child=child):
-            return events.GetChildSpec(child, caller)
+            return events.GetChildSpec(str(child), caller)
         case CodeChange(spec=spec):
             return events.CodeChange(spec, caller)
 

@@ -120,7 +120,8 @@ class Supervision:
     """The state of one supervisor. A new one is down until it gets `Begin`.
 
     `children` is in start order. Nothing writes to it: each change is a new one. A pool's are
-    numbered: `numbered` is the last number given, and no later life gives one again.
+    numbered: `numbered` is the last number given, and no later life gives one again; `starts`
+    counts their starts.
 
     >>> Supervision().phase
     Down(reason=None)
@@ -132,6 +133,7 @@ class Supervision:
     auto_shutdown: str = "never"
     children_max: int | None = None
     numbered: int = 0
+    starts: int = 0
     template: Entry | None = None  # of simple_one_for_one
     children: Mapping[str, Entry] = field(default_factory=dict)
     restarts: Window = ()

@@ -52,7 +52,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     _state: Supervision | None = None
     _ids: dict[int, str] | None = None  # `actors`, the other way round
-    _about: Any = None  # the child that the message in hand is about
+    _about: str = ""  # the child that the message in hand is about, or why it declines
 
     def children(self) -> list[Child]:
         """The children to start with, in start order. Pure: it may only read what `init` gave.
@@ -72,9 +72,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
-        self._about = getattr(message, "child", None)
-        if isinstance(self._about, int):
-            self._about = self._child(self._about)
+        self._about = self._name_of(getattr(message, "child", None))
         try:
             event = self._event(message)
         except Exception as error:
@@ -92,6 +90,12 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             self.spec = message.spec
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
+
+    def _name_of(self, child: object) -> str:
+        """The id of a child that a message names: by itself, by its actor's id, or by its spec."""
+        if isinstance(child, int):
+            return self._child(child) or ""
+        return str(child.get("id", "")) if isinstance(child, dict) else str(child or "")
 
     def awaits(self) -> int | None:
         """The actor for whose start or end it waits, before it takes anything else."""
@@ -223,10 +227,10 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             case actions.ExitSelf(reason=reason, asked=asked):
                 supervising.exit_self(turn, reason, asked)
             case actions.Declined():
-                supervising.ignored(turn, self._about or "not needed")
+                supervising.ignored(turn, self._about)
             case actions.Reply(caller=caller, ok=ok) as reply:
                 if caller is not None:
-                    value = answer(reply, turn.cell.address, self._about or "")
+                    value = answer(reply, turn.cell.address, self._about)
                     supervising.reply(turn, caller, ok, value)
 
     def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:

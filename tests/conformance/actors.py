@@ -102,18 +102,20 @@ class Traced(Supervisor, name=TRACED):
 
     above: str = ""
     node: dict[str, Any] | None = None
+    k: int | None = None  # of a pool's child: the how-manieth that was asked for
+    over: dict[str, Any] | None = None
 
     _is_ending: bool = False
 
     @property
     def path(self) -> str:
-        own = (self.node or {})["id"]
+        own = (self.node or {})["id"] if self.k is None else f"#{self.k}"
         return f"{self.above}/{own}" if self.above else own
 
     def _specification(self) -> SupervisorSpec:
         """What the case's code says, when the supervisor itself asks as it starts."""
         world, path = Now.world, self.path
-        node: Node = {**(self.node or {})}
+        node: Node = {**(self.node or {}), **(self.over or {})}
         n, fault = world.begin(path, self.above, node)
         self._is_ending = False
         if fault == "ignore":

@@ -104,6 +104,8 @@ def term(value: Any) -> str:
             return "{" + ",".join(map(term, value)) + "}"
         case list():
             return "[" + ",".join(map(term, value)) + "]"
+        case {"actor": _}:
+            return spec_map(value)
         case Ref():
             return "<pid>"
         case _:
@@ -112,8 +114,9 @@ def term(value: Any) -> str:
 
 def spec_map(data: Node) -> str:
     """The data of a spec as OTP's map: the actor and what it begins with are its `start`."""
-    shown = {key: term(data[key]) for key in SPEC_KEYS[:-1]}
-    shown["modules"] = "[mod]"
+    shown = {key: term(data[key]) for key in SPEC_KEYS if key in data}
+    if shown.get("modules") is not None:
+        shown["modules"] = "[mod]"
     shown["start"] = "<mf_undefined>" if data["init"] is None else "<mfa>"
     return "#{" + ",".join(f"{key}=>{shown[key]}" for key in sorted(shown)) + "}"
 
