@@ -73,6 +73,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
         self._about = self._name_of(getattr(message, "child", None))
+        if isinstance(message, control.Start) and self._parts_with_temporary(message):
+            return
         try:
             event = self._event(message)
         except Exception as error:
@@ -90,6 +92,23 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             self.spec = message.spec
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
+
+    def _parts_with_temporary(self, start: control.Start) -> bool:
+        """Whether a life left temporary children: they end, and the start comes once more.
+
+        Those of the new life have their addresses, which are free when this is recorded.
+        """
+        before = state = self._supervision()
+        for entry in () if state.is_pool else before.children.values():
+            if entry.spec.restart == "temporary" and entry.id in self.actors:
+                self._do(actions.Forget(entry.id), state)
+                state = state.without(entry.id)
+        if state is before:
+            return False
+        self._keep(before, state)
+        turn: Any = self._turn
+        turn.kernel.supervising.to_self(turn, start)
+        return True
 
     def _name_of(self, child: object) -> str:
         """The id of a child that a message names: by itself, by its actor's id, or by its spec."""

@@ -146,12 +146,12 @@ class Traced(Supervisor, name=TRACED):
                 who = child if count is None else f"*{count}"
                 world.log.append(["report", path, context, who, text_of(reason)])
             case actions.InitFailed(reason=reason):
-                world.undo(self._turn)
                 text = text_of(reason)
+                world.undo(self._turn, text)
                 shown = "start_crashed" if text == "{EXIT,start_crashed}" else text
                 world.log.append(["start_failed", path, n, shown])
             case actions.Declined():
-                world.undo(self._turn)
+                world.undo(self._turn, "normal")
                 world.log.append(["ignore", path, n])
             case actions.ExitSelf(reason=reason):
                 self._announce_end(reason)

@@ -11,7 +11,7 @@ from typing import Any
 
 from perdure import Child, FakeClock, Run
 from perdure.actors.futures import Future
-from perdure.errors import PerdureError
+from perdure.errors import Crashed, PerdureError
 from perdure.mailbox.control import Exit, Ignored, Reason, Started, StartFailed, Stop, Stopped
 from perdure.mailbox.control import read_reason
 from perdure.mailbox.requests import (
@@ -108,7 +108,8 @@ class Player:
             done["unordered"] = True
         if world.injected:
             done["injected"] = [
-                {"op": each, "result": outcome(each, future)} for each, future in world.injected
+                {"op": each, "result": outcome(each, life, future)}
+                for each, life, future in world.injected
             ]
         world.log, world.injected = [], []
         done["tree"] = self.tree()
@@ -162,7 +163,7 @@ class Player:
                 return self._code_change(path, life, op)
             case _:
                 asked = run.kernel.outside.ask(life.address, self.request(path, op))
-                return lambda: outcome(op, asked)
+                return lambda: outcome(op, life, asked)
         return ok
 
     def request(self, path: str, op: Node) -> Any:
@@ -205,7 +206,7 @@ class Player:
         asked = self.run.kernel.outside.ask(life.address, CodeChange(data))
 
         def result() -> str:
-            shown = outcome(op, asked)
+            shown = outcome(op, life, asked)
             if shown != "ok":
                 del self.world.told[path]
             return shown
@@ -286,10 +287,12 @@ def ok() -> str:
 NOBODY = Alive("", 0, "", False)
 
 
-def outcome(op: Node, asked: Future[Any]) -> str:
-    """What a request came to, as OTP writes it."""
+def outcome(op: Node, life: Alive, asked: Future[Any]) -> str:
+    """What a request of that life came to, as OTP writes it."""
     try:
         return answered(op, asked.get(timeout=SECONDS))
+    except Crashed:
+        return f"{{exit,{life.ended}}}"
     except PerdureError as error:
         return failed(op, error)
 

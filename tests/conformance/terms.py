@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure import message
-from perdure.errors import CallFailed, Crashed
+from perdure.errors import CallFailed
 from perdure.ids import Ref
 from perdure.mailbox.control import Reason
 from perdure.supervisors.answers import START_FAILED
@@ -155,7 +155,5 @@ def failed(op: Node, error: Exception) -> str:
             if op["op"] == "code_change":
                 return f"{{error,{{error,{shown}}}}}"
             return f"{{error,{shown}}}"
-        case Crashed():
-            return "{exit,noproc}"
         case _:
             raise error

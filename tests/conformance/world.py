@@ -18,13 +18,14 @@ FAULTS = ("fail", "ignore", "crash")
 
 @dataclass
 class Alive:
-    """One life of a path; `said` is the reason that it gave before it ended."""
+    """One life of a path: the reason that it gave before it ended, and the one that it had."""
 
     path: str
     n: int
     address: str
     is_supervisor: bool
     said: str | None = None
+    ended: str = "noproc"
 
 
 class World:
@@ -38,7 +39,7 @@ class World:
         self.last: dict[str, Alive] = {}  # by path: the last that began
         self.told: dict[str, Node] = {}  # what new code of a supervisor says
         self.asked: dict[str, int] = {}  # children of a pool that were asked for
-        self.injected: list[tuple[Node, Future[Any]]] = []
+        self.injected: list[tuple[Node, Alive, Future[Any]]] = []
         self.request: Any = None  # makes the message of an operation
 
     # --- starts
@@ -55,7 +56,7 @@ class World:
         """Have a request wait for the supervisor that is starting this child."""
         kernel = self.run.kernel  # type: ignore[union-attr]
         parent, future = self.last[above], Future[Any]()
-        self.injected.append((op, future))
+        self.injected.append((op, parent, future))
         message = self.request(above, op)
         body = kernel.book.codec.encode(message)
         kernel.outside._ask(parent.address, body, type(message).__name__, future)
@@ -67,9 +68,11 @@ class World:
         self.lives[cell.id] = self.last[path] = life
         self.log.append(["start", path, n])
 
-    def undo(self, turn: Any) -> None:
+    def undo(self, turn: Any, reason: str) -> None:
         """A supervisor's start came to nothing: that is no death."""
-        self.lives.pop(turn.cell.id, None)
+        life = self.lives.pop(turn.cell.id, None)
+        if life is not None:
+            life.ended = reason
 
     # --- ends
 
@@ -105,7 +108,10 @@ class World:
 
     def _died(self, id: int, reason: str) -> None:
         life = self.lives.pop(id, None)
-        if life is not None and life.said != reason:
+        if life is None:
+            return
+        life.ended = reason
+        if life.said != reason:
             self.log.append(["down", life.path, life.n, reason])
 
     def alive(self, path: str) -> Alive | None:
