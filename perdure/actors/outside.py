@@ -20,9 +20,7 @@ from perdure.mailbox.control import (
     Reason,
     Started,
     StartFailed,
-    Stop,
     Stopped,
-    read_reason,
 )
 from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import Replace

@@ -116,7 +116,18 @@ class Case:
                                   for k in range(1, n + 1))]  # fmt: skip
         nested = [path for path in self.supervisors if path != "root"]
         kind = rng.choices(
-            ("end", "kill", "stop", "signal", "burst", "request", "wrong", "code", "info", "parent"),
+            (
+                "end",
+                "kill",
+                "stop",
+                "signal",
+                "burst",
+                "request",
+                "wrong",
+                "code",
+                "info",
+                "parent",
+            ),
             (30, 10, 5, 6, 8, 25, 4, 6, 2, 0.4),
         )[0]
         if kind == "end" and paths:

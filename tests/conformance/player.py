@@ -12,8 +12,16 @@ from typing import Any
 from perdure import Child, FakeClock, Run
 from perdure.actors.futures import Future
 from perdure.errors import Crashed, PerdureError
-from perdure.mailbox.control import Exit, Ignored, Reason, Started, StartFailed, Stop, Stopped
-from perdure.mailbox.control import read_reason
+from perdure.mailbox.control import (
+    Exit,
+    Ignored,
+    Reason,
+    Started,
+    StartFailed,
+    Stop,
+    Stopped,
+    read_reason,
+)
 from perdure.mailbox.requests import (
     CodeChange,
     CountChildren,
@@ -254,9 +262,7 @@ class Player:
                     ask(life.address, CountChildren()),
                     ask(life.address, WhichChildren()),
                 )
-        told = {
-            path: [each.get(timeout=SECONDS) for each in both] for path, both in asked.items()
-        }
+        told = {path: [each.get(timeout=SECONDS) for each in both] for path, both in asked.items()}
         return {"id": "root", **self._look(root, told)}
 
     def _look(self, life: Alive, told: dict[str, list[Any]]) -> dict[str, Any]:
