@@ -147,6 +147,8 @@ class Asks:
         cell = self.kernel.book.cells.get(id)
         if cell is None:
             return ()
+        if cell.is_supervisor:
+            return self.kernel.supervising.awaits(cell)
         asked = set((cell.asleep or {}).values())
         if cell.turn is not None and cell.turn.asks:
             waits = self.kernel.waits.open

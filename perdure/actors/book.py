@@ -14,6 +14,7 @@ from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
 from perdure.actors.group import OpenGroup
 from perdure.actors.held import Pedigree
+from perdure.actors.routing import route
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
@@ -186,6 +187,8 @@ class Book:
                 cell = self.cells.get(env.to) or self.cell(env.to)
                 if cell.life >= Life.STOPPED:
                     env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
+                elif cell.is_supervisor:
+                    route(env, cell, self.codec.decode)
 
     def deliver(self, seq: int, out: list[Envelope]) -> None:
         """Put the messages of the record just appended where they belong."""

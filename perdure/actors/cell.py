@@ -90,6 +90,7 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "is_supervisor",
         "last",
         "life",
         "log",
@@ -117,6 +118,7 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.cls = cls
+        self.is_supervisor = bool(getattr(cls, "__supervisor__", False))
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
         self.deadline_ns = deadline_ns(row.spec)  # of one attempt; 0: it may take any time
@@ -214,6 +216,11 @@ class Cell:
         return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a life, begun or about to."""
+        return self.life in (Life.STARTING, Life.RUNNING)
 
     @property
     def is_suspended(self) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge, charge_inboxes
-from perdure.errors import Reject
+from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
@@ -51,8 +52,8 @@ class Closing:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
             if turn.is_rare and turn.result is not None:
                 turn.result = book.blobs.small(turn.result)
-            reply = None
-            if env.reply is not None:
+            reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
+            if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
@@ -90,6 +91,15 @@ class Closing:
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self.refuse(turn, text)
 
+    def decline(self, turn: Turn, error: Ignore) -> None:
+        """Consume a start whose actor declined it, drop state and sends."""
+        if turn.envelope.steps is not None and self.kernel.steps.stalls(turn):
+            return
+        turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        turn.marks, turn.declined = None, str(error)
+        turn.cell.actor = None
+        self._commit(turn, (), None, None)
+
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
@@ -97,7 +107,7 @@ class Closing:
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes = self._watched(turn, life) if is_rare else None
-        wires, dead = self._address(turn, out)
+        wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
@@ -142,6 +152,8 @@ class Closing:
             kernel.watching.apply(cell, changes)
         if life is not None:
             cell.change_life(life)
+            if cell.is_supervisor:
+                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
             if life >= Life.DOWN:
                 kernel.watching.end(cell)
         if turn.lives is not None:
@@ -160,19 +172,26 @@ class Closing:
             turn.out += watching.farewells(cell, cell.reason, changes)
         return changes
 
-    def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+    def _address(
+        self, turn: Turn, out: list[Envelope], life: int | None
+    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
         """What the record holds of the turn's messages, dead letters and their notices included."""
-        kernel = self.kernel
+        kernel, cell = self.kernel, turn.cell
         kernel.book.address_out(out)
-        out += kernel.news.notices(out)
         dead: list[Dead] = []
+        lives: list[LifeChange] = []
         if turn.lives is not None:
-            turn.lives = kernel.lives.expand(turn.lives)
+            lives = turn.lives = kernel.lives.expand(turn.lives)
             out += kernel.watching.ends(turn.lives)
-            charge_inboxes(kernel, turn.lives)
-            dead = kernel.lives.doomed(turn.lives)
-            out += kernel.news.notices_of(dead)
-        return kernel.book.wires(out, turn.cell.id), dead
+        if cell.is_supervisor and life is not None:
+            lives = [(cell.id, cell.incarnation, life), *lives]
+        if lives:
+            charge_inboxes(kernel, lives)
+            out += kernel.lives.apologies(lives)
+            dead = kernel.lives.doomed(lives)
+        out += kernel.news.notices(out)
+        out += kernel.news.notices_of(dead)
+        return kernel.book.wires(out, cell.id), dead
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
@@ -228,7 +247,7 @@ class Closing:
 def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[Any, ...]:
     """What the record of a turn holds that most have not."""
     has_more = turn.marks or turn.refused or changes
-    if turn.lives is None and turn.notes is None and not has_more:
+    if turn.lives is None and turn.notes is None and not has_more and not dead:
         return ()
     notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
     return turn.lives or (), dead, notes, marks, specs, turn.refused or (), changes or ()

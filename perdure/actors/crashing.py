@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.attempts import breaker_trips
 from perdure.actors.cell import Cell
+from perdure.actors.crashplan import CrashPlan, plan_crash
 from perdure.actors.doubts import tripped
 from perdure.actors.turn import Turn
 from perdure.actors.unsettled import charge, charge_inboxes
@@ -20,7 +21,6 @@ from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
-    from perdure.actors.lifecycle import CrashPlan
 
 
 class Crashing:
@@ -38,14 +38,19 @@ class Crashing:
         kernel, cell, env = self.kernel, turn.cell, turn.envelope
         book, now = kernel.book, kernel.book.now_ns()
         reason = reason_of(error)
-        plan = kernel.lifecycle.plan_crash(turn, reason, now)
+        plan = plan_crash(kernel, turn, reason, now)
         lives = kernel.lives.expand(plan.lives)
         if plan.consumed:
             charge(kernel, cell, env)
             charge_inboxes(kernel, lives)
             now = book.now_ns()
         dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.watching.ends(lives) + kernel.news.notices_of(dead)
+        out = (
+            plan.out
+            + kernel.lives.apologies(lives)
+            + kernel.watching.ends(lives)
+            + kernel.news.notices_of(dead)
+        )
         if cell.watches:
             out += kernel.watching.farewells(cell, str(reason))
         fields: tuple[Any, ...] = (

@@ -10,7 +10,7 @@ from perdure.actors.state import Delta, collect, materialise
 from perdure.errors import PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Kind, Life
-from perdure.mailbox.control import Kill, crash, read_reason
+from perdure.mailbox.control import Kill, Stop, crash, read_reason
 from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import KILL, Exited, Replace, Signal
 
@@ -122,6 +122,13 @@ def send_exit(kernel: Kernel, address: str, reason: str) -> int:
     """Send an exit signal from outside the run; returns the record's seq."""
     cell = kernel.book.cell_at(address)
     return kernel.outside.post([kernel.signals.signal(cell, None, reason)], "outside")
+
+
+def send_stop(kernel: Kernel, address: str, reason: str) -> int:
+    """Ask an actor to end, as nobody above it; returns the record's seq."""
+    cell = kernel.book.cell_at(address)
+    stop = Stop(cell.incarnation, "infinity", read_reason(reason), asked=False)
+    return kernel.outside.post([kernel.lifecycle.control(cell.id, KERNEL_ID, stop)], "stop")
 
 
 def state_of(kernel: Kernel, address: str) -> dict[str, Any]:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from perdure.actors.actor import Actor, field
-from perdure.errors import Broken
+from perdure.errors import Broken, Ignore
 from perdure.ids import join
 from perdure.mailbox import control
+from perdure.mailbox.requests import REQUESTS, CodeChange, Request
 from perdure.supervisors import actions, events
+from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import difference
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
-from perdure.supervisors.state import Idle, Supervision
+from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
 from perdure.supervisors.stored import entry_text, from_data, spec_data, to_data, with_entries
 
 
@@ -46,12 +48,17 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     entries: dict[str, str] = field(default_factory=dict)
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)  # and the template, under ""
     actors: dict[str, int] = field(default_factory=dict)
+    owes: tuple[int, int, int, str] | None = None  # who waits for an answer of the phase
 
     _state: Supervision | None = None
     _ids: dict[int, str] | None = None  # `actors`, the other way round
+    _about: str = ""  # the child that the message in hand is about, or why it declines
 
     def children(self) -> list[Child]:
-        """The children to start with, in start order. Pure: it may only read what `init` gave."""
+        """The children to start with, in start order. Pure: it may only read what `init` gave.
+
+        `raise Ignore(reason)` declines to start.
+        """
         return []
 
     # --- called by the kernel
@@ -65,12 +72,15 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
+        self._about = self._name_of(getattr(message, "child", None))
+        if isinstance(message, control.Start) and self._parts_with_temporary(message):
+            return
         try:
             event = self._event(message)
         except Exception as error:
             if not isinstance(message, control.Start):
                 raise
-            event = events.CannotBegin(control.crash(error))
+            event = self._not_begun(error)
         if event is None:
             return
         before = self._supervision()
@@ -78,8 +88,44 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         for action in acts:
             self._do(action, state)
         self._keep(before, state)
+        if isinstance(message, CodeChange) and state is not before and self.spec is not None:
+            self.spec = message.spec
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
+
+    def _parts_with_temporary(self, start: control.Start) -> bool:
+        """Whether a life left temporary children: they end, and the start comes once more.
+
+        Those of the new life have their addresses, which are free when this is recorded.
+        """
+        before = state = self._supervision()
+        for entry in () if state.is_pool else before.children.values():
+            if entry.spec.restart == "temporary" and entry.id in self.actors:
+                self._do(actions.Forget(entry.id), state)
+                state = state.without(entry.id)
+        if state is before:
+            return False
+        self._keep(before, state)
+        turn: Any = self._turn
+        turn.kernel.supervising.to_self(turn, start)
+        return True
+
+    def _name_of(self, child: object) -> str:
+        """The id of a child that a message names: by itself, by its actor's id, or by its spec."""
+        if isinstance(child, int):
+            return self._child(child) or ""
+        return str(child.get("id", "")) if isinstance(child, dict) else str(child or "")
+
+    def awaits(self) -> int | None:
+        """The actor for whose start or end it waits, before it takes anything else."""
+        phase = self._supervision().phase
+        return self.actors.get(phase.child) if isinstance(phase, Starting | Stopping) else None
+
+    def _not_begun(self, error: Exception) -> events.Event:
+        if isinstance(error, Ignore):
+            self._about = str(error)
+            return events.Decline()
+        return events.CannotBegin(control.crash(error))
 
     def _supervision(self) -> Supervision:
         if self._state is None:
@@ -95,6 +141,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     def _keep(self, before: Supervision, state: Supervision) -> None:
         """Make a state the durable one, writing only what the event changed."""
         self._state = state
+        if self.owes != state.owes:
+            self.owes = state.owes
         rest = to_data(replace(state, children={}, template=None))
         self.supervision = json.dumps(rest, separators=(",", ":"))
         if before.template is not state.template:
@@ -136,10 +184,14 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         match message:
             case control.Start():
                 return events.Begin(self._specification())
-            case control.Stop(reason=reason):
-                return events.Halt(reason)
+            case control.Stop(reason=reason, asked=asked):
+                return events.Halt(reason, asked)
             case control.TryAgain(child=child):
                 return events.TryAgain(child)
+            case _ if type(message) in REQUESTS:
+                turn: Any = self._turn
+                caller = None if turn is None else turn.envelope.reply
+                return event_of(cast("Request", message), caller)
             case _:
                 return self._event_of_child(message)
 
@@ -158,10 +210,6 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Ignored(name, n)
             case control.Stopped(incarnation=n, reason=reason):
                 return events.Stopped(name, n, reason)
-            case control.TerminateChild():
-                return events.TerminateChild(name)
-            case control.DeleteChild():
-                return events.DeleteChild(name)
             case _:
                 raise Broken(f"a supervisor got {message!r}")
 
@@ -197,8 +245,12 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 supervising.init_failed(turn, reason)
             case actions.ExitSelf(reason=reason, asked=asked):
                 supervising.exit_self(turn, reason, asked)
-            case actions.Reply() | actions.Declined():
-                return  # nothing can call this API yet, nor decline
+            case actions.Declined():
+                supervising.ignored(turn, self._about)
+            case actions.Reply(caller=caller, ok=ok) as reply:
+                if caller is not None:
+                    value = answer(reply, turn.cell.address, self._about)
+                    supervising.reply(turn, caller, ok, value)
 
     def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:
         id, child = entry.id, entry.spec
