@@ -6,17 +6,15 @@ appended, then memory follows it: nothing of a turn is in memory that its record
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import traceback
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.attempts import breaker_trips
 from perdure.actors.cell import Cell
 from perdure.actors.doubts import tripped
+from perdure.actors.late import late
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
+from perdure.actors.onfailure import last_lines, tell_hook
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
@@ -26,7 +24,6 @@ from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
 from perdure.ledger.watching import Change
-from perdure.limits import TRACEBACK_BYTES_MAX
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
@@ -110,7 +107,7 @@ class Closing:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
         is_rare = turn.is_rare or turn.stop_reason is not None
-        life = kernel.lifecycle.life_after(turn) if is_rare else None
+        life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes = self._watched(turn, life) if is_rare else ()
         wires, dead = self._address(turn, out, life)
@@ -246,7 +243,7 @@ class Closing:
             turn.attempt,
             (env.seq, env.index),
             str(reason),
-            _traceback(error) + self._tell_hook(turn, error),
+            last_lines(error) + tell_hook(self.kernel, turn, error),
             plan.counted,
             plan.not_before,
             dead,
@@ -282,22 +279,9 @@ class Closing:
         for row in plan.dead:
             book.bury(row, env.reply)
 
-    def _tell_hook(self, turn: Turn, error: BaseException) -> str:
-        """Call `on_failure`; what it fails with itself goes into the record of the crash."""
-        actor = turn.cell.actor
-        if actor is None or "on_failure" not in actor.__declaration__.hooks:
-            return ""
-        try:
-            result = actor.on_failure(type(error), error, error.__traceback__)
-            if inspect.isawaitable(result):
-                self.kernel.keep_task(self.kernel.loop.create_task(_finish(result)))
-        except Exception as failure:  # noqa: BLE001 - user code; the crash itself goes on
-            return f"\non_failure failed too: {reason_of(failure)}"
-        return ""
-
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
+        late(self.kernel.book, turn, what)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.kick()
 
@@ -311,14 +295,3 @@ class Closing:
         if turn.asks:
             self.kernel.waits.forget(turn)
         self.kernel.dispatch.ended(turn)
-
-
-async def _finish(hook: Awaitable[Any]) -> None:
-    """Let an async `on_failure` run to its end; what it raises changes nothing any more."""
-    with contextlib.suppress(Exception):
-        await hook
-
-
-def _traceback(error: BaseException) -> str:
-    """The end of a traceback, which is where the reason is."""
-    return "".join(traceback.format_exception(error))[-TRACEBACK_BYTES_MAX:]

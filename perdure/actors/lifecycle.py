@@ -8,6 +8,7 @@ from perdure.actors import leftovers
 from perdure.actors.attempts import attempts_max, backoff_ns, chance_of
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
+from perdure.actors.lifeafter import LifeAfter
 from perdure.actors.lives import LifeChange
 from perdure.actors.orphans import Orphans
 from perdure.actors.restores import climb
@@ -18,19 +19,15 @@ from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
 from perdure.mailbox.control import (
-    KILLED,
     Depart,
     Exit,
     Gone,
-    Ignored,
     Kill,
     Reason,
     Start,
-    Started,
     StartFailed,
     Stop,
     Stopped,
-    read_reason,
 )
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
@@ -65,7 +62,8 @@ class Lifecycle:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.orphans = Orphans(kernel)
-        self._deadlines = Deadlines(kernel)
+        self.deadlines = Deadlines(kernel)
+        self.after = LifeAfter(kernel)
 
     # --- control messages
 
@@ -98,7 +96,7 @@ class Lifecycle:
             return 0
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
             return 1
-        if isinstance(message, Stop) and self._deadlines.is_over(env):
+        if isinstance(message, Stop) and self.deadlines.is_over(env):
             return 2
         return 3 if isinstance(message, Depart) else 4
 
@@ -155,7 +153,7 @@ class Lifecycle:
         mode = stop_mode(cell, message)
         if is_stale(cell, message):
             self.end_without_hook(cell, env, "stale")
-        elif kind == "stop" and self._deadlines.is_over(env):
+        elif kind == "stop" and self.deadlines.is_over(env):
             self.end_without_hook(cell, env, "killed")
         elif mode is None or not cell.is_running:
             self.end_without_hook(cell, env, kind)
@@ -166,7 +164,7 @@ class Lifecycle:
             turn = turns.open(cell, env, kind, mode != "def")
             turn.leaving = str(message.reason)
             if isinstance(message, Stop):
-                self._deadlines.begin(cell, env, message)
+                self.deadlines.begin(cell, env, message)
             return turns.run(turn, actor.on_stop, (), mode)
         return None
 
@@ -203,7 +201,7 @@ class Lifecycle:
                 if turn.waits and turn.kind in ("receive", "start"):
                     self.fence(turn)
                 else:
-                    self._deadlines.begin(cell, env, message)
+                    self.deadlines.begin(cell, env, message)
                 return
 
     def fence(self, turn: Turn) -> None:
@@ -219,73 +217,7 @@ class Lifecycle:
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.consider(cell)
 
-    # --- what a turn does to a life
-
-    def life_after(self, turn: Turn) -> int | None:
-        """The actor's life after a closed turn; whoever must hear of it is told in its sends."""
-        cell = turn.cell
-        match turn.kind:
-            case "receive":
-                return None if turn.stop_reason is None else self._stops_itself(turn)
-            case "start" if turn.declined is not None:
-                return self._declines(turn, turn.declined)
-            case "start":
-                self.to_parent(turn, Started(cell.id, cell.incarnation))
-                return Life.RUNNING
-            case "control":
-                return turn.life
-            case "stale" | "dying":
-                return None
-            case "exit":
-                return self._exits(turn, read_reason(turn.stop_reason or ""))
-            case _:
-                return self._over(turn)
-
-    def _exits(self, turn: Turn, reason: Reason) -> int:
-        """An actor's life ended from outside of it; a start that was under way has failed."""
-        cell = turn.cell
-        is_starting = cell.life == Life.STARTING
-        cell.reason = str(reason)
-        message = StartFailed if is_starting else Exit
-        self.to_parent(turn, message(cell.id, cell.incarnation, reason))
-        return Life.DOWN
-
-    def _declines(self, turn: Turn, why: str) -> int:
-        cell, reason = turn.cell, Reason("normal", f"declined: {why}")
-        cell.reason = str(reason)
-        self.to_parent(turn, Ignored(cell.id, cell.incarnation, reason))
-        return Life.DOWN
-
-    def _stops_itself(self, turn: Turn) -> int | None:
-        """It ends at once, or when its `on_stop` has had its turn."""
-        cell = turn.cell
-        reason = read_reason(turn.stop_reason or "normal")
-        if cell.cls is not None and "on_stop" in cell.cls.__declaration__.hooks:
-            depart = Depart(cell.incarnation, reason)
-            turn.out.append(self.control(cell.id, cell.id, depart))
-            return None
-        cell.reason = str(reason)
-        self.to_parent(turn, Exit(cell.id, cell.incarnation, reason))
-        return Life.DOWN
-
-    def _over(self, turn: Turn) -> int | None:
-        """A stop is answered with what really ended the life, even if that was long before."""
-        cell = turn.cell
-        message = self.kernel.book.codec.decode(turn.envelope.body)
-        self._deadlines.met(turn.envelope)
-        was_alive = cell.is_alive
-        if not was_alive:
-            reason = read_reason(cell.reason or "normal")
-        elif turn.kind == "killed":
-            reason = KILLED
-        else:
-            given = turn.stop_reason
-            reason = message.reason if given is None else read_reason(given)
-        if not getattr(message, "asked", False):
-            return self._exits(turn, reason)
-        cell.reason = str(reason)
-        self.to_parent(turn, Stopped(cell.id, cell.incarnation, reason))
-        return Life.DOWN if was_alive or cell.life == Life.DOWN else None
+    # --- telling
 
     def to_parent(self, turn: Turn, message: object) -> None:
         """Tell the actor's supervisor in this turn's record."""
@@ -303,7 +235,7 @@ class Lifecycle:
         if turn.kind != "receive":
             if turn.kind == "control":
                 raise Broken(f"the supervisor {cell.address} failed: {reason}")
-            self._deadlines.met(env)
+            self.deadlines.met(env)
             out = [self.control(cell.parent, id, self._failed(turn, reason))]
             lives = self.kernel.spawning.orphans(env)
             return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, lives)

@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from perdure.actors.artifacts import check_artifact
 from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
@@ -16,7 +17,7 @@ from perdure.errors import Refused, TurnClosed, UsageError
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
-from perdure.limits import BLOB_BYTES_MIN, NAME_BYTES_MAX, TURN_INTENTS_MAX
+from perdure.limits import BLOB_BYTES_MIN, TURN_INTENTS_MAX
 from perdure.mailbox.admission import admit
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
@@ -281,20 +282,6 @@ class Turn:
         """For a thread that asked: its turn may have been fenced before the kernel came to it."""
         self._check()
         return function(self, *args)
-
-
-def check_artifact(path: str) -> None:
-    """Raise `UsageError` unless `path` is a plain relative path."""
-    parts = path.split("/")
-    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise UsageError(
-            f"{path!r} cannot name an artifact: use a relative path without '..', like report.txt."
-        )
-    if "\0" in path or len(path.encode()) > 2 * NAME_BYTES_MAX:
-        raise UsageError(
-            f"the artifact path {path[:40]!r}… has {len(path.encode())} of at most "
-            f"{2 * NAME_BYTES_MAX} bytes, and no NUL."
-        )
 
 
 def closed(turn: Turn) -> str:
