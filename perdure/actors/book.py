@@ -30,7 +30,7 @@ from perdure.ledger.keys import (
     step_key,
     timer_key,
 )
-from perdure.ledger.records import Dead, Kind, Life
+from perdure.ledger.records import Dead, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
 from perdure.ledger.watching import read_watches
@@ -286,10 +286,3 @@ class Book:
         """Adopt a new token budget and have it written."""
         self.budget = budget
         self.open.puts[BUDGET_KEY] = pack_row(budget)
-
-    def late(self, cell: Cell, env: Envelope, incarnation: int, what: str) -> None:
-        """Record that a result of a turn that is over changed nothing."""
-        self.append(
-            Kind.LATE,
-            (self.now_ns(), (), cell.id, incarnation, cell.incarnation, (env.seq, env.index), what),
-        )

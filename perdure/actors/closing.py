@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.late import late
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
@@ -104,7 +105,7 @@ class Closing:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
         is_rare = turn.is_rare or turn.stop_reason is not None
-        life = kernel.lifecycle.life_after(turn) if is_rare else None
+        life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes = self._watched(turn, life) if is_rare else None
         wires, dead = self._address(turn, out, life)
@@ -228,7 +229,7 @@ class Closing:
 
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
+        late(self.kernel.book, turn, what)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.kick()
 

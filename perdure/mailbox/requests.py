@@ -53,7 +53,9 @@ class DeleteChild:
 class WhichChildren:
     """To a supervisor: list the children, latest first, each as a dict.
 
-    `id`, `ref`, `status` (running, undefined, restarting), `type` (worker, supervisor), `actor`.
+    `child` is what requests call it, `id` the same, or None in a pool, as OTP has it; `status` is
+    running, undefined or restarting; `ref` is None unless it runs; `type` and `modules` are those
+    of its spec.
     """
 
 

@@ -66,8 +66,7 @@ def answer(reply: actions.Reply, address: str, child: str) -> object:
 def _row(shown: Mapping[str, Any], address: str) -> dict[str, Any]:
     """A child as it is listed; one that is not running has no ref."""
     ref = Ref(join(address, shown["child"])) if shown["status"] == "running" else None
-    kept = ("status", "type", "modules")
-    return {"id": shown["child"], "ref": ref, **{key: shown[key] for key in kept}}
+    return {**shown, "ref": ref}
 
 
 def failure(reply: actions.Reply, address: str, child: str) -> tuple[Any, ...]:

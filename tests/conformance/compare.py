@@ -32,7 +32,8 @@ def same_order(events: list[Event], *, unordered: bool) -> list[Event]:
         return sorted(events, key=json.dumps)
     found: list[Event] = []
     for kind, run in groupby(events, key=_kind):
-        found += sorted(run, key=_place) if kind is not None else run
+        alike = list(run)
+        found += alike if kind is None else sorted(alike, key=_place)
     return found
 
 

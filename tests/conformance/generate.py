@@ -126,7 +126,7 @@ class Case:
                 "wrong",
                 "code",
                 "info",
-                "parent",
+                "root",
             ),
             (30, 10, 5, 6, 8, 25, 4, 6, 2, 0.4),
         )[0]
@@ -148,7 +148,7 @@ class Case:
             return self.code()
         if kind == "info":
             return [{"op": "info", "path": rng.choice([*paths, *self.supervisors]), "msg": "hello"}]
-        if kind == "parent":
+        if kind == "root":
             return [{"op": "parent_signal", "reason": rng.choice((*EXITS, "boom"))}]
         op = self.request(rng.choice([*self.supervisors]))
         return [op] if op else []

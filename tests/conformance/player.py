@@ -275,7 +275,7 @@ class Player:
         paths = {each.address: each for each in self.world.lives.values()}
         children, is_pool = [], False
         for each in listed:
-            row = {"id": each["id"], "type": each["type"], "state": each["status"]}
+            row = {"id": each["child"], "type": each["type"], "state": each["status"]}
             if each["ref"] is not None:
                 below = paths[each["ref"].address]
                 row |= {"id": below.path.rpartition("/")[2], **self._look(below, told)}

@@ -127,7 +127,7 @@ def answered(op: Node, value: Any) -> str:
         case "start_child" | "start_child_raw" | "restart_child":
             return "{ok,undefined}" if value is None else "{ok,<pid>}"
         case "which_children":
-            return term([_row(op, each) for each in value])
+            return term([_row(each) for each in value])
         case "count_children":
             return term([(key, number) for key, number in value.items()])
         case "get_childspec":
@@ -136,7 +136,7 @@ def answered(op: Node, value: Any) -> str:
             return "ok"
 
 
-def _row(op: Node, shown: Node) -> tuple[Any, ...]:
+def _row(shown: Node) -> tuple[Any, ...]:
     status = "<pid>" if shown["status"] == "running" else shown["status"]
     return shown["id"] or "undefined", status, shown["type"], ["mod"]
 

@@ -44,7 +44,7 @@ def test_a_recorded_case_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_difference_names_the_step_and_both_sides() -> None:
-    case, told = CASES[0]
+    _, told = CASES[0]
     other = told | {"steps": [step | {"result": "other"} for step in told["steps"]]}
     text = difference(told, other)
     assert text is not None

@@ -249,7 +249,7 @@ class Player:
         if isinstance(error, Ignore):
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             turn.declined = str(error)
-            life = self._stage.lifecycle.life_after(turn)
+            life = self._stage.lifecycle.after.life(turn)
             return Did((), cell.state_hash, self._sent(turn), life=life)
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
@@ -265,7 +265,7 @@ class Player:
         if env.reply is not None and turn.kind != "control":
             reply = (env.reply, True, small(encode(answer, "the answer")))
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
-        life = self._stage.lifecycle.life_after(turn) if is_rare else None
+        life = self._stage.lifecycle.after.life(turn) if is_rare else None
         lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
         return Did(
             delta,
