@@ -39,9 +39,7 @@ def cancel(kernel: Kernel, address: str) -> int:
     waiting = [dead for cell in cells for dead in _waiting(cell)]
     delayed = kernel.waits.delayed.of({cell.id for cell in cells})
     dead = waiting + [Dead(e.seq, e.index, book.address(e.to), REASON, 0) for e in delayed]
-    for cell in cells:
-        cell.reason = str(CANCELLED)
-    out = kernel.watching.ends(lives)
+    out = kernel.watching.ends(lives, CANCELLED)
     out += _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
     if is_listed:
         out += _to_supervisor(kernel, top)
@@ -91,6 +89,7 @@ def _apply(
 ) -> None:
     book = kernel.book
     for cell in cells:
+        cell.reason = str(CANCELLED)
         cell.stalled = ""
     kernel.lives.apply(lives, dead)
     rows = {(row.seq, row.index): row for row in dead}

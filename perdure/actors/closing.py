@@ -92,7 +92,7 @@ class Closing:
         if env.steps is not None and self.kernel.steps.stalls(turn):
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-        turn.marks = None
+        turn.marks = turn.watches = None
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self.refuse(turn, text)
 
@@ -102,7 +102,10 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes = self._watched(turn, life) if is_rare else ()
+        changes: list[Change] = []
+        if is_rare:
+            out[:] = kernel.signals.aim(out)
+            changes = self._watched(turn, life)
         wires, dead = self._address(turn, out)
         now = book.now_ns()
         index = turn.index

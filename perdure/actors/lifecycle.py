@@ -250,8 +250,8 @@ class Lifecycle:
         cell = turn.cell
         self._deadlines.met(turn.envelope)
         if isinstance(self.kernel.book.codec.decode(turn.envelope.body), Kill):
-            if cell.life >= Life.STOPPED:
-                return None  # it was cancelled before that
+            if cell.life not in (Life.RUNNING, Life.STARTING):
+                return None  # its life had ended before that
             return self._exits(turn, KILLED)
         if cell.life in (Life.RUNNING, Life.STARTING):
             reason = KILLED if turn.kind == "killed" else SHUTDOWN

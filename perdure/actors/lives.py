@@ -46,7 +46,8 @@ class Lives:
         for id, _, life in lives:
             if life in OVER:
                 cell = self.kernel.book.cell(id)
-                text = cell.reason or ("stopped" if life == Life.STOPPED else "ended")
+                said = cell.reason if cell.life == Life.DOWN else ""  # else of an earlier life
+                text = said or ("stopped" if life == Life.STOPPED else "ended")
                 dead += [
                     Dead(env.seq, env.index, cell.address, f"its actor is gone: {text}", 0)
                     for env in cell.inbox or ()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.exits import traps
+from perdure.actors.exits import SIGNAL, signal, traps
 from perdure.actors.state import Delta, collect, materialise
 from perdure.errors import PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Kind, Life
-from perdure.mailbox.control import Kill, crash, read_reason
+from perdure.mailbox.control import Kill, Reason, crash
 from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import KILL, Exited, Replace, Signal
 
@@ -28,20 +28,40 @@ class Signals:
 
     # --- exit signals
 
-    def signal(self, cell: Cell, sender: Cell | None, reason: str) -> Envelope:
-        """The control message that is an exit signal to the life of an actor."""
-        address, id = ("", 0) if sender is None else (sender.address, sender.id)
-        message: object = Signal(cell.incarnation, address, read_reason(reason))
-        if reason == KILL:
-            message = Kill(cell.incarnation)
-        return self.kernel.lifecycle.control(cell.id, id, message)
+    def aim(self, out: list[Envelope]) -> list[Envelope]:
+        """A turn's messages; its exit signals are to the lives that there are as it closes."""
+        if all(env.type != SIGNAL for env in out):
+            return out
+        return [env for each in out if (env := self._aimed(each)) is not None]
+
+    def _aimed(self, env: Envelope) -> Envelope | None:
+        if env.type != SIGNAL:
+            return env
+        message, cell = self.kernel.book.codec.decode(env.body), self.kernel.book.cell(env.to)
+        if str(message.reason) == KILL and cell.life in ALIVE:
+            return self.kernel.lifecycle.control(cell.id, env.sender, Kill(cell.incarnation))
+        return self.reaching(cell, env.sender, message.sender, message.reason)
+
+    def reaching(self, cell: Cell, sender: int, address: str, reason: Reason) -> Envelope | None:
+        """What an exit signal of `address` is to the life of an actor; None if it is nothing to it.
+
+        OTP's rules: who traps exits has a message in its inbox, `normal` is nothing to others, and
+        a supervisor hears its own supervisor alone.
+        """
+        if cell.life not in ALIVE:
+            return None
+        if traps(cell):
+            body = self.kernel.book.codec.encode(Exited(address, str(reason)))
+            return Envelope(cell.id, body, Exited.__name__, sender)
+        if reason.kind == "normal" or getattr(cell.cls, "__supervisor__", False):
+            return None
+        return self.kernel.lifecycle.control(
+            cell.id, sender, Signal(cell.incarnation, address, reason)
+        )
 
     def ends(self, cell: Cell, message: Signal) -> bool:
-        """Whether a signal ends that life: OTP's rules for a process that traps exits or not."""
-        if cell.life not in ALIVE or message.incarnation != cell.incarnation:
-            return False
-        is_supervisor = getattr(cell.cls, "__supervisor__", False)
-        return message.reason.kind != "normal" and not is_supervisor and not traps(cell)
+        """Whether a signal is to the life that its actor has now."""
+        return cell.life in ALIVE and message.incarnation == cell.incarnation
 
     def take(self, cell: Cell, env: Envelope, message: Signal | Replace) -> None:
         """Handle a signal, or new state; the actor is between two turns."""
@@ -54,14 +74,7 @@ class Signals:
             turn.stop_reason = str(message.reason)
             self.kernel.closing.close_bare(turn)
             return
-        turn = lifecycle.bare(cell, env, "stale")
-        if traps(cell) and cell.life in ALIVE and message.incarnation == cell.incarnation:
-            turn.out.append(self._exited(cell, message))
-        self.kernel.closing.close_bare(turn)
-
-    def _exited(self, cell: Cell, message: Signal) -> Envelope:
-        body = self.kernel.book.codec.encode(Exited(message.sender, str(message.reason)))
-        return Envelope(cell.id, body, Exited.__name__, KERNEL_ID)
+        lifecycle.end_without_hook(cell, env, "stale")
 
     # --- state
 
@@ -119,9 +132,13 @@ def set_suspended(kernel: Kernel, cell: Cell, is_on: bool) -> int:
 
 
 def send_exit(kernel: Kernel, address: str, reason: str) -> int:
-    """Send an exit signal from outside the run; returns the record's seq."""
+    """Send an exit signal from outside the run; returns the record's seq.
+
+    One that is nothing to its actor leaves no record; then it is the last seq.
+    """
     cell = kernel.book.cell_at(address)
-    return kernel.outside.post([kernel.signals.signal(cell, None, reason)], "outside")
+    out = kernel.signals.aim([signal(kernel, cell.id, KERNEL_ID, "", reason)])
+    return kernel.outside.post(out, "outside") if out else kernel.book.seq
 
 
 def state_of(kernel: Kernel, address: str) -> dict[str, Any]:
