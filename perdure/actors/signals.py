@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
 from perdure.actors.exits import SIGNAL, signal, traps
-from perdure.actors.state import Delta, collect, materialise
+from perdure.actors.fitting import annotation_of, fits
+from perdure.actors.state import Delta, build, collect, materialise, run_on_load
 from perdure.errors import PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Kind, Life
@@ -15,6 +16,7 @@ from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import KILL, Exited, Replace, Signal
 
 if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
     from perdure.actors.kernel import Kernel
 
 ALIVE = (Life.STARTING, Life.RUNNING)
@@ -96,14 +98,34 @@ class Signals:
     def _delta(self, cell: Cell, state: dict[str, object]) -> Delta:
         if cell.life != Life.RUNNING or getattr(cell.cls, "__supervisor__", False):
             raise UsageError("only that of an actor that runs, and is no supervisor, is replaced.")
+        if _is_midway(cell):
+            raise UsageError(
+                "it is in the middle of a turn, which waits. Replace it when that is over."
+            )
         actor = cell.actor if cell.actor is not None else self.kernel.turns.build(cell)
-        unknown = [name for name in state if name not in actor.__durable__]
-        if unknown:
-            fields = ", ".join(sorted(actor.__durable__))
-            raise UsageError(f"it has no field {unknown[0]!r}; it has {fields}.")
         for name, value in state.items():
+            _check(actor, name, value)
             setattr(actor, name, value)
-        return collect(actor, cell.images, self.kernel.book.codec.encode)  # type: ignore[arg-type]
+        delta = collect(actor, cell.images or {}, self.kernel.book.codec.encode)
+        run_on_load(build(type(actor), {name: getattr(actor, name) for name in actor.__durable__}))
+        return delta
+
+
+def _is_midway(cell: Cell) -> bool:
+    """Whether a turn of the actor has begun, and goes on from its steps when it is woken."""
+    has_steps = bool(cell.inbox and cell.inbox[0].steps)
+    return cell.asleep is not None or (has_steps and not cell.attempts and not cell.stalled)
+
+
+def _check(actor: Actor, name: str, value: object) -> None:
+    """Raise `UsageError` for a field that the actor has not, or a value that is none for it."""
+    if name not in actor.__durable__:
+        fields = ", ".join(sorted(actor.__durable__))
+        raise UsageError(f"it has no field {name!r}; it has {fields}.")
+    annotation = annotation_of(type(actor), name)
+    if not fits(value, annotation):
+        kind = annotation.__name__ if isinstance(annotation, type) else annotation
+        raise UsageError(f"{name} is {kind}, and {value!r:.60} is none.")
 
 
 def suspend(kernel: Kernel, address: str, is_on: bool) -> int:
