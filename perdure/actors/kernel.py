@@ -11,12 +11,14 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.garbage import collections
 from perdure.actors.host import Host
+from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -61,16 +63,16 @@ class Kernel:
         self.book = book
         self.seed = seed
         self.loop = Loop()
+        self.interruptions = Interruptions(self, directory)
         self.dispatch = Dispatch(self, concurrency)
         self.turns = Turns(self)
-        self.closing = Closing(self)
+        self.closing, self.crashing = Closing(self), Crashing(self)
         self.steps = Steps(self)
         self.waits = Waits(self)
         self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
-        self.signals = Signals(self)
-        self.watching = Watching(self)
+        self.signals, self.watching = Signals(self), Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
         self.pressure = Pressure(self)
@@ -129,6 +131,7 @@ class Kernel:
         finally:
             self.barrier.close()
             self.pool.close()
+            self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
             collections.end()
@@ -289,7 +292,7 @@ class Kernel:
         budget = self.book.budget
         return {
             "turns": self.closing.closed,
-            "crashed": self.closing.crashed,
+            "crashed": self.crashing.crashed,
             "restarts": self.lives.restarts,
             "dead": self.book.dead_letters,
             "tokens_spent": budget.spent,

@@ -127,7 +127,7 @@ class Lifecycle:
         if cell.images:
             self.kernel.stall(cell, env, f"it cannot be loaded: {reason_of(error)}")
             return
-        self.kernel.closing.crash(self.bare(cell, env, "start"), error)
+        self.kernel.crashing.crash(self.bare(cell, env, "start"), error)
 
     def _stop(self, cell: Cell, env: Envelope, message: Stop) -> Running:
         turns = self.kernel.turns

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.ledger.keys import child_id, child_prefix, name_key
 from perdure.ledger.records import Dead, Kind, Life
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.rows import born
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -110,22 +110,7 @@ class Lives:
         who = (book.now_ns(), (), address, class_name, version, parent_id)
         fields = (*who, spec, init, int(life)) + (() if step is None else (step,))
         id = book.append(Kind.BIRTH, fields)
-        incarnation = 0 if life == Life.BORN else 1
-        row = ActorRow(
-            address,
-            class_name,
-            version,
-            parent_id,
-            spec,
-            init,
-            incarnation,
-            int(life),
-            0,
-            0,
-            0,
-            0,
-            "",
-        )
+        row = born(address, class_name, version, parent_id, spec, init, life)
         return book.adopt(id, row)
 
     def children(self, parent: int) -> list[Cell]:

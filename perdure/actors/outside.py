@@ -166,7 +166,6 @@ class Outside:
         message = self.kernel.book.codec.decode(env.body)
         if isinstance(message, Started):
             self.kernel.loop.call_soon(self.begin_run)
-            self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
         elif isinstance(message, Exit):
@@ -178,8 +177,18 @@ class Outside:
         self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
-        """Post the scenario's first messages, once in the life of a run."""
+        """The tree is up. Post the scenario's first messages, once in the life of a run.
+
+        The tree is durable before: should one of them end the process, there is a run to resume.
+        """
+        if self.kernel.ending.status.status == "starting":
+            self.kernel.barrier.when_durable(self.kernel.book.seq, self._post_first)
+        else:
+            self.is_up.set()
+
+    def _post_first(self) -> None:
         kernel = self.kernel
+        self.is_up.set()
         if kernel.ending.status.status != "starting":
             return
         book = kernel.book

@@ -112,6 +112,9 @@ class Teller:
                 yield f"{body.scenario}, seed {body.seed}"
             case records.Open():
                 yield f"process {body.pid}, perdure {body.version}"
+                yield from (
+                    f"was running: {self._message(id)}" for _, *id in body.interrupted or ()
+                )
             case records.Birth():
                 yield f"a {body.class_name} below {self._reader.address(body.parent) or 'nobody'}"
             case records.Turn():
@@ -152,6 +155,8 @@ class Teller:
                 yield from self._lives(body)
             case records.Cancel():
                 yield from self._lives(body)
+            case records.Suspend():
+                yield "takes no messages" if body.incarnation else "takes messages again"
             case records.Fork():
                 yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
@@ -175,6 +180,10 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        for verb, id, _ in body.watches[:SENDS_SHOWN_MAX]:
+            yield f"{verb}s {self._reader.address(id) or 'nobody'}"
+        if body.refused:
+            yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)

@@ -46,6 +46,7 @@ class Fold:
         self.pasts = Pasts()
         self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
+        self.interrupted: dict[Id, int] = {}  # deaths in a row that a message was running at
         self.status: records.Status | None = None  # None once a process took the ledger again
 
     def add(self, record: Record) -> None:
@@ -117,7 +118,8 @@ class Fold:
                     self._wrong(seq, text)
                     break
         del self.waiting[id]
-        self.steps.forget(id)
+        for key in self.steps.forget(id):
+            self._wrong(seq, f"{_name(id)} ends, and its {key} still reserves tokens")
         del lane[id]
         self.waits.gone(id)
         if not lane:
@@ -157,8 +159,17 @@ class Fold:
         self.pasts.run_id = body.run_id
         self.limit = body.tokens_limit
 
-    def _open(self, _: int, body: records.Open) -> None:
+    def _open(self, seq: int, body: records.Open) -> None:
         self.status = None
+        if body.interrupted is None:
+            return
+        before, self.interrupted = self.interrupted, {}
+        for actor, *id in body.interrupted:
+            message = (id[0], id[1])
+            waiting = self.waiting.get(message)
+            if waiting is None or waiting.to != actor:
+                self._wrong(seq, f"{_name(message)} was running, and does not wait there")
+            self.interrupted[message] = before.get(message, 0) + 1
 
     def _birth(self, seq: int, body: records.Birth) -> None:
         if body.address in self.names:

@@ -63,7 +63,8 @@ def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
     if body.verdict != "again":
         agent.attempts = agent.not_before = 0
     if body.verdict == "forget" and body.message is not None:
-        fold.steps.forget(body.message)
+        for key in fold.steps.forget(body.message):
+            fold._wrong(seq, f"{key} is forgotten, and still reserves tokens")
         fold.waits.gone(body.message)
     fold._lives(seq, body.lives, body.dead)
 

@@ -37,6 +37,7 @@ _OWNED = Struct(">BQQI")
 
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
+INTERRUPTED_KEY = bytes([Table.RUN]) + b"interrupted"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
 
 

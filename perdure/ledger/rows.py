@@ -37,6 +37,21 @@ class ActorRow(NamedTuple):
     watches: int = 0  # rows of it in table WATCH
 
 
+def born(
+    address: str,
+    class_name: str,
+    version: int,
+    parent: int,
+    spec: dict[str, Any],
+    init: bytes,
+    life: int,
+) -> ActorRow:
+    """The row of an actor that is born: with a life, or before its first."""
+    incarnation = 0 if life == 0 else 1
+    who = (address, class_name, version, parent, spec, init)
+    return ActorRow(*who, incarnation, int(life), 0, 0, 0, 0, "")
+
+
 class StateRow(NamedTuple):
     """The committed state of an actor: `images` is field -> (base bytes, ops).
 
@@ -111,6 +126,12 @@ class ForkRow(NamedTuple):
     run_id: bytes
     pasts: tuple[tuple[int, bytes], ...]
     held: bool  # only tools that read may run
+
+
+class InterruptedRow(NamedTuple):
+    """Messages that were running when the last processes died: (seq, index, deaths in a row)."""
+
+    counts: tuple[tuple[int, int, int], ...]
 
 
 class BudgetRow(NamedTuple):

@@ -72,6 +72,9 @@ def _of_run(fold: Fold) -> Iterator[Row]:
     yield keys.STATUS_KEY, pack_row(_status(fold))
     budget = rows.BudgetRow(fold.limit, fold.spent, fold.reserved)
     yield keys.BUDGET_KEY, pack_row(budget)
+    if fold.interrupted:
+        counts = tuple((*id, number) for id, number in fold.interrupted.items())
+        yield keys.INTERRUPTED_KEY, pack_row(rows.InterruptedRow(counts))
     if fold.pasts.row is not None:
         yield keys.FORK_KEY, pack_row(fold.pasts.row)
 

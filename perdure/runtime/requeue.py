@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from perdure.actors.recovery import opened
+from perdure.actors.recovery import envelopes, opened
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import dead_key
@@ -33,7 +33,7 @@ def requeue(directory: str | Path, id: MessageId) -> MessageId:
             raise UnknownActor(f"nobody answers to {row.to} any more, so {id} stays where it is.")
         kernel.dispatch.is_stopping = True
         opened(kernel, package_version(), run.program.code_hash)
-        old = book.read_envelope(*id)
+        (old,) = envelopes(book, iter([(id.seq, id.index)]))
         sent.append(Envelope(to, old.body, old.type, KERNEL_ID, cost=old.cost, est=old.est))
         kernel.outside.post(sent, "requeue", (id.seq, id.index))
         kernel.outside.is_up.set()

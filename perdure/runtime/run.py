@@ -184,6 +184,7 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
@@ -231,7 +232,8 @@ class Run(Operated):
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        said = kernel.ending.result
+        result = None if said is None else kernel.book.codec.decode(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
