@@ -64,7 +64,7 @@ class Reader:
         child, reason = getattr(message, "child", None), getattr(message, "reason", None)
         who = self.address(child) if isinstance(child, int) else child or ""
         if kind == "signal":
-            who = message.sender or "nobody here"
+            who = message.sender or "the outside"
         incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0
         which = f"(incarnation {incarnation})" if incarnation else ""
         words = " ".join(part for part in (CONTROL[kind], who, which) if part)

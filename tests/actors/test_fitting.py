@@ -32,8 +32,9 @@ Count = NewType("Count", int)
     ("value", "annotation"),
     [
         (1, int), (True, int), (1, float), (None, None), (None, int | None), ("x", str | None),
-        ([1, 2], list[int]), ([], list[int]), ((1, 2, 3), tuple[int, ...]), ((1, "x"), tuple[int, str]),
-        ((), tuple[()]), ({"a": [1]}, dict[str, list[int]]), ({1}, set[int]), ([1], Sequence[int]),
+        ([1, 2], list[int]), ([], list[int]), ((1, 2, 3), tuple[int, ...]),
+        ((1, "x"), tuple[int, str]), ((), tuple[()]), ({"a": [1]}, dict[str, list[int]]),
+        ({1}, set[int]), ([1], Sequence[int]),
         ((1,), Sequence[int]), ("a", Literal["a", "b"]), (1, Annotated[int, "pages"]), (2, Count),
         ({"path": "x"}, Page), (Colour.RED, Colour), (Decimal(1), Decimal), ("x", Any), (3, Sized),
         (object(), "a name that nobody knows"), ([object()], list),
