@@ -35,6 +35,7 @@ class ActorRow(NamedTuple):
     stalled: str = ""  # why it waits for a repair, if it does
     suspended: int = 0  # the incarnation that takes no messages
     watches: int = 0  # rows of it in table WATCH
+    tokens: int = 0  # that its steps have spent
 
 
 def born(
@@ -132,6 +133,15 @@ class InterruptedRow(NamedTuple):
     """Messages that were running when the last processes died: (seq, index, deaths in a row)."""
 
     counts: tuple[tuple[int, int, int], ...]
+
+
+class PostedRow(NamedTuple):
+    """What became of a post of another process; `ok` is None while its answer is to come."""
+
+    verb: str
+    seq: int  # of the POST record
+    ok: bool | None
+    value: bytes | None  # encoded: what the verb said, the answer, or (kind, text) of a failure
 
 
 class BudgetRow(NamedTuple):
