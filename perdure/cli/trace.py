@@ -164,8 +164,6 @@ class Teller:
                 yield from self._lives(body)
             case records.Cancel():
                 yield from self._lives(body)
-            case records.Suspend():
-                yield "takes no messages" if body.incarnation else "takes messages again"
             case records.Fork():
                 yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
