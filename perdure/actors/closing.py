@@ -107,7 +107,10 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes = self._watched(turn, life) if is_rare else None
+        changes: list[Change] = []
+        if is_rare:
+            out[:] = kernel.signals.aim(out)
+            changes = self._watched(turn, life)
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index

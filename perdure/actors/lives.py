@@ -51,7 +51,8 @@ class Lives:
         dead = []
         for id, _, life in lives:
             cell = self.kernel.book.cell(id)
-            text = cell.reason or ("ended" if life == Life.ENDED else "stopped")
+            said = cell.reason if not cell.is_alive else ""  # else of an earlier life
+            text = said or ("ended" if life == Life.ENDED else "stopped")
             envs = list(cell.inbox or ()) if life in OVER else []
             dead += [
                 Dead(env.seq, env.index, cell.address, f"its actor is gone: {text}", 0)

@@ -295,5 +295,5 @@ class Player:
                 *(env.lane, env.cost, env.est),
                 None if env.due is None else (env.due, env.due + took),
             )
-            for env in turn.out
+            for env in self._stage.signals.aim(turn.out)
         ]
