@@ -125,8 +125,7 @@ class Cell:
         self.init = row.init
         self.incarnation = row.incarnation
         self.life = row.life
-        self.crashes = row.crashes
-        self.restarts = row.restarts
+        self.crashes, self.restarts = row.crashes, row.restarts
         self.attempts = row.attempts
         self.not_before = row.not_before
         self.reason = row.reason
