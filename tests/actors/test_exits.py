@@ -10,8 +10,18 @@ from perdure import Actor, Child, Reject, SupervisorSpec, field
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Life
 from perdure.mailbox.signals import Down, Exited
-from tests.kit import SECONDS, advance, on_kernel, program, running, settle, until
+from tests.kit import SECONDS, Gate, on_kernel, program, running, settle, until
 from tests.replaying import assert_identical
+
+gate = Gate()
+
+
+@pytest.fixture(autouse=True)
+def _new_gate() -> Any:
+    global gate  # noqa: PLW0603 - actors are built by the kernel, and reach nothing else
+    gate = Gate()
+    yield
+    gate.open()
 
 
 class Node(Actor, name="tests.exits.node"):
@@ -37,10 +47,10 @@ class Node(Actor, name="tests.exits.node"):
             case ("exit, ask", to):
                 self.exit(to, "enough")
                 return await self.ask(to, "lives")
-            case ("link, exit, sleep", to):
+            case ("link, exit, wait", to):
                 self.link(to)
                 self.exit(to, "enough")
-                await self.sleep(5.0)
+                await gate.passed()
             case ("link, exit, reject", to):
                 self.link(to)
                 self.exit(to, "enough")
@@ -96,9 +106,11 @@ def test_a_signal_is_to_the_life_that_there_is_when_its_turn_is_committed(
     store: MemoryStore,
 ) -> None:
     with running(tree(), store) as run:
-        run.tell("/r/a", ("link, exit, sleep", "/r/b")).get(timeout=SECONDS)
-        do(run, "b", "crash")  # while the other is at its turn
-        advance(run, 5.0)
+        run.tell("/r/a", ("link, exit, wait", "/r/b"))
+        gate.reached()
+        run.tell("/r/b", "crash")
+        until(run, lambda: run.kernel.book.cell_at("/r/b").incarnation == 2)
+        gate.open()
         until(run, lambda: run.kernel.book.cell_at("/r/b").incarnation == 3)
         settle(run)
         assert run.ask("/r/a", "lives", timeout=SECONDS) == 2  # the link was to that life too
