@@ -12,9 +12,11 @@ from perdure.ids import join
 from perdure.mailbox import control
 from perdure.supervisors import actions, events
 from perdure.supervisors.decide import decide, takes
+from perdure.supervisors.entry import Entry
+from perdure.supervisors.pools import difference
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Supervision
-from perdure.supervisors.stored import entry_of, entry_text, from_data, to_data
+from perdure.supervisors.stored import entry_text, from_data, spec_data, to_data, with_entries
 
 
 class Supervisor(Actor, name=SUPERVISOR_ACTOR):
@@ -37,15 +39,16 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     intensity = 1
     period = 5.0
     auto_shutdown = "never"
+    children_max: ClassVar[int | None] = None
 
     spec: dict[str, Any] | None = None
     supervision: str = ""  # all but the children, which are in `entries`: an event changes few
     entries: dict[str, str] = field(default_factory=dict)
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)  # and the template, under ""
     actors: dict[str, int] = field(default_factory=dict)
 
     _state: Supervision | None = None
     _ids: dict[int, str] | None = None  # `actors`, the other way round
-    _known: dict[str, Child] | None = None  # this incarnation's specs, by id
 
     def children(self) -> list[Child]:
         """The children to start with, in start order. Pure: it may only read what `init` gave."""
@@ -67,40 +70,54 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         except Exception as error:
             if not isinstance(message, control.Start):
                 raise
-            self._do(actions.InitFailed(control.crash(error)))
-            return
+            event = events.CannotBegin(control.crash(error))
         if event is None:
             return
         before = self._supervision()
         state, acts = decide(before, event, now_ns)
         for action in acts:
-            self._do(action)
+            self._do(action, state)
         self._keep(before, state)
-        if isinstance(state.phase, Idle):
+        if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
 
     def _supervision(self) -> Supervision:
         if self._state is None:
             stored = self.supervision
             state = from_data(json.loads(stored)) if stored else Supervision()
-            children = {id: entry_of(id, text) for id, text in self.entries.items()}
-            self._state = replace(state, children=children)
+            template = self.specs.get(TEMPLATE)
+            if template is not None:
+                state = state.with_template([Entry.of(Child.from_data(template))])
+            rows = ((id, (text, self.specs[id])) for id, text in self.entries.items())
+            self._state = with_entries(state, rows)
         return self._state
 
     def _keep(self, before: Supervision, state: Supervision) -> None:
         """Make a state the durable one, writing only what the event changed."""
         self._state = state
-        rest = to_data(replace(state, children={}))
+        rest = to_data(replace(state, children={}, template=None))
         self.supervision = json.dumps(rest, separators=(",", ":"))
-        if before.children is state.children:
-            return
-        for id in [id for id in self.entries if id not in state.children]:
-            del self.entries[id]
-        for id, entry in state.children.items():
-            if before.children.get(id) is not entry:
-                self.entries[id] = entry_text(entry)
-        if list(self.entries) != list(state.children):  # the start order is another one
-            self.entries = {id: entry_text(entry) for id, entry in state.children.items()}
+        if before.template is not state.template:
+            self.specs.pop(TEMPLATE, None)
+            if state.template is not None:
+                self.specs[TEMPLATE] = spec_data(state.template)
+        gone, changed = difference(before.children, state.children)
+        for id in gone:
+            del self.entries[id], self.specs[id]
+        for entry in changed:
+            self._keep_entry(before, state, entry)
+        if not state.is_pool and list(self.entries) != list(state.children):
+            self.entries = {id: entry_text(each) for id, each in state.children.items()}
+
+    def _keep_entry(self, before: Supervision, state: Supervision, entry: Entry) -> None:
+        old = before.children.get(entry.id)
+        text = entry_text(entry)
+        if self.entries.get(entry.id) != text:
+            self.entries[entry.id] = text
+        if old is None or old.spec is not entry.spec or old.extras is not entry.extras:
+            data = spec_data(entry, state.template)
+            if self.specs.get(entry.id) != data:
+                self.specs[entry.id] = data
 
     def _specification(self) -> SupervisorSpec:
         if self.spec is not None:
@@ -110,6 +127,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             intensity=self.intensity,
             period=self.period,
             auto_shutdown=self.auto_shutdown,
+            children_max=self.children_max,
             children=self.children(),
         )
 
@@ -117,9 +135,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         """What a control message means to `decide`; None for one of an actor no longer known."""
         match message:
             case control.Start():
-                spec = self._specification()
-                self._known = {child.id: child for child in spec.children}
-                return events.Begin(spec)
+                return events.Begin(self._specification())
             case control.Stop(reason=reason):
                 return events.Halt(reason)
             case control.TryAgain(child=child):
@@ -156,38 +172,39 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
     # --- doing
 
-    def _do(self, action: actions.Action) -> None:
+    def _do(self, action: actions.Action, state: Supervision) -> None:
         turn: Any = self._turn
         supervising = turn.kernel.supervising
         match action:
             case actions.StartChild(child=child, incarnation=incarnation):
-                self._start(turn, child, incarnation)
+                self._start(turn, state.children[child], incarnation)
             case actions.StopChild(child=child, incarnation=incarnation, shutdown=shutdown):
                 supervising.stop_child(turn, self.actors[child], incarnation, shutdown)
             case actions.Forget(child=child):
                 if child in self.actors:
-                    supervising.end_child(turn, self.actors.pop(child))
-                    self._ids = None
+                    actor = self.actors.pop(child)
+                    supervising.end_child(turn, actor)
+                    if self._ids is not None:
+                        self._ids.pop(actor, None)
             case actions.TryAgain(child=child):
                 supervising.to_self(turn, control.TryAgain(child))
-            case actions.Report(context=context, child=child, reason=reason):
-                supervising.note(turn, f"{context}: {child}: {reason}")
+            case actions.Report(context=context, child=child, reason=reason, nb_children=count):
+                who = child if count is None else f"{count} of {child}"
+                supervising.note(turn, f"{context}: {who}: {reason}")
             case actions.Ready():
                 supervising.ready(turn)
             case actions.InitFailed(reason=reason):
                 supervising.init_failed(turn, reason)
             case actions.ExitSelf(reason=reason, asked=asked):
                 supervising.exit_self(turn, reason, asked)
-            case actions.Reply():
-                return  # nothing can call this API yet
+            case actions.Reply() | actions.Declined():
+                return  # nothing can call this API yet, nor decline
 
-    def _start(self, turn: Any, id: str, incarnation: int) -> None:
-        if self._known is None:
-            self._known = {child.id: child for child in self._specification().children}
-        child = self._known[id]
+    def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:
+        id, child = entry.id, entry.spec
         address = join(turn.cell.address, id)
         data = child.to_data()
-        init: dict[str, Any] = dict(child.init)
+        init: dict[str, Any] = dict(entry.init)
         if child.supervisor is not None:
             init["spec"] = data["supervisor"]
         kept = kernel_part(data)
@@ -195,7 +212,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:
             self.actors[id] = actor
-            self._ids = None
+            if self._ids is not None:
+                self._ids[actor] = id
 
     def _lay_to_rest(self, state: Supervision) -> None:
         """Children that are down for good take no more messages: what they have is dead letters."""
@@ -204,6 +222,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             if entry.status == "undefined" and entry.id in self.actors:
                 turn.kernel.supervising.rest_child(turn, self.actors[entry.id])
 
+
+TEMPLATE = ""
+"""Where the template of simple_one_for_one is among the specs: no child has that id."""
 
 KERNEL_KEYS = (
     "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",

@@ -222,7 +222,7 @@ def supervisors_over(
 ) -> st.SearchStrategy[SupervisorSpec]:
     return st.builds(
         SupervisorSpec,
-        strategy=st.sampled_from(checks.STRATEGIES),
+        strategy=st.sampled_from(checks.ORDINARY),
         intensity=st.integers(0, 99),
         period=st.floats(0.001, 1e6),
         auto_shutdown=st.sampled_from(checks.AUTO_SHUTDOWNS),
