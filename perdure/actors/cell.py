@@ -101,6 +101,7 @@ class Cell:
         "spec",
         "stalled",
         "state_hash",
+        "tokens",
         "touched",
         "turn",
         "turns",
@@ -140,6 +141,7 @@ class Cell:
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
+        self.tokens = row.tokens
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -164,6 +166,7 @@ class Cell:
             self.falls,
             self.fell_at,
             self.stalled,
+            self.tokens,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -174,6 +177,11 @@ class Cell:
         row, self.log = found
         self.images = row.images
         self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+
+    def spend(self, tokens: int) -> None:
+        """Count tokens of its steps."""
+        self.tokens += tokens
+        self.row_dirty = True
 
     def fall(self) -> None:
         """Count a crash; a message handled since the last one ends the row of them."""

@@ -12,6 +12,8 @@ from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
 from perdure.actors.dispatch import Dispatch
+from perdure.actors.door import Door
+from perdure.actors.doorkeeper import Doorkeeper
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
@@ -71,6 +73,7 @@ class Kernel:
         self.spawning = Spawning(self)
         self.pressure = Pressure(self)
         self.outside = Outside(self)
+        self.door = Door(self)
         self.pool = Pool(self)
         self.timers = Timers(self)
         self.wedged = Wedged(self)
@@ -89,6 +92,7 @@ class Kernel:
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
         self._watchdog = Watchdog(self, directory)
+        self._doorkeeper = Doorkeeper(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
         self._listen()
 
@@ -109,6 +113,7 @@ class Kernel:
         self._begin = begin
         self._thread.start()
         self._watchdog.start()
+        self._doorkeeper.start()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -122,6 +127,8 @@ class Kernel:
         except BaseException as error:  # noqa: BLE001 - whoever waits for the run gets it
             self.ending.error = self.ending.error or error
         finally:
+            self.outside.is_up.set()
+            self._doorkeeper.close()
             self.barrier.close()
             self.pool.close()
             self.book.store.close()
@@ -227,7 +234,7 @@ class Kernel:
             return
         if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
             return
-        if self.steps.working:
+        if self.steps.working or self.door.is_busy:
             return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:

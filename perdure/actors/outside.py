@@ -14,7 +14,7 @@ from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import StatusRow, pack_row
 from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
-from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -29,6 +29,7 @@ class Outside:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.first_posts: list[Post] = []
+        self.requeued: set[bytes] = set()  # keys of dead letters that are none, not yet durably
         self.is_up = threading.Event()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: set[Future[Any]] = set()
@@ -99,26 +100,40 @@ class Outside:
         return Envelope(to, body, type, KERNEL_ID, reply=reply, dead=dead)
 
     def post(
-        self, out: list[Envelope], origin: str, requeued: tuple[int, int] | None = None
+        self,
+        out: list[Envelope],
+        origin: str,
+        requeued: tuple[int, int] | None = None,
+        about: tuple[str, str, bool | None, bytes | None] = ("", "", None, None),
     ) -> int:
-        """Journal messages from outside, then deliver them; returns the record's seq."""
+        """Journal messages from outside, then deliver them; returns the record's seq.
+
+        `about` a post of another process is its id and verb, whether it was done, and its outcome.
+        """
         book = self.kernel.book
         book.address_out(out)
         out = out + self.kernel.news.notices(out)
         wires = book.wires(out, KERNEL_ID)
-        seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
+        post_id, *became = about
+        seq = book.append(Kind.POST, (book.now_ns(), wires, post_id, origin, requeued, *became))
         if requeued is not None:
-            book.open.delete(dead_key(*requeued))
+            key = dead_key(*requeued)
+            book.open.delete(key)
             book.dead_letters -= 1
+            self.requeued.add(key)
+            self.kernel.barrier.when_durable(seq, lambda: self.requeued.discard(key))
         book.deliver(seq, out)
         self.kernel.dispatch.kick()
         return seq
 
     # --- out
 
-    def answer(self, message: tuple[int, int], ok: bool, value: bytes, seq: int) -> None:
+    def answer(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An outside ask was answered by the record `seq`: tell it when that is durable."""
-        answer = self._asks.pop(message, None)
+        if reply[3]:
+            self.kernel.door.answered(reply, ok, value)
+            return
+        answer = self._asks.pop((reply[1], reply[2]), None)
         if answer is None:
             return
         decoded = self.kernel.book.codec.decode(value)

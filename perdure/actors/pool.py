@@ -27,11 +27,12 @@ class Batch:
     both ends of a deque are safe without a lock.
     """
 
-    __slots__ = ("current", "has_slot", "is_abandoned", "is_handed_over", "todo")
+    __slots__ = ("current", "has_slot", "is_abandoned", "is_handed_over", "thread_id", "todo")
 
     def __init__(self) -> None:
         self.todo: deque[Work] = deque()
         self.current: Turn | None = None
+        self.thread_id = 0
         self.is_handed_over = False
         self.is_abandoned = False
         self.has_slot = True
@@ -111,6 +112,7 @@ class Pool:
         self.call(lambda: self._work(batch))
 
     def _work(self, batch: Batch) -> object:
+        batch.thread_id = threading.get_ident()
         while True:
             try:
                 turn, handler, args = batch.todo.popleft()
@@ -162,6 +164,13 @@ class Pool:
                 return
             self._batches.pop(turn, None)
             self.kernel.turns.undo(turn)
+
+    def thread_of(self, turn: Turn) -> int | None:
+        """The thread that runs a turn's handler; 0 if it has not begun, None if it is no `def`."""
+        batch = self._batches.get(turn)
+        if batch is None:
+            return None
+        return batch.thread_id if batch.current is turn else 0
 
     def has_slot(self, turn: Turn) -> bool:
         """Whether a turn runs in the slot of its batch."""

@@ -214,6 +214,7 @@ class Steps:
         step.seq = book.append(Kind.RESULT, (*head, ok, value, *tokens, *what))
         if reserved:
             book.set_budget(book.budget.settle(reserved, tokens[0]))
+            cell.spend(tokens[0])
         book.keep_step(cell, env, asked.key, step)
         if ok:
             self._progress(turn)

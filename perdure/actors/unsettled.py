@@ -40,6 +40,7 @@ def end(
     seq = book.append(Kind.RESULT, (book.now_ns(), (), *who, *what, *how))
     if old.reserved:
         book.set_budget(book.budget.settle(old.reserved, spent))
+        cell.spend(spent)
     step = Step("done", old.name, old.digest, seq)
     step.ok, step.value, step.begun, step.intent = ok, value, old.begun, old.intent
     step.tries, step.effect, step.redone = old.tries, old.effect, old.redone

@@ -59,7 +59,7 @@ class Waits:
     def answered(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An answer (or a dead letter) came for an ask; the record `seq` holds it."""
         if reply[0] == 0:
-            self.kernel.outside.answer((reply[1], reply[2]), ok, value, seq)
+            self.kernel.outside.answer(reply, ok, value, seq)
             return
         found = self._unsettled(reply)
         if found is not None:  # else the asker has gone on: a late answer reaches nobody

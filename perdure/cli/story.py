@@ -18,6 +18,7 @@ NOUNS = {
     "dead": ("dead letter", "dead letters"),
     "stalled": ("stalled actor", "stalled actors"),
     "report": ("report", "reports"),
+    "ingress": ("remark on posts", "remarks on posts"),
 }
 SILENT = ("artifact",)
 """Kinds that the summary tells of."""

@@ -107,6 +107,8 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
     for actor, name in fold.pasts.marks:
         found[keys.mark_key(actor, name)] = f"mark {name}"
+    for post_id in fold.posts.rows:
+        found[keys.posted_key(post_id)] = f"post {post_id}"
     if fold.pasts.row is not None:
         found[keys.FORK_KEY] = "the run's fork"
     for (seq, index), steps in fold.steps.rows.items():
@@ -147,6 +149,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("spec", row.spec, agent.spec),
         ("init", row.init, agent.init),
         ("stalled", row.stalled, agent.stalled),
+        ("tokens", row.tokens, agent.tokens),
     )
 
 
@@ -242,6 +245,14 @@ def _mark(fold: Fold, key: bytes, value: bytes) -> str | None:
     return _differs(f"mark {name}", ("record", int.from_bytes(value, "big"), true))
 
 
+def _posted(fold: Fold, key: bytes, value: bytes) -> str | None:
+    post_id = key[1:].decode()
+    row, true = unpack_row(rows.PostedRow, value), fold.posts.rows.get(post_id)
+    if post_id in fold.posts.lost:
+        row = row._replace(value=b"")  # made of the words of the dead letter
+    return _differs(f"post {post_id}", ("that it is", row, true))
+
+
 _CHECKS: dict[int, Check] = {
     Table.ACTOR: _actor,
     Table.NAME: _name,
@@ -253,5 +264,6 @@ _CHECKS: dict[int, Check] = {
     Table.CHILD: _child,
     Table.RUN: _run,
     Table.MARK: _mark,
+    Table.POSTED: _posted,
     Table.UNRELEASED: _unreleased,
 }

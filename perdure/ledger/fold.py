@@ -11,6 +11,7 @@ from typing import Any
 
 from perdure.ledger import fold_past, fold_steps, records
 from perdure.ledger.fold_past import Pasts, farewell
+from perdure.ledger.fold_posts import Posts
 from perdure.ledger.fold_steps import Steps
 from perdure.ledger.fold_waits import Reply, Waits
 from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
@@ -44,6 +45,7 @@ class Fold:
         self.spent = self.reserved = 0
         self.steps = Steps()
         self.pasts = Pasts()
+        self.posts = Posts()
         self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
         self.status: records.Status | None = None  # None once a process took the ledger again
@@ -140,6 +142,7 @@ class Fold:
         if reply is not None:
             text = f"{_name(id)} to {letter.to} is a dead letter: {letter.reason}"
             self.steps.died(letter.seq, reply, text)
+            self.posts.died(reply[3], text)
 
     # --- records
 
@@ -186,6 +189,7 @@ class Fold:
         if body.answer is not None:
             self._answered(body.answer[0])
             self.steps.answered(seq, *body.answer)
+            self.posts.answered(body.answer[0][3], *body.answer[1:])
         self.result = body.finish if body.finish is not None else self.result
 
     def _change_state(self, seq: int, agent: Agent, body: records.Turn | records.Restore) -> None:
@@ -247,6 +251,8 @@ class Fold:
 
     def _post(self, seq: int, body: records.Post) -> None:
         self.has_begun |= body.origin == "scenario"
+        if (wrong := self.posts.taken(seq, body)) is not None:
+            self._wrong(seq, wrong)
         if body.requeued is not None and self.dead.pop(body.requeued, None) is None:
             self._wrong(seq, f"{_name(body.requeued)} is requeued, and is no dead letter")
 

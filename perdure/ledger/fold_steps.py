@@ -142,6 +142,7 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
     fold.steps.concluded(seq, body)
     fold.reserved -= body.reserved
     fold.spent += body.tokens
+    agent.tokens += body.tokens
     if fold.reserved < 0:
         fold._wrong(seq, "more tokens are settled than were reserved")
     if body.ok:

@@ -26,6 +26,7 @@ class Table(IntEnum):
     DELTA = 11  # id, seq -> what a group changed in a large state since its row
     UNRELEASED = 12  # path -> nothing: an artifact whose file is not in place
     MARK = 13  # id (0: the run), name -> seq of the record that has the mark
+    POSTED = 14  # post id -> what became of a post of another process
 
 
 _ID = Struct(">BQ")
@@ -97,6 +98,10 @@ def dead_id(key: bytes) -> tuple[int, int]:
     """(seq, index) of a dead letter's key."""
     _, seq, index = _MESSAGE.unpack(key)
     return seq, index
+
+
+def posted_key(post_id: str) -> bytes:
+    return bytes([Table.POSTED]) + post_id.encode()
 
 
 def artifact_key(path: str) -> bytes:

@@ -216,8 +216,11 @@ class Post(NamedTuple):
     time: int
     sends: tuple[Any, ...]
     post_id: str
-    origin: str  # "scenario", "outside", "requeue"
+    origin: str  # "scenario", "outside", "requeue", "ingress"
     requeued: tuple[int, int] | None = None  # the dead letter that this post sends again
+    verb: str = ""  # of a post with an id: what another process asked for
+    ok: bool | None = None  # whether it was done; None if what it sent is to be answered
+    value: bytes | None = None  # encoded: what the verb said, or (kind, text) of the refusal
 
 
 class Timer(NamedTuple):

@@ -33,6 +33,7 @@ class ActorRow(NamedTuple):
     falls: int = 0  # crashes in a row, no message handled in between
     fell_at: int = 0  # its turns at the last of them
     stalled: str = ""  # why it waits for a repair, if it does
+    tokens: int = 0  # that its steps have spent
 
 
 class StateRow(NamedTuple):
@@ -109,6 +110,15 @@ class ForkRow(NamedTuple):
     run_id: bytes
     pasts: tuple[tuple[int, bytes], ...]
     held: bool  # only tools that read may run
+
+
+class PostedRow(NamedTuple):
+    """What became of a post of another process; `ok` is None while its answer is to come."""
+
+    verb: str
+    seq: int  # of the POST record
+    ok: bool | None
+    value: bytes | None  # encoded: what the verb said, the answer, or (kind, text) of a failure
 
 
 class BudgetRow(NamedTuple):

@@ -44,6 +44,12 @@ def tables(fold: Fold, codec: Codec, words: Words) -> Iterator[Row]:
             yield keys.unreleased_key(path), b""
     for (actor, name), seq in fold.pasts.marks.items():
         yield keys.mark_key(actor, name), seq.to_bytes(8, "big")
+    for post_id, posted in fold.posts.rows.items():
+        if post_id in fold.posts.lost:
+            crashed = codec.encode(("Crashed", fold.posts.lost[post_id]))
+            yield keys.posted_key(post_id), pack_row(posted._replace(value=crashed))
+        else:
+            yield keys.posted_key(post_id), pack_row(posted)
     yield from _of_run(fold)
 
 
@@ -53,6 +59,7 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
         agent.address, agent.class_name, agent.version, agent.parent, agent.spec, agent.init,
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
+        agent.tokens,
     )  # fmt: skip
     yield keys.actor_key(id), pack_row(row)
     yield keys.child_key(agent.parent, id), b""

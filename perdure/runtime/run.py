@@ -27,6 +27,7 @@ from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
+from perdure.runtime.doorverbs import VERBS
 from perdure.runtime.program import Program
 from perdure.runtime.scenario import Scenario
 
@@ -147,6 +148,7 @@ class Run:
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
+        kernel.door.verbs = VERBS
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
         self._watch: Callable[[bool], None] | None = None
