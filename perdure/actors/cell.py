@@ -13,6 +13,7 @@ from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
+    from perdure.actors.editions import Edition
     from perdure.actors.turn import Turn
     from perdure.actors.work import StepWork
 
@@ -79,6 +80,7 @@ class Cell:
         "crashes",
         "deadline_ns",
         "dirty",
+        "edition",
         "falls",
         "fell_at",
         "held",
@@ -89,12 +91,14 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "kept",
         "last",
         "life",
         "log",
         "not_before",
         "parent",
         "reason",
+        "renews",
         "restarts",
         "row_dirty",
         "seq",
@@ -108,12 +112,13 @@ class Cell:
         "version",
     )
 
-    def __init__(self, id: int, row: ActorRow, cls: type[Actor] | None) -> None:
+    def __init__(self, id: int, row: ActorRow, edition: Edition) -> None:
         self.id = id
         self.address = row.address
         self.class_name = row.class_name
         self.version = row.version
-        self.cls = cls
+        self.run(edition)
+        self.renews = False  # it has other code once its turn is over
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
         self.deadline_ns = deadline_ns(row.spec)  # of one attempt; 0: it may take any time
@@ -127,7 +132,6 @@ class Cell:
         self.reason = row.reason
         self.falls = row.falls  # crashes in a row, no message handled in between
         self.fell_at = row.fell_at
-        self.actor: Actor | None = None  # the live object; None while unloaded
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
         self.log: StateLog | None = None  # of a large state
         self.state_hash = NO_HASH
@@ -142,10 +146,17 @@ class Cell:
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
         self.tokens = row.tokens
+        self.kept = row.kept
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
         self.touched = 0  # group in which it last did anything
+
+    def run(self, edition: Edition) -> None:
+        """Have the code of an edition: the next object is of its class."""
+        self.edition = edition
+        self.cls: type[Actor] | None = edition.classes.get(self.class_name)
+        self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:
         """The actor's table row."""
@@ -167,6 +178,7 @@ class Cell:
             self.fell_at,
             self.stalled,
             self.tokens,
+            self.kept,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:

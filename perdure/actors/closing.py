@@ -124,6 +124,8 @@ class Closing:
             book.deliver(seq, out)
         if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
             self._spread(turn, seq, reply)
+        if cell.renews:
+            kernel.codes.renew(cell)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
@@ -210,6 +212,8 @@ class Closing:
             kernel.lives.apply(lives, dead)
         kernel.news.crashed(turn, str(reason), plan)
         book.deliver(seq, out)
+        if cell.renews:
+            kernel.codes.renew(cell)
         if breaker_trips(cell.spec, cell.falls):
             kernel.stall(cell, None if plan.consumed else env, tripped(cell, str(reason)))
         kernel.dispatch.consider(cell)

@@ -62,6 +62,8 @@ class Lifecycle:
 
     def begin(self, cell: Cell) -> Running:
         """Handle the next control message that the actor takes now."""
+        if cell.renews:
+            self.kernel.codes.renew(cell)
         is_supervisor = getattr(cell.cls, "__supervisor__", False)
         for env in cell.control or ():
             message = self.kernel.book.codec.decode(env.body)
@@ -192,6 +194,8 @@ class Lifecycle:
         turn.open = False
         cell.turn = None
         cell.actor = None
+        if cell.renews and cell.asleep is None:
+            self.kernel.codes.renew(cell)
         self.kernel.waits.forget(turn)
         leftovers.leave(turn)
         self.kernel.dispatch.ended(turn)

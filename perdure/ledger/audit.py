@@ -123,6 +123,7 @@ def _expected(fold: Fold) -> dict[bytes, str]:
     if fold.seq:
         found[keys.STATUS_KEY] = "the run's status"
         found[keys.BUDGET_KEY] = "the run's budget"
+        found[keys.CODE_KEY] = "the run's code"
     return found
 
 
@@ -150,6 +151,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("init", row.init, agent.init),
         ("stalled", row.stalled, agent.stalled),
         ("tokens", row.tokens, agent.tokens),
+        ("kept", row.kept, agent.kept),
     )
 
 
@@ -227,6 +229,8 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
         said = tuple(unpack_row(rows.BudgetRow, value))
         true = (fold.limit, fold.spent, fold.reserved)
         return _differs("the budget", ("limit, spent, reserved", said, true))
+    if key == keys.CODE_KEY:
+        return _differs("the run", ("code", unpack_row(rows.CodeRow, value), fold.code))
     if key == keys.FORK_KEY:
         fork = unpack_row(rows.ForkRow, value)
         return _differs("the run", ("fork", fork, fold.pasts.row))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import fold_past, fold_steps, records
+from perdure.ledger import fold_code, fold_past, fold_steps, records
 from perdure.ledger.fold_past import Pasts, farewell
 from perdure.ledger.fold_posts import Posts
 from perdure.ledger.fold_steps import Steps
@@ -45,6 +45,7 @@ class Fold:
         self.spent = self.reserved = 0
         self.steps = Steps()
         self.pasts = Pasts()
+        self.code = fold_code.NO_CODE
         self.posts = Posts()
         self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
@@ -151,9 +152,6 @@ class Fold:
             self._wrong(seq, "a second header")
         self.pasts.run_id = body.run_id
         self.limit = body.tokens_limit
-
-    def _open(self, _: int, body: records.Open) -> None:
-        self.status = None
 
     def _birth(self, seq: int, body: records.Birth) -> None:
         if body.address in self.names:
@@ -275,8 +273,8 @@ class Fold:
 
 
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
-    records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
+    records.Run: Fold._run, records.Open: fold_code.fold_open, records.Status: Fold._status,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
     records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
-    **fold_past.EFFECTS, **fold_steps.EFFECTS,
+    **fold_code.EFFECTS, **fold_past.EFFECTS, **fold_steps.EFFECTS,
 }  # fmt: skip

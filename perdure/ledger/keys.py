@@ -38,6 +38,7 @@ _OWNED = Struct(">BQQI")
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
+CODE_KEY = bytes([Table.RUN]) + b"code"
 
 
 def actor_key(actor: int) -> bytes:

@@ -17,6 +17,7 @@ from typing import (
     overload,
     runtime_checkable,
 )
+from weakref import WeakSet
 
 from perdure.errors import DeclarationError, NameClash, UnknownName
 from perdure.limits import NAME_BYTES_MAX
@@ -206,6 +207,18 @@ class Names:
 
     def __init__(self) -> None:
         self._claims: dict[str, dict[tuple[str, str], type]] = {}  # by name, then by place
+        self._older: WeakSet[type] = WeakSet()  # classes of older code, while anybody has them
+
+    def inherit(self, older: Names) -> None:
+        """Be able to write the classes of older code, too: some of its objects are still about."""
+        if older is not self:
+            there = (cls for claims in older._claims.values() for cls in claims.values())
+            self._older.update(there)
+            self._older.update(older._older)
+
+    def can_write(self, cls: type, name: str) -> bool:
+        """Whether `cls` is the class of that name, or was in older code."""
+        return (name in self and self.get(name) is cls) or cls in self._older
 
     @staticmethod
     def of(*namespaces: Mapping[str, object]) -> Names:

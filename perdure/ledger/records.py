@@ -12,38 +12,13 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.interventions import Cancel, Fork, Keep, Live, Reload, Restore, Verdict
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
-    "BODIES",
-    "FORMAT_VERSION",
-    "Artifact",
-    "Ask",
-    "Birth",
-    "Body",
-    "Cancel",
-    "Crash",
-    "Dead",
-    "Fork",
-    "Intent",
-    "Kind",
-    "Lane",
-    "Late",
-    "Life",
-    "Live",
-    "Open",
-    "Post",
-    "Record",
-    "Release",
-    "Restore",
-    "Result",
-    "Run",
-    "Send",
-    "Stall",
-    "Status",
-    "Timer",
-    "Turn",
+    "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Birth", "Body", "Cancel", "Crash", "Dead",
+    "Fork", "Intent", "Keep", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record",
+    "Release", "Reload", "Restore", "Result", "Run", "Send", "Stall", "Status", "Timer", "Turn",
     "Verdict",
 ]  # fmt: skip
 
@@ -72,11 +47,12 @@ class Kind(IntEnum):
     RESTORE = 27  # an actor's state was set back
     FORK = 31  # this ledger is a copy of another run's up to the record before
     LIVE = 32  # a fork may have effects from here on
-    # later work: approvals, grants, reloads, suspension, epochs of estimates, overruns, the base
+    RELOAD = 25  # actors run other code from here on
+    KEEP = 33  # an actor goes on with the code it had
+    # later work: approvals, grants, suspension, epochs of estimates, overruns, the base
     # that compaction leaves
     APPROVAL = 23
     GRANT = 24
-    RELOAD = 25
     SUSPEND = 26
     EPOCH = 28
     OVERRUN = 29
@@ -156,6 +132,7 @@ class Open(NamedTuple):
     wall: int
     version: str
     code_hash: bytes
+    code: bytes = b""  # a reference to its files, a blob; none: they are too large to keep
 
 
 class Birth(NamedTuple):
@@ -265,7 +242,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall | Cancel | Verdict | Restore | Fork | Live
+    | Status | Stall | Cancel | Verdict | Restore | Fork | Live | Reload | Keep
 )  # fmt: skip
 
 
@@ -297,4 +274,6 @@ BODIES: dict[int, type[Any]] = {
     Kind.RESTORE: Restore,
     Kind.FORK: Fork,
     Kind.LIVE: Live,
+    Kind.RELOAD: Reload,
+    Kind.KEEP: Keep,
 }

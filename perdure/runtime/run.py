@@ -19,6 +19,7 @@ from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
+from perdure.actors.reloading import Reloaded
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
 from perdure.errors import UsageError
@@ -29,6 +30,7 @@ from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
 from perdure.runtime.program import Program
+from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
 
 REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
@@ -76,7 +78,9 @@ class Run:
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer)
-        self._begin = lambda: begin_new(self.kernel, header, root, package_version())
+        self._begin = lambda: begin_new(
+            self.kernel, header, root, package_version(), program.files
+        )
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
@@ -115,7 +119,7 @@ class Run:
         digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
-            opened(run.kernel, package_version(), digest)
+            opened(run.kernel, package_version(), program.files)
             if live:
                 book.pedigree.let_live(book)
             take_up(run.kernel, program.root())
@@ -137,7 +141,7 @@ class Run:
         self.scenario = program.scenario
         self.directory = None if directory is None else Path(directory)
         self.code_changed = False
-        book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
+        book = Book(store, program.edition(), clock or RealClock())
         book.dead_letters_to = program.dead_letters_to
         self.kernel = kernel = Kernel(
             book,
@@ -148,7 +152,7 @@ class Run:
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
-        kernel.door.verbs = VERBS
+        kernel.door.verbs = {**VERBS, "reload": verb(self)}
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
         self._watch: Callable[[bool], None] | None = None
@@ -226,7 +230,7 @@ class Run:
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        result = None if status.result is None else kernel.book.editions.read(status.result)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
@@ -251,6 +255,16 @@ class Run:
         tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
         """
         self.kernel.outside.cancel(address).get()
+
+    def reload(self, addresses: str | Sequence[str] = ()) -> Reloaded:
+        """Load the code folder again: its actors run it from their next message on.
+
+        They are not restarted. With addresses, only the actors there and all below them change.
+        Returns when that is durable, and says who could not, and goes on with the code it had.
+        Raises `ScenarioError` with file and line for code that does not load, `UnknownActor`, and
+        `UsageError` for a run that was started from Python: then nothing has changed.
+        """
+        return reload(self, (addresses,) if isinstance(addresses, str) else tuple(addresses))
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.

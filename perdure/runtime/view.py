@@ -17,6 +17,7 @@ from perdure.actors.calls import in_words
 from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
+from perdure.ledger.fold_code import NO_CODE
 from perdure.ledger.group import Head, Store
 from perdure.ledger.images import materialise
 from perdure.ledger.journal import read_record, send_of, unpack_payload
@@ -134,6 +135,12 @@ class View:
         if row.status not in OVER and self.directory is not None and not is_owned(self.directory):
             return rows.StatusRow("interrupted", row.reason or "its process died", row.result)
         return row
+
+    @property
+    def code(self) -> rows.CodeRow:
+        """Which code the run has run, and since when."""
+        raw = self.store.get(keys.CODE_KEY)
+        return NO_CODE if raw is None else unpack_row(rows.CodeRow, raw)
 
     @property
     def result(self) -> Any:

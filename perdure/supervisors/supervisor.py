@@ -11,6 +11,7 @@ from perdure.errors import Broken
 from perdure.ids import join
 from perdure.mailbox import control
 from perdure.supervisors import actions, events
+from perdure.supervisors.codechange import changed
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import difference
@@ -63,8 +64,22 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         event = self._event(message)
         return event is None or takes(self._supervision(), event)
 
+    def new_code(self, spec: dict[str, Any] | None) -> control.NewCode | None:
+        """What a reload is to tell it; None: nothing changes. `spec` is its scenario's, if any.
+
+        Raises what is wrong with the new specs.
+        """
+        if self.spec is not None and (spec is None or spec == self.spec):
+            return None
+        told = control.NewCode(None if self.spec is None else spec)
+        changed(self._supervision(), events.CodeChange(told.spec or self._specification()))
+        return told
+
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
+        if isinstance(message, control.NewCode):
+            self._take_code(message.spec, now_ns)
+            return
         try:
             event = self._event(message)
         except Exception as error:
@@ -80,6 +95,30 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         self._keep(before, state)
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
+
+    def _take_code(self, spec: dict[str, Any] | None, now_ns: int) -> None:
+        """Have the flags and specs of new code, if they are right. Children that run go on."""
+        turn: Any = self._turn
+        before = self._supervision()
+        try:
+            event = events.CodeChange(spec or self._specification())
+        except Exception as error:
+            turn.kernel.supervising.note(turn, f"{REFUSED}: {control.crash(error)}")
+            return
+        state, acts = decide(before, event, now_ns)
+        for act in acts:
+            if isinstance(act, actions.Reply) and not act.ok:
+                turn.kernel.supervising.note(turn, f"{REFUSED}: {act.text}")
+                return
+        if spec is not None:
+            self.spec = spec
+        self._keep(before, state)
+        for id, entry in state.children.items():
+            old, below = before.children.get(id), entry.spec.supervisor
+            is_known = old is not None and entry.is_running
+            if is_known and below is not None and below != old.spec.supervisor:  # type: ignore[union-attr]
+                told = control.NewCode(below.to_data())
+                turn.kernel.supervising.tell_child(turn, self.actors[id], told)
 
     def _supervision(self) -> Supervision:
         if self._state is None:
@@ -140,6 +179,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Halt(reason)
             case control.TryAgain(child=child):
                 return events.TryAgain(child)
+            case control.NewCode():
+                return events.CodeChange(None)
             case _:
                 return self._event_of_child(message)
 
@@ -222,6 +263,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             if entry.status == "undefined" and entry.id in self.actors:
                 turn.kernel.supervising.rest_child(turn, self.actors[entry.id])
 
+
+REFUSED = "the new code is not taken"
 
 TEMPLATE = ""
 """Where the template of simple_one_for_one is among the specs: no child has that id."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell, Step
 from perdure.actors.replay.births import Births
 from perdure.actors.replay.budgets import Budgets
+from perdure.actors.replay.codes import CodeOf, Codes
 from perdure.actors.replay.outcome import Outcome, keep
 from perdure.actors.replay.reasons import why_down
 from perdure.actors.replay.referred import Referred
@@ -28,7 +29,7 @@ from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
-    from perdure.actors.actor import Actor
+    from perdure.actors.editions import Editions
     from perdure.ledger.values import Codec
 
 Id = tuple[int, int]
@@ -43,13 +44,11 @@ class Past:
 
     def __init__(
         self,
-        codec: Codec,
-        classes: dict[str, type[Actor]],
+        code_of: CodeOf,
         stored: Callable[[int], ActorRow | None],
     ) -> None:
-        self.codec = codec
+        self.codes = Codes(self, code_of)
         self.blobs = Referred()
-        self.classes = classes
         self.stored = stored  # the rows of those that ended
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}
@@ -62,11 +61,17 @@ class Past:
         self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
 
-    def recast(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """Go on with other code: a fork's."""
-        self.codec, self.classes = codec, classes
-        for cell in self.cells.values():
-            cell.cls, cell.actor = classes.get(cell.class_name), None
+    # --- code
+
+    @property
+    def editions(self) -> Editions:
+        """Which code each actor runs."""
+        return self.codes.editions
+
+    @property
+    def codec(self) -> Codec:
+        """What writes values: whatever any code has."""
+        return self.codes.editions.newest.codec
 
     # --- what a book offers
 
@@ -75,7 +80,7 @@ class Past:
         found = self.cells.get(id)
         if found is None:
             row = self.stored(id) or ORPHAN
-            found = Cell(id, row, self.classes.get(row.class_name))
+            found = Cell(id, row, self.editions.of(id, row.class_name))
             found.images = {}
         return found
 
@@ -119,8 +124,16 @@ class Past:
 
     def _open(self, seq: int, body: records.Open | records.Fork) -> None:
         """A process died: its objects are gone, and the turns that it was at."""
+        self.codes.opened(body.code_hash)
         for cell in self.cells.values():
-            cell.actor, cell.seq = None, seq
+            cell.run(self.editions.of(cell.id, cell.class_name))
+            cell.seq = seq
+
+    def _reload(self, seq: int, body: records.Reload) -> None:
+        self.codes.reload(seq, body)
+
+    def _keep_code(self, seq: int, body: records.Keep) -> None:
+        self.codes.keep(body)
 
     def _fork(self, seq: int, body: records.Fork) -> None:
         self._open(seq, body)
@@ -133,7 +146,8 @@ class Past:
             body.address, body.class_name, body.version, body.parent, body.spec, body.init,
             incarnation, body.life, 0, 0, 0, 0, "",
         )  # fmt: skip
-        cell = self.cells[seq] = Cell(seq, row, self.classes.get(body.class_name))
+        self.editions.born(seq, body.parent)
+        cell = self.cells[seq] = Cell(seq, row, self.editions.of(seq, body.class_name))
         cell.images = {}
         self.names[body.address] = seq
         self.below.setdefault(body.parent, {})[seq] = None
@@ -163,6 +177,7 @@ class Past:
         for id, spec, init in body.specs:
             child = self.cell(id)
             child.spec, child.init = spec, init
+        self.codes.renew(cell)
         if body.life is not None:
             cell.change_life(body.life)
             cell.reason = why_down(body, self.codec) or cell.reason
@@ -182,6 +197,7 @@ class Past:
             cell.attempts = 0
         else:
             cell.attempts += 1
+        self.codes.renew(cell)
         self._change_lives(seq, body)
 
     def _consume(self, cell: Cell, seq: int, id: Id) -> int | None:
@@ -209,6 +225,7 @@ class Past:
         self.cells.pop(cell.id, None)
         self.marks.pop(cell.id, None)
         self.births.ended(cell.id)
+        self.codes.ended(cell.id)
 
     def _intent(self, seq: int, body: records.Intent) -> None:
         self.budgets.reserve(seq, body)
@@ -250,6 +267,7 @@ class Past:
     def _stall(self, seq: int, body: records.Stall) -> None:
         cell = self.cell(body.actor)
         cell.actor, cell.seq = None, seq
+        self.codes.renew(cell)
 
     def _cancel(self, seq: int, body: records.Cancel) -> None:
         for id, _, _ in body.lives:
@@ -296,5 +314,5 @@ _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
     records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._cancel,
+    records.Cancel: Past._cancel, records.Reload: Past._reload, records.Keep: Past._keep_code,
 }  # fmt: skip

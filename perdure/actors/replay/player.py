@@ -11,6 +11,7 @@ from perdure.actors.refs import proxied
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
+from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
@@ -37,20 +38,18 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 class Player:
     """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
 
-    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
-    `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
+    `code_of` gives the code of a digest that records name, `shown` has stand-ins for its messages,
+    for what people are shown; `stored` gives the row of an actor that has ended.
     """
 
     def __init__(
         self,
-        codec: Codec,
+        code_of: CodeOf,
         shown: Codec,
-        classes: dict[str, type[Actor]],
         stored: Callable[[int], ActorRow | None],
         only: str | None = None,
     ) -> None:
-        self.past = Past(codec, classes, stored)
-        self.codec = codec
+        self.past = Past(code_of, stored)
         self._shown = shown
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
@@ -69,11 +68,6 @@ class Player:
                 self._stage.seed = body.seed
             self.past.add(record)
 
-    def go_on_with(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """From here on, run turns with other code. No object is kept."""
-        self.codec = codec
-        self.past.recast(codec, classes)
-
     def close(self) -> None:
         """Let go of the event loop."""
         self._stage.loop.close()
@@ -84,6 +78,7 @@ class Player:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
             return None
+        self.past.codes.begin(cell, body.incarnation, body.message)
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
         self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
@@ -105,7 +100,7 @@ class Player:
 
     def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
         """What ran when the record was made; None if no code of an actor's did."""
-        cell, message = scene.cell, self.codec.decode(env.body)
+        cell, message = scene.cell, scene.cell.edition.codec.decode(env.body)
         if env.lane == Lane.USER:
             actor = self._actor(cell)
             if type(message) in PROXIED:
@@ -150,7 +145,7 @@ class Player:
 
     def _was_killed(self, body: records.Turn | records.Crash) -> bool:
         """Whether a stop took too long: then its hook did not come to its end."""
-        last: Any = self.codec.decode(Send(*body.sends[-1]).body) if body.sends else None
+        last: Any = self.past.codec.decode(Send(*body.sends[-1]).body) if body.sends else None
         return last is not None and read_reason(str(last.reason)).kind == "killed"
 
     def _actor(self, cell: Cell) -> Actor:
@@ -158,8 +153,9 @@ class Player:
         if cell.actor is not None:
             return cell.actor
         if cell.cls is None:
-            raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
-        decode = self.codec.decode
+            why = f"there is no actor class {cell.class_name!r} in the code."
+            raise UnknownActor(cell.edition.missing or why)
+        decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
@@ -244,7 +240,7 @@ class Player:
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         """What the turn did, as its record would say it."""
         cell, env = scene.cell, turn.envelope
-        encode, error = self.codec.encode, scene.error
+        encode, error = self.past.codec.encode, scene.error
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             text = str(error)

@@ -233,7 +233,7 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    value: Any = turn.stage.book.codec.decode(step.value)
+    value: Any = turn.cell.edition.codec.decode(step.value)
     if step.ok:
         return turn.give_back(step, Future.done(value))
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
