@@ -11,6 +11,7 @@ from perdure.errors import ScenarioError
 from perdure.ledger import records
 from perdure.ledger.blobs import digest_of as digest_in
 from perdure.ledger.values import Codec
+from perdure.runtime.program import BUILT_IN
 from perdure.runtime.sources import digest_of, put_back, read_sources
 from perdure.runtime.view import View
 
@@ -26,7 +27,7 @@ class Codes:
         self.cast = cast
         self._paths = [] if cast.path is None else [cast.path]
         self._kept: dict[bytes, bytes] = {}  # references to files, by the digest of the code
-        self._found: dict[bytes, Cast | None] = {}
+        self._found: dict[bytes, Cast] = {}
         self._folders: list[TemporaryDirectory[str]] = []
 
     def close(self) -> None:
@@ -46,16 +47,15 @@ class Codes:
         """The code of a digest; one that is not at hand has no classes, and says so."""
         if not self.cast.is_recorded:
             return self._edition(self.cast, digest)
-        if digest not in self._found:
-            self._found[digest] = self._find(digest)
-        found = self._found[digest]
+        found = self._found.get(digest) or self._find(digest)  # a later record may have it
         if found is not None:
+            self._found[digest] = found
             return self._edition(found, digest)
         missing = (
             f"their code {digest.hex()[:12]} is not at hand: the ledger does not have it, and its "
             "folder has other code now. Replay them with --code DIR"
         )
-        return Edition(digest, {}, Codec(self.cast.names), missing=missing)
+        return Edition(digest, dict(BUILT_IN), Codec(self.cast.names), missing=missing)
 
     def _edition(self, cast: Cast, digest: bytes) -> Edition:
         codec = Codec(cast.names)

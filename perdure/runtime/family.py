@@ -38,6 +38,7 @@ class Node:
     waiting: int
     reason: str
     stalled: str = ""  # why it waits for a repair
+    old_code: str = ""  # why it goes on with older code than the run's
     supervision: Supervision | None = None
     children: list[Node] = field(default_factory=list)
 
@@ -64,6 +65,7 @@ class Node:
             waiting,
             row.reason,
             row.stalled,
+            "",
             None if state is None else _supervision(state, decode),
         )
 

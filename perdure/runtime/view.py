@@ -32,6 +32,7 @@ from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
+from perdure.runtime.oldcode import OldCode
 
 NS = 1_000_000_000
 OVER = ("finished", "failed", "waiting", "interrupted")
@@ -184,11 +185,14 @@ class View:
             if keys.inbox_id(key)[1] == Lane.USER
         )
         states = dict(scan_states(self.store))
+        why = OldCode(self.store, self.code)
         found = []
         for key, raw in self._scan(Table.ACTOR):
             id = keys.actor_of(key)
             row = unpack_row(rows.ActorRow, raw)
-            found.append(Node.of(id, row, states.get(id), waiting[id], self.codec.decode))
+            node = Node.of(id, row, states.get(id), waiting[id], self.codec.decode)
+            node.old_code = why.of(id, row)
+            found.append(node)
         return found
 
     def tree(self) -> list[Node]:

@@ -84,6 +84,9 @@ class Player:
         scene = Scene(seq, body, cell, env, self._shown)
         if take_cut(self._stage, scene, self._shown.decode):
             return scene
+        if cell.cls is None and cell.edition.missing:
+            scene.skipped = cell.edition.missing
+            return scene
         try:
             handler = self._handler(scene, env)
         except (UnknownActor, UnknownName) as error:
@@ -153,8 +156,7 @@ class Player:
         if cell.actor is not None:
             return cell.actor
         if cell.cls is None:
-            why = f"there is no actor class {cell.class_name!r} in the code."
-            raise UnknownActor(cell.edition.missing or why)
+            raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
         decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
