@@ -95,6 +95,7 @@ class Cell:
         "last",
         "life",
         "log",
+        "migrates",
         "not_before",
         "parent",
         "reason",
@@ -118,6 +119,7 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.run(edition)
+        self.migrates = False  # its object is of another class version than its state
         self.renews = False  # it has other code once its turn is over
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec

@@ -102,8 +102,13 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
-            fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+        version = 0
+        if cell.migrates and cell.actor is not None and rejected is None:
+            version = cell.actor.__declaration__.version
+        has_more = is_rare and (turn.lives is not None or turn.notes is not None or turn.marks)
+        if has_more or version:
+            more = (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+            fields += (*more, version) if version else more
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -112,6 +117,8 @@ class Closing:
         cell.last = seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
+        if version:
+            cell.version, cell.migrates, cell.row_dirty = version, False, True
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
         if life is not None:

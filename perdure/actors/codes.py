@@ -1,4 +1,4 @@
-"""The code of a run's actors: what the ledger says of it, and actors that newer code cannot load."""
+"""The code of a run's actors: what the ledger says of it, and who cannot be loaded with newer."""
 
 from __future__ import annotations
 

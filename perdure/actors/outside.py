@@ -72,9 +72,7 @@ class Outside:
         self._hand_in(done, self._reload, loaded, addresses, done)
         return done
 
-    def _reload(
-        self, loaded: Loaded, addresses: Sequence[str], done: Future[Reloaded]
-    ) -> None:
+    def _reload(self, loaded: Loaded, addresses: Sequence[str], done: Future[Reloaded]) -> None:
         try:
             reloaded = Reloading(self.kernel).reload(loaded, addresses)
         except PerdureError as refused:

@@ -1,4 +1,4 @@
-"""New code in a run that goes on: who has it from its next message on, and who keeps what it had."""
+"""New code in a run that goes on: who has it from its next message on, who keeps what it had."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class Reloading:
     ) -> None:
         book, codes = self.kernel.book, self.kernel.codes
         wires = book.wires(plan.out, KERNEL_ID)
-        fields = (
+        fields: tuple[Any, ...] = (
             book.now_ns(),
             wires,
             loaded.edition.digest,

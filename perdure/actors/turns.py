@@ -97,8 +97,10 @@ class Turns:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
             actor = build(cell.cls, decode(cell.init))
-        if "on_load" in actor.__declaration__.hooks:
+        declaration = actor.__declaration__
+        if "on_load" in declaration.hooks:
             run_on_load(actor)
+        cell.migrates = cell.version != declaration.version
         cell.actor = actor
         return actor
 

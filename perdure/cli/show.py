@@ -13,7 +13,6 @@ from perdure.cli.words import clock, count, moment, written
 from perdure.runtime.document import shown
 from perdure.runtime.view import View
 
-
 CODES_SHOWN_MAX = 10
 SCOPE_SHOWN_MAX = 3
 
@@ -63,7 +62,7 @@ def _code(view: View) -> list[str]:
     versions = code_versions(view)
     if len(versions) < 2:
         return []
-    lines = []
+    lines: list[str] = []
     for version in versions[-CODES_SHOWN_MAX:]:
         scope = version["scope"]
         whom = f", for {', '.join(scope[:SCOPE_SHOWN_MAX])}" if scope else ""

@@ -139,6 +139,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         agent.address,
         ("address", row.address, agent.address),
         ("class", row.class_name, agent.class_name),
+        ("version", row.version, agent.version),
         ("parent", row.parent, agent.parent),
         ("life", Life(row.life).name, Life(agent.life).name),
         ("incarnation", row.incarnation, agent.incarnation),

@@ -174,6 +174,7 @@ class Fold:
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
         self._change_state(seq, agent, body)
+        agent.version = body.version or agent.version
         if body.life is not None:
             farewell(agent, body)
             agent.life = body.life

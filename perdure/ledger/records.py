@@ -170,6 +170,7 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    version: int = 0  # of its class: its state is of that from here on; 0: it is as it was
 
 
 class Crash(NamedTuple):

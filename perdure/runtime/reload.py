@@ -1,4 +1,4 @@
-"""New code for a run that goes on: its folder is loaded again, and a run that cannot is as it was."""
+"""New code for a run that goes on: its folder is loaded again; what cannot be changes nothing."""
 
 from __future__ import annotations
 

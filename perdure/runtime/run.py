@@ -78,9 +78,7 @@ class Run:
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer)
-        self._begin = lambda: begin_new(
-            self.kernel, header, root, package_version(), program.files
-        )
+        self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod

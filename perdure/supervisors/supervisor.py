@@ -102,7 +102,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         before = self._supervision()
         try:
             event = events.CodeChange(spec or self._specification())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - user code: its children()
             turn.kernel.supervising.note(turn, f"{REFUSED}: {control.crash(error)}")
             return
         state, acts = decide(before, event, now_ns)

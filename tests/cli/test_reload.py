@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from perdure import Run
-from tests.cli.verbs import process
 from tests.cli.verbs import perdure as perdure_here
+from tests.cli.verbs import process
 from tests.runtime.reloads import CODE, MIGRATED, SCENARIO, look, put, second
 
 

@@ -58,18 +58,23 @@ class Shelf(Actor):
 
 def second(text: str = CODE) -> str:
     """The code with 2 for 1 wherever it tells which it is."""
-    return text.replace("[1, list", "[2, list").replace("return 1", "return 2").replace(
-        "slept on 1", "slept on 2"
+    return (
+        text.replace("[1, list", "[2, list")
+        .replace("return 1", "return 2")
+        .replace("slept on 1", "slept on 2")
     )
 
 
-MIGRATED = second(CODE).replace("class Shelf(Actor):", "class Shelf(Actor, version=2):") + """
+MIGRATED = (
+    second(CODE).replace("class Shelf(Actor):", "class Shelf(Actor, version=2):")
+    + """
     @classmethod
     def migrate(cls, state, version):
         if "bad" in state["things"]:
             raise ValueError("a bad thing")
         return {"things": [thing.upper() for thing in state["things"]]}
 """
+)
 
 
 class Store:

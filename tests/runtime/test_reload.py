@@ -26,7 +26,9 @@ def shop(tmp_path: Path) -> Store:
 def test_the_next_message_is_handled_by_the_new_code_and_nobody_was_restarted(shop: Store) -> None:
     with shop.begun() as run:
         assert put(run, "tea") == 1
-        ids = [on_kernel(run, run.kernel.book.find, f"/store/{name}") for name in ("shelf", "other")]
+        ids = [
+            on_kernel(run, run.kernel.book.find, f"/store/{name}") for name in ("shelf", "other")
+        ]
         shop.write(second())
         done = run.reload()
         assert put(run, "milk") == 2
@@ -73,7 +75,10 @@ def test_code_that_does_not_load_is_refused_with_its_line_and_the_old_goes_on(sh
         put(run, "tea")
         for text, why in (
             (CODE + "def broken(:\n", r"actors\.py:\d+: the code does not load: SyntaxError"),
-            (CODE + "class Bad(Actor):\n    x: list[int] = []\n", r"actors\.py:\d+: the code does not load"),
+            (
+                CODE + "class Bad(Actor):\n    x: list[int] = []\n",
+                r"actors\.py:\d+: the code does not load",
+            ),
             (CODE.replace("Shelf", "Board"), "there is no actor class 'Shelf'"),
         ):
             shop.write(text)
@@ -200,12 +205,16 @@ def test_a_class_that_is_gone_keeps_its_actors_on_the_code_they_had(shop: Store)
 
 
 def test_messages_that_wait_are_upgraded_to_the_class_of_the_new_code(shop: Store) -> None:
-    newer = second(CODE).replace(
-        "@message\nclass Put:\n    what: str\n",
-        "@message(version=2)\nclass Put:\n    what: str\n    size: int\n\n"
-        "    @classmethod\n    def upgrade(cls, fields, version):\n"
-        "        return {**fields, 'size': len(fields['what'])}\n",
-    ).replace("message.what)", "f'{message.what} of {message.size}')")
+    newer = (
+        second(CODE)
+        .replace(
+            "@message\nclass Put:\n    what: str\n",
+            "@message(version=2)\nclass Put:\n    what: str\n    size: int\n\n"
+            "    @classmethod\n    def upgrade(cls, fields, version):\n"
+            "        return {**fields, 'size': len(fields['what'])}\n",
+        )
+        .replace("message.what)", "f'{message.what} of {message.size}')")
+    )
     with shop.begun() as run:
         run.tell("/store/shelf", "sleep").get(timeout=SECONDS)
         run.tell("/store/shelf", run.program.names.get("Put")("tea")).get(timeout=SECONDS)

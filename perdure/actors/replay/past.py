@@ -166,9 +166,9 @@ class Past:
             actor = cell.actor
             if actor is not None:
                 compact(actor, cell.images)  # type: ignore[arg-type]
-                cell.version = actor.__declaration__.version
         if cell.state_hash != body.state_hash:
             raise LedgerDamaged(f"the state hash of record {seq} does not follow its delta.", seq)
+        cell.version = body.version or cell.version
         if body.rejected is not None:
             cell.actor = None  # what the handler changed in memory was never committed
         cell.last = seq

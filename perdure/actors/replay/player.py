@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, starter
 from perdure.actors.refs import proxied
+from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
-from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
