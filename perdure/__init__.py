@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
     from perdure.runtime.run import Report, Run
-    from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+    from perdure.supervisors.backoff import Backoff
+    from perdure.supervisors.spec import Child, SupervisorSpec
     from perdure.supervisors.supervisor import Supervisor
 
 __all__ = [
@@ -44,7 +45,7 @@ __all__ = [
 
 _HOMES = {
     "Actor": "perdure.actors.actor",
-    "Backoff": "perdure.supervisors.spec",
+    "Backoff": "perdure.supervisors.backoff",
     "Child": "perdure.supervisors.spec",
     "DeadLetter": "perdure.mailbox.dead",
     "Deadlock": "perdure.errors",

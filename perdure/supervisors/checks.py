@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from perdure.errors import UsageError
@@ -33,7 +34,7 @@ def _whole(who: str, field: str, value: object, least: int) -> int:
     raise refusal(who, field, value, f"whole numbers from {least}")
 
 
-def _number(who: str, field: str, value: object, least: float, allowed: str) -> float:
+def number(who: str, field: str, value: object, least: float, allowed: str) -> float:
     if type(value) in (int, float) and least <= float(value) < math.inf:  # type: ignore[arg-type]
         return float(value)  # type: ignore[arg-type]
     raise refusal(who, field, value, allowed)
@@ -49,7 +50,7 @@ def intensity(who: str, value: object) -> int:
 
 def period(who: str, value: object) -> float:
     allowed = "seconds greater than 0"
-    seconds = _number(who, "period", value, 0.0, allowed)
+    seconds = number(who, "period", value, 0.0, allowed)
     if seconds == 0.0:
         raise refusal(who, "period", value, allowed)
     return seconds
@@ -115,7 +116,7 @@ def modules(who: str, value: Any) -> tuple[str, ...] | str | None:
 def shutdown(who: str, value: object) -> float | str:
     if isinstance(value, str) and value in SHUTDOWN_WORDS:
         return value
-    return _number(who, "shutdown", value, 0.0, "seconds from 0, 'infinity', 'brutal_kill'")
+    return number(who, "shutdown", value, 0.0, "seconds from 0, 'infinity', 'brutal_kill'")
 
 
 def significant(who: str, value: object) -> bool:
@@ -136,26 +137,6 @@ def backoff(who: str, value: object, kind: type[Any]) -> Any:
     if isinstance(value, kind):
         return value
     raise refusal(who, "backoff", value, "a Backoff, like Backoff(first=0.01, factor=2.0, max=1.0)")
-
-
-def backoff_first(who: str, value: object) -> float:
-    return _number(who, "backoff.first", value, 0.0, "seconds from 0")
-
-
-def backoff_factor(who: str, value: object) -> float:
-    return _number(who, "backoff.factor", value, 1.0, "numbers from 1")
-
-
-def backoff_max(who: str, value: object) -> float:
-    return _number(who, "backoff.max", value, 0.0, "seconds from backoff.first")
-
-
-def backoff_jitter(who: str, value: object) -> float:
-    allowed = "shares from 0.0 to 1.0"
-    share = _number(who, "backoff.jitter", value, 0.0, allowed)
-    if share > 1.0:
-        raise refusal(who, "backoff.jitter", value, allowed)
-    return share
 
 
 def restore(who: str, value: object) -> tuple[str, ...]:
@@ -204,7 +185,7 @@ def budget(who: str, value: object) -> None:
 def deadline(who: str, value: object) -> float | None:
     if value is None:
         return None
-    seconds = _number(who, "deadline", value, 0.0, "seconds greater than 0, or None")
+    seconds = number(who, "deadline", value, 0.0, "seconds greater than 0, or None")
     if seconds == 0.0:
         raise refusal(who, "deadline", value, "seconds greater than 0, or None")
     return seconds
@@ -288,12 +269,6 @@ def type_and_supervisor(who: str, kind: str, has_supervisor: bool) -> None:
         raise refusal(who, "type", kind, "'supervisor', as supervisor is given")
 
 
-def backoff_first_and_max(who: str, first: float, maximum: float) -> None:
-    """A back-off grows, so it ends no lower than it starts."""
-    if first > maximum:
-        raise refusal(who, "backoff.max", maximum, f"seconds from backoff.first ({first})")
-
-
 def check_all(
     who: str, values: Mapping[str, object], checks: Mapping[str, Callable[[str, Any], Any]]
 ) -> dict[str, Any]:
@@ -310,3 +285,14 @@ def known_keys(who: str, data: object, allowed: Iterable[str]) -> dict[str, Any]
         if name not in names:
             raise UsageError(f"{who}: no field {name!r}. Allowed: {', '.join(names)}.")
     return dict(data)
+
+
+def fields_of(spec: Any) -> dict[str, Any]:
+    """The fields of a spec by their names."""
+    return {each.name: getattr(spec, each.name) for each in fields(spec)}
+
+
+def store(spec: Any, values: Mapping[str, Any]) -> None:
+    """Give a spec, which is frozen, its checked values."""
+    for name, value in values.items():
+        object.__setattr__(spec, name, value)

@@ -9,8 +9,9 @@ from perdure.actors.actor import Actor
 from perdure.ledger.records import Life
 from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
 from perdure.mailbox import control
+from perdure.supervisors.backoff import Backoff
 from perdure.supervisors.restarts import add_restart
-from perdure.supervisors.spec import Backoff, Child
+from perdure.supervisors.spec import Child
 from perdure.supervisors.supervisor import kernel_part
 
 

@@ -1,4 +1,4 @@
-"""What a supervisor is told about its children, as data: `Child`, `SupervisorSpec`, `Backoff`."""
+"""What a supervisor is told about its children, as data: `Child`, `SupervisorSpec`."""
 
 from __future__ import annotations
 
@@ -9,61 +9,18 @@ from typing import Any
 
 from perdure.limits import (
     ATTEMPTS_MAX,
-    BACKOFF_FACTOR,
-    BACKOFF_FIRST_SECONDS,
-    BACKOFF_SECONDS_MAX,
     INTENSITY_DEFAULT,
     PERIOD_SECONDS_DEFAULT,
     SHUTDOWN_SECONDS_DEFAULT,
 )
 from perdure.supervisors import checks
+from perdure.supervisors.backoff import Backoff
 
 SUPERVISOR_ACTOR = "perdure.supervisor"
 """The registered actor class of a supervisor that is given as data."""
 
 BY_KIND = "by kind"
 """A `type` or a `shutdown` that was left out: OTP's for a worker or for a supervisor."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long a message waits before it is tried again: `first`, growing by `factor` to `max`.
-
-    `first` and `max` are seconds. `jitter` is the share of each wait that chance may take away:
-    0.0 none of it, 1.0 all. It keeps those that failed together from coming back together; the
-    chance is that of the run's seed. Raises `UsageError` for values that make no sense.
-
-    >>> backoff = Backoff(first=0.5, factor=2.0, max=3.0)
-    >>> [backoff.seconds(crashes) for crashes in (1, 2, 3, 4)]
-    [0.5, 1.0, 2.0, 3.0]
-    """
-
-    first: float = BACKOFF_FIRST_SECONDS
-    factor: float = BACKOFF_FACTOR
-    max: float = BACKOFF_SECONDS_MAX
-    jitter: float = 0.0
-
-    def __post_init__(self) -> None:
-        _store(self, checks.check_all("backoff", _fields(self), _BACKOFF_CHECKS))
-        checks.backoff_first_and_max("backoff", self.first, self.max)
-
-    def seconds(self, crashes: int) -> float:
-        """The wait after that many crashes in a row on one message; none before the first."""
-        if crashes < 1 or self.first == 0.0:
-            return 0.0
-        try:
-            return min(self.max, self.first * self.factor ** (crashes - 1))
-        except OverflowError:
-            return self.max
-
-    def to_data(self) -> dict[str, Any]:
-        """The back-off as plain data."""
-        return _fields(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Backoff:
-        """The back-off that `to_data` wrote, or that a scenario says; raises `UsageError`."""
-        return cls(**checks.known_keys("backoff", data, _BACKOFF_CHECKS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +62,7 @@ class Child:
     modules: tuple[str, ...] | str | None = None
 
     def __post_init__(self) -> None:
-        _store(self, _checked(_fields(self), None))
+        checks.store(self, _checked(checks.fields_of(self), None))
 
     @property
     def is_supervisor(self) -> bool:
@@ -130,7 +87,7 @@ class Child:
     def without_init(self) -> Child:
         """The same spec, that no longer knows what its actor began with."""
         bare = copy(self)
-        _store(bare, {"init": {}})
+        checks.store(bare, {"init": {}})
         return bare
 
     def to_data(self) -> dict[str, Any]:
@@ -138,7 +95,7 @@ class Child:
 
         Values of `init` stay as they are: they must be encodable on their own.
         """
-        return _fields(self) | {
+        return checks.fields_of(self) | {
             "actor": self.actor_name,
             "init": dict(self.init),
             "backoff": self.backoff.to_data(),
@@ -186,16 +143,16 @@ class SupervisorSpec:
     children: tuple[Child, ...] | list[Child] = ()
 
     def __post_init__(self) -> None:
-        _store(self, _checked_flags(_fields(self)))
+        checks.store(self, _checked_flags(checks.fields_of(self)))
         who, seen = "supervisor", set[str]()
-        _store(self, {"children": checks.children(who, self.children, Child)})
+        checks.store(self, {"children": checks.children(who, self.children, Child)})
         checks.children_of_pool(who, self.strategy, self.children)
         for child in self.children:
             _check_among(child, self.auto_shutdown, seen)
 
     def to_data(self) -> dict[str, Any]:
         """The spec as plain data, with all of the tree below it."""
-        return _fields(self) | {"children": [child.to_data() for child in self.children]}
+        return checks.fields_of(self) | {"children": [child.to_data() for child in self.children]}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> SupervisorSpec:
@@ -255,12 +212,6 @@ def _checked(given: Mapping[str, Any], auto_shutdown: str | None) -> dict[str, A
     return values
 
 
-_BACKOFF_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "first": checks.backoff_first,
-    "factor": checks.backoff_factor,
-    "max": checks.backoff_max,
-    "jitter": checks.backoff_jitter,
-}
 _CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {  # OTP's in its order, then perdure's
     "id": checks.child_id,
     "actor": checks.actor,
@@ -292,16 +243,7 @@ def _name(data: object) -> object:
     return data.get("id") if isinstance(data, Mapping) else data
 
 
-def _fields(spec: Any) -> dict[str, Any]:
-    return {each.name: getattr(spec, each.name) for each in fields(spec)}
-
-
-def _store(spec: Any, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        object.__setattr__(spec, name, value)
-
-
-_DEFAULTS = _fields(Child("a", "A")) | {
+_DEFAULTS = checks.fields_of(Child("a", "A")) | {
     "id": None,
     "actor": None,
     "type": BY_KIND,

@@ -130,6 +130,8 @@ def answered(state: Supervision, event: events.Answer) -> Decision:
         case Starting(why=why), events.Started():
             return _started(state, entry, why)
         case Starting(why=why), events.Ignored():
+            if isinstance(why, StartCall) and not why.new:
+                return _start_next(state, [], why)  # as it was before that call: down
             ids = _later(state, entry, why)
             down, gone = let_go(state, entry)
             return after(gone, _start_next(down, ids, why))

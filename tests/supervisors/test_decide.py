@@ -300,7 +300,9 @@ def test_stopping_a_child_whose_restart_failed_cancels_the_next_try() -> None:
     world.crash("a")
     world.answer()  # b stopped
     world.send(events.TerminateChild("b"))
-    assert contexts(world.answer()) == [("start_error", "b")]
+    done = world.answer()
+    assert contexts(done) == [("start_error", "b")]
+    assert (stops(done), starts(done)) == ([], [])
     assert statuses(world.state) == {"a": "running", "b": "undefined", "c": "undefined"}
     assert world.inbox == []
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from perdure.errors import UsageError
 from perdure.supervisors import checks
-from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+from perdure.supervisors.backoff import Backoff
+from perdure.supervisors.spec import Child, SupervisorSpec
 
 
 class Worker:
