@@ -142,16 +142,6 @@ class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
 
 
-class DeadlineExceeded(PerdureError):
-    """A handler took longer than the `deadline` of its actor's spec: a crash like any other."""
-
-    def __init__(self, address: str, seconds: float) -> None:
-        super().__init__(
-            f"{address} took more than {seconds:g} s for one attempt at its message. Raise its "
-            "`deadline`, or have it do less in one turn."
-        )
-
-
 class NotTaken(Outcome):
     """The owner of a run has not taken a post in time; it stays in the spool, and will be."""
 
@@ -172,6 +162,16 @@ class AskFailed(Outcome):
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind = kind
+
+
+class DeadlineExceeded(PerdureError):
+    """A handler took longer than the `deadline` of its actor's spec: a crash like any other."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(
+            f"{address} took more than {seconds:g} s for one attempt at its message. Raise its "
+            "`deadline`, or have it do less in one turn."
+        )
 
 
 class Deadlock(Outcome):

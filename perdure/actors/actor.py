@@ -102,6 +102,8 @@ class Actor(Acting, Hosted):
     __declaration__: ClassVar[Declaration]
     __durable__: ClassVar[frozenset[str]] = frozenset()
     __marks__: Marks
+    trap_exit: ClassVar[bool | None] = None
+    """Whether exit signals of others come as `Exited` messages (True), or end the actor."""
     _in_registry = False
 
     def __init_subclass__(

@@ -19,7 +19,7 @@ from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
 from perdure.ids import KERNEL_ID
-from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
+from perdure.ledger.journal import pack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,
     actor_key,
@@ -33,6 +33,7 @@ from perdure.ledger.keys import (
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
+from perdure.ledger.watching import read_watches
 from perdure.limits import BLOB_BYTES_MIN, INBOX_SOFT_MAX
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -114,6 +115,8 @@ class Book:
             raise Broken(f"there is no actor {id}")
         row = unpack_row(ActorRow, raw)
         cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
+        if row.watches:
+            cell.watches = read_watches(self.store, id)
         if self.find(row.address) == id:
             self.names[row.address] = id
         return cell
@@ -278,16 +281,6 @@ class Book:
         """Adopt a new token budget and have it written."""
         self.budget = budget
         self.open.puts[BUDGET_KEY] = pack_row(budget)
-
-    def read_envelope(self, seq: int, index: int) -> Envelope:
-        """A message as the record that sent it holds it."""
-        raw = self.store.record(seq)
-        if raw is None:
-            raise Broken(f"record {seq}, which sent message {seq}.{index}, is gone")
-        body = unpack_payload(seq, raw.kind, raw.payload)
-        send = send_of(body, index)
-        type = self.codec.type_name(send.body)
-        return Envelope.read(seq, index, send, type, sender_of(body, send))
 
     def late(self, cell: Cell, env: Envelope, incarnation: int, what: str) -> None:
         """Record that a result of a turn that is over changed nothing."""

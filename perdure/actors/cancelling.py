@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell
 from perdure.actors.lives import IMPLICIT, LifeChange
+from perdure.actors.unsettled import charge_inboxes
 from perdure.errors import UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Dead, Kind, Life
@@ -36,10 +37,14 @@ def cancel(kernel: Kernel, address: str) -> int:
     life = Life.STOPPED if is_listed else Life.ENDED  # what its supervisor knows, it deletes
     lives = kernel.lives.expand([(top.id, top.incarnation, int(life))])
     cells = [book.cell(id) for id, _, _ in lives]
+    charge_inboxes(kernel, lives)
     waiting = [dead for cell in cells for dead in _waiting(cell)]
     delayed = kernel.waits.delayed.of({cell.id for cell in cells})
     dead = waiting + [Dead(e.seq, e.index, book.address(e.to), REASON, 0) for e in delayed]
-    out = _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
+    for cell in cells:
+        cell.reason = str(CANCELLED)
+    out = kernel.watching.ends(lives)
+    out += _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
     if is_listed:
         out += _to_supervisor(kernel, top)
     wires = book.wires(out, KERNEL_ID)
@@ -88,7 +93,6 @@ def _apply(
 ) -> None:
     book = kernel.book
     for cell in cells:
-        cell.reason = str(CANCELLED)
         cell.stalled = ""
     kernel.lives.apply(lives, dead)
     rows = {(row.seq, row.index): row for row in dead}

@@ -9,6 +9,7 @@ from perdure.actors.attempts import deadline_ns
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
+from perdure.ledger.watching import Watches
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -106,11 +107,13 @@ class Cell:
         "spec",
         "stalled",
         "state_hash",
+        "suspended",
         "tokens",
         "touched",
         "turn",
         "turns",
         "version",
+        "watches",
     )
 
     def __init__(self, id: int, row: ActorRow, edition: Edition) -> None:
@@ -147,6 +150,8 @@ class Cell:
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
+        self.suspended = row.suspended  # the incarnation that takes no messages
+        self.watches: Watches | None = None  # links and monitors; None: it has none
         self.tokens = row.tokens
         self.kept = row.kept
         self.dirty = False  # the state row must be written with the open group
@@ -179,6 +184,8 @@ class Cell:
             self.falls,
             self.fell_at,
             self.stalled,
+            self.suspended,
+            len(self.watches or ()),
             self.tokens,
             self.kept,
         )
@@ -217,9 +224,15 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that only memory knows."""
-        return not (self.turn or self.inbox or self.control or self.stalled) and (
+        is_parked = self.stalled or self.suspended
+        return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it takes no messages until it is told to go on: its life was suspended."""
+        return self.suspended == self.incarnation and self.suspended != 0
 
     @property
     def is_running(self) -> bool:

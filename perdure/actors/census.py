@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perdure.actors.turn import Turn
 
 FORMAT = 1
+HOLDS = "holding the kernel"
 LOOKS = 3  # from another thread than the kernel's, which may change what is looked at
 _OURS = str(Path(__file__).parents[1]) + os.sep
 _LIBRARIES = tuple(
@@ -88,7 +89,7 @@ def _place(
     if thread is not None:
         return word, _of_thread(frames.get(thread))
     if is_stuck and not _is_suspended(turn):
-        return "holding the kernel", _of_thread(frames.get(kernel.thread_id))
+        return HOLDS, _of_thread(frames.get(kernel.thread_id))
     return word, list(_of_task(turn))
 
 

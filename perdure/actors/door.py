@@ -54,7 +54,7 @@ class Door:
         self.kernel = kernel
         self.verbs: Mapping[str, Verb] = {}
         self.is_taking = False
-        self.handed = 0  # posts that the doorkeeper has handed over
+        self.handed = 0  # posts; only the doorkeeper counts here
         self.taken = 0
         self.has_more = False  # posts are in the spool that nobody has looked at
         self._fresh: dict[str, bytes] = {}  # rows of posts that are not durable yet
@@ -63,6 +63,11 @@ class Door:
     def is_busy(self) -> bool:
         """Whether a post is on its way in: the run is not over."""
         return self.has_more or self.handed != self.taken
+
+    def hand(self, post: Post, done: Callable[[], object]) -> None:
+        """Have a post taken soon; for the doorkeeper's thread, and no other."""
+        self.handed += 1
+        self.kernel.on_kernel(self.take, post, done)
 
     def take(self, post: Post, done: Callable[[], object]) -> None:
         """Do what a post asks, if that was not done before.
@@ -160,5 +165,6 @@ class Door:
 
     def remark(self, name: str, text: str) -> None:
         """Say what is odd about a file of the spool."""
-        event = Event("ingress", self.kernel.book.now_ns(), name, reason=text)
+        now_ns = self.kernel.book.now_ns()
+        event = Event("ingress", now_ns, "ingress", reason=f"{name}: {text}")
         self.kernel.news.observer(event)

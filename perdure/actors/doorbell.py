@@ -10,13 +10,13 @@ import contextlib
 import errno
 import json
 import os
-import select
+import selectors
 import socket
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from perdure.limits import (
@@ -29,6 +29,7 @@ from perdure.limits import (
 NAME = "door"
 PATH_BYTES_MAX = 100  # of a socket's address: systems take 104 or 108, the last a NUL
 RING = "ring"
+ACCEPT_PAUSE_SECONDS = 0.05
 
 Answer = Callable[[str], Mapping[str, Any]]
 """What is asked -> what is answered. Must not raise, and must not take long."""
@@ -50,6 +51,9 @@ class Doorbell:
             os.close(self._wake_in)
             os.close(self._wake_out)
             raise
+        self._selector = selectors.DefaultSelector()  # select() knows no descriptor past 1,023
+        for end in (self._socket, self._wake_in):
+            self._selector.register(end, selectors.EVENT_READ)
 
     def ring(self) -> None:
         """Have `wait` return; from any thread."""
@@ -60,8 +64,7 @@ class Doorbell:
         """Answer what is asked until somebody rings, at most that long."""
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            ends: list[Any] = [self._socket, self._wake_in]
-            ready, _, _ = select.select(ends, [], [], left)
+            ready = [key.fileobj for key, _ in self._selector.select(left)]
             if self._wake_in in ready:
                 os.read(self._wake_in, 4_096)
                 return
@@ -70,6 +73,7 @@ class Doorbell:
 
     def close(self) -> None:
         """Take the socket away."""
+        self._selector.close()
         self._socket.close()
         os.close(self._wake_in)
         os.close(self._wake_out)
@@ -80,7 +84,10 @@ class Doorbell:
         """Hear one client out; True if it only rang."""
         try:
             client, _ = self._socket.accept()
-        except OSError:  # it has gone already
+        except BlockingIOError:  # it has gone already
+            return False
+        except OSError:  # too many files are open: it waits, and knocks again
+            sleep(ACCEPT_PAUSE_SECONDS)
             return False
         with client, contextlib.suppress(OSError):  # it is slow, or gone: that is its loss
             client.settimeout(DOOR_CLIENT_SECONDS_MAX)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, TimeoutError
+from contextlib import contextmanager
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 NS = 1_000_000_000
+UP_LOOK_SECONDS = 0.1  # while a run starts
 
 
 class Doorkeeper:
@@ -42,7 +44,6 @@ class Doorkeeper:
         self.directory = directory
         self._wall_ns = wall_ns
         self._bell: Doorbell | None = None
-        self._spool: Spool | None = None
         self._rung = threading.Event()  # for who has no bell
         self._handed: set[str] = set()  # names of posts that are with the kernel
         self._done: deque[str] = deque()  # names of posts that are durably done
@@ -71,8 +72,12 @@ class Doorkeeper:
     # --- the thread
 
     def _live(self) -> None:
-        self.kernel.outside.is_up.wait()  # before, nobody is there to be told anything
+        is_up = self.kernel.outside.is_up
         try:
+            while not is_up.wait(UP_LOOK_SECONDS):  # before, nobody is there to be told anything
+                self._open_bell()
+                if self._bell is not None:
+                    self._bell.wait(UP_LOOK_SECONDS, self.answer)
             self._open_bell()
             while not self._is_closing and not self.kernel.ended.is_set():
                 self._look()
@@ -87,11 +92,9 @@ class Doorkeeper:
             self._guarded(self._unlink_done)
             if self._bell is not None:
                 self._bell.close()
-            if self._spool is not None:
-                self._spool.close()
 
     def _open_bell(self) -> None:
-        if self.directory is None or self.kernel.ending.has_begun:
+        if self._bell is not None or self.directory is None or self.kernel.ending.has_begun:
             return
         try:
             self._bell = Doorbell(self.directory)
@@ -117,22 +120,31 @@ class Doorkeeper:
 
     def _hand_over(self) -> bool:
         """Hand over as many posts as may be on their way at once; whether there are more."""
-        if self._spool is None and self.directory is not None:
-            self._spool = Spool.open(self.directory)
-        if self._spool is None:
-            return False
-        listing = self._spool.look()
-        for name in listing.foreign:
-            self._remark(name, "no name of a post: it is left alone")
-        for name in listing.unfinished:
-            self._sweep(self._spool, name)
-        for name in listing.posts:
-            if name in self._handed:
-                continue
-            if len(self._handed) >= POSTS_AT_ONCE:
-                return True
-            self._hand(self._spool, name)
+        with self._opened() as spool:
+            if spool is None:
+                return False
+            listing = spool.look()
+            for name in listing.foreign:
+                self._remark(name, "no name of a post: it is left alone")
+            for name in listing.unfinished:
+                self._sweep(spool, name)
+            for name in listing.posts:
+                if name in self._handed:
+                    continue
+                if len(self._handed) >= POSTS_AT_ONCE:
+                    return True
+                self._hand(spool, name)
         return False
+
+    @contextmanager
+    def _opened(self) -> Iterator[Spool | None]:
+        """The spool as it is now: opened for each look, for somebody may have put another there."""
+        spool = None if self.directory is None else Spool.open(self.directory)
+        try:
+            yield spool
+        finally:
+            if spool is not None:
+                spool.close()
 
     def _hand(self, spool: Spool, name: str) -> None:
         try:
@@ -143,8 +155,7 @@ class Doorkeeper:
         if post is None:
             return  # its poster took it back
         self._handed.add(name)
-        self.kernel.door.handed += 1
-        self.kernel.on_kernel(self.kernel.door.take, post, lambda: self._is_done(name))
+        self.kernel.door.hand(post, lambda: self._is_done(name))
 
     def _is_done(self, name: str) -> None:
         """For the kernel thread: a post may be unlinked."""
@@ -152,9 +163,13 @@ class Doorkeeper:
         self._ring()
 
     def _unlink_done(self) -> None:
-        while self._done and self._spool is not None:
-            self._spool.unlink(self._done[0])
-            self._handed.discard(self._done.popleft())
+        if not self._done:
+            return
+        with self._opened() as spool:
+            while self._done:
+                if spool is not None:  # else the file is gone with its folder
+                    spool.unlink(self._done[0])
+                self._handed.discard(self._done.popleft())
 
     def _set_aside(self, spool: Spool, name: str, why: str) -> None:
         try:

@@ -12,6 +12,7 @@ from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
 from perdure.actors.codes import Codes
+from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
 from perdure.actors.door import Door
 from perdure.actors.doorkeeper import Doorkeeper
@@ -20,6 +21,7 @@ from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.garbage import collections
 from perdure.actors.host import Host
+from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -30,6 +32,7 @@ from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
+from perdure.actors.signals import Signals
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -37,6 +40,7 @@ from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
+from perdure.actors.watching import Watching
 from perdure.actors.wedged import Wedged
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
@@ -62,27 +66,7 @@ class Kernel:
         self.book = book
         self.seed = seed
         self.loop = Loop()
-        self.dispatch = Dispatch(self, concurrency)
-        self.turns = Turns(self)
-        self.closing = Closing(self)
-        self.steps = Steps(self)
-        self.waits = Waits(self)
-        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
-        self.lifecycle = Lifecycle(self)
-        self.lives = Lives(self)
-        self.supervising = Supervising(self)
-        self.spawning = Spawning(self)
-        self.codes = Codes(self)
-        self.pressure = Pressure(self)
-        self.outside = Outside(self)
-        self.door = Door(self)
-        self.pool = Pool(self)
-        self.timers = Timers(self)
-        self.wedged = Wedged(self)
-        self.barrier = Barrier(self)
-        self.releases = Releases(self, directory)
-        self.news = News(self, observer)
-        self.ending = Ending(self)
+        self._make_parts(concurrency, directory, observer)
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
@@ -97,6 +81,32 @@ class Kernel:
         self._doorkeeper = Doorkeeper(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
         self._listen()
+
+    def _make_parts(self, concurrency: int, directory: Path | None, observer: Observer) -> None:
+        """Each part does one thing; they reach each other through here."""
+        self.interruptions = Interruptions(self, directory)
+        self.dispatch = Dispatch(self, concurrency)
+        self.turns = Turns(self)
+        self.closing, self.crashing = Closing(self), Crashing(self)
+        self.steps = Steps(self)
+        self.waits = Waits(self)
+        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
+        self.lifecycle = Lifecycle(self)
+        self.lives = Lives(self)
+        self.signals, self.watching = Signals(self), Watching(self)
+        self.supervising = Supervising(self)
+        self.spawning = Spawning(self)
+        self.codes = Codes(self)
+        self.pressure = Pressure(self)
+        self.outside = Outside(self)
+        self.door = Door(self)
+        self.pool = Pool(self)
+        self.timers = Timers(self)
+        self.wedged = Wedged(self)
+        self.barrier = Barrier(self)
+        self.releases = Releases(self, directory)
+        self.news = News(self, observer)
+        self.ending = Ending(self)
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
@@ -133,6 +143,7 @@ class Kernel:
             self._doorkeeper.close()
             self.barrier.close()
             self.pool.close()
+            self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
             collections.end()
@@ -246,6 +257,7 @@ class Kernel:
             return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
         is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
+        is_waiting |= any(cell.suspended and cell.is_suspended for cell in self.book.cells.values())
         self.needs_repair = is_stalled and due is None and not is_waiting
         self.quiet(due is not None or is_waiting or is_stalled)
 
@@ -284,16 +296,3 @@ class Kernel:
         """A closed turn called `finish`: nothing more is dispatched, what is in flight ends."""
         self.book.open.puts[STATUS_KEY] = pack_row(StatusRow("finishing", "", result))
         self.ending.begin("finished", "", result)
-
-    def figures(self) -> dict[str, int | None]:
-        """Counts for a progress display, since this process took the run."""
-        budget = self.book.budget
-        return {
-            "turns": self.closing.closed,
-            "crashed": self.closing.crashed,
-            "restarts": self.lives.restarts,
-            "dead": self.book.dead_letters,
-            "tokens_spent": budget.spent,
-            "tokens_limit": budget.limit,
-            "waiting": len(self.dispatch.ready),
-        }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors import leftovers
@@ -11,6 +10,8 @@ from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
 from perdure.actors.lives import LifeChange
 from perdure.actors.restores import climb
+from perdure.actors.signals import set_suspended
+from perdure.actors.starting import starter
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
 from perdure.ledger.records import Dead, Lane, Life
@@ -29,6 +30,7 @@ from perdure.mailbox.control import (
 )
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -66,11 +68,18 @@ class Lifecycle:
             self.kernel.codes.renew(cell)
         is_supervisor = getattr(cell.cls, "__supervisor__", False)
         for env in cell.control or ():
-            message = self.kernel.book.codec.decode(env.body)
+            message = cell.edition.codec.decode(env.body)
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
-                self._end_without_hook(cell, env, "killed")
+                self.end_without_hook(cell, env, "killed")
+                return None
+            if isinstance(message, Signal | Replace):
+                self.kernel.signals.take(cell, env, message)
                 return None
             if is_supervisor and cell.life < Life.STOPPED:
+                if cell.is_suspended:
+                    if not isinstance(message, Stop):
+                        continue
+                    set_suspended(self.kernel, cell, False)  # it ends as any other does
                 begun, running = self._supervise(cell, env, message)
                 if begun:
                     return running
@@ -79,7 +88,7 @@ class Lifecycle:
             elif isinstance(message, Stop):
                 return self._stop(cell, env, message)
             elif is_supervisor:
-                self._end_without_hook(cell, env, "stale")  # it was cancelled: it decides nothing
+                self.end_without_hook(cell, env, "stale")  # it was cancelled: it decides nothing
                 return None
             else:
                 raise Broken(f"{cell.address} got {message!r}, which is for supervisors")
@@ -97,7 +106,7 @@ class Lifecycle:
 
     def _start(self, cell: Cell, env: Envelope, message: Start) -> Running:
         if message.incarnation != cell.incarnation or cell.life != Life.STARTING:
-            self._end_without_hook(cell, env, "stale")
+            self.end_without_hook(cell, env, "stale")
             return None
         if not climb(self.kernel, cell, message.incarnation):
             return None
@@ -120,19 +129,19 @@ class Lifecycle:
         if cell.images:
             self.kernel.stall(cell, env, f"it cannot be loaded: {reason_of(error)}")
             return
-        self.kernel.closing.crash(self._bare(cell, env, "start"), error)
+        self.kernel.crashing.crash(self.bare(cell, env, "start"), error)
 
     def _stop(self, cell: Cell, env: Envelope, message: Stop) -> Running:
         turns = self.kernel.turns
         if message.incarnation != cell.incarnation:
-            self._end_without_hook(cell, env, "stale")
+            self.end_without_hook(cell, env, "stale")
             return None
         if self._deadlines.is_over(env):
-            self._end_without_hook(cell, env, "killed")
+            self.end_without_hook(cell, env, "killed")
             return None
         mode = None if cell.cls is None else cell.cls.__declaration__.hooks.get("on_stop")
         if mode is None or not cell.is_running:
-            self._end_without_hook(cell, env, "stop")
+            self.end_without_hook(cell, env, "stop")
             return None
         actor = cell.actor if cell.actor is not None else turns.load(cell)
         if actor is None:
@@ -141,16 +150,16 @@ class Lifecycle:
         self._deadlines.begin(cell, env, message)
         return turns.run(turn, actor.on_stop, (), mode)
 
-    def _end_without_hook(self, cell: Cell, env: Envelope, kind: str) -> None:
+    def end_without_hook(self, cell: Cell, env: Envelope, kind: str) -> None:
         """Consume a control message with no user code run: killed, stale, or nobody to ask."""
-        turn = self._bare(cell, env, kind)
+        turn = self.bare(cell, env, kind)
         if kind == "killed" and getattr(cell.cls, "__supervisor__", False):
             turn.lives = [
                 (child.id, child.incarnation, int(Life.DOWN)) for child in self._below(cell)
             ]
         self.kernel.closing.close_bare(turn)
 
-    def _bare(self, cell: Cell, env: Envelope, kind: str) -> Turn:
+    def bare(self, cell: Cell, env: Envelope, kind: str) -> Turn:
         turn = Turn(self.kernel, cell, env, kind, True, self.kernel.book.now_ns())
         cell.turn = turn
         self.kernel.dispatch.began(turn)
@@ -177,6 +186,9 @@ class Lifecycle:
         for env in cell.control or ():
             message = self.kernel.book.codec.decode(env.body)
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
+                self.fence(turn)
+                return
+            if isinstance(message, Signal) and self.kernel.signals.ends(cell, message):
                 self.fence(turn)
                 return
             if isinstance(message, Stop):
@@ -216,8 +228,19 @@ class Lifecycle:
                 return turn.life
             case "stale":
                 return None
+            case "exit":
+                return self._exits(turn, read_reason(turn.stop_reason or ""))
             case _:
                 return self._stopped(turn)
+
+    def _exits(self, turn: Turn, reason: Reason) -> int:
+        """An actor's life ended from outside of it; a start that was under way has failed."""
+        cell = turn.cell
+        is_starting = cell.life == Life.STARTING
+        cell.reason = str(reason)
+        message = StartFailed if is_starting else Exit
+        self.to_parent(turn, message(cell.id, cell.incarnation, reason))
+        return Life.DOWN
 
     def _stops_itself(self, turn: Turn) -> int:
         cell = turn.cell
@@ -230,12 +253,10 @@ class Lifecycle:
         """A stop is answered with what really ended the life, even if that was long before."""
         cell = turn.cell
         self._deadlines.met(turn.envelope)
-        if turn.envelope.type == "Kill":
+        if isinstance(self.kernel.book.codec.decode(turn.envelope.body), Kill):
             if cell.life >= Life.STOPPED:
                 return None  # it was cancelled before that
-            cell.reason = str(KILLED)
-            self.to_parent(turn, Exit(cell.id, cell.incarnation, KILLED))
-            return Life.DOWN
+            return self._exits(turn, KILLED)
         if cell.life in (Life.RUNNING, Life.STARTING):
             reason = KILLED if turn.kind == "killed" else SHUTDOWN
             cell.reason = str(reason)
@@ -275,24 +296,3 @@ class Lifecycle:
         chance = chance_of(self.kernel.seed, id, (env.seq, env.index), turn.attempt)
         not_before = now + backoff_ns(cell.spec, tries, chance)
         return CrashPlan(out, [], counted, not_before, tries, False, [])
-
-
-def starter(actor: Any, mode: str) -> Any:
-    """What a start turn runs: on_restart when there was a life before, then on_start."""
-
-    def plain(reason: str | None) -> None:
-        if reason is not None:
-            actor.on_restart(reason)
-        actor.on_start()
-
-    async def awaited(reason: str | None) -> None:
-        if reason is not None:
-            await _awaited(actor.on_restart(reason))
-        await _awaited(actor.on_start())
-
-    return awaited if mode == "async" else plain
-
-
-async def _awaited(result: Any) -> None:
-    if inspect.isawaitable(result):
-        await result

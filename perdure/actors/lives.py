@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.ledger.keys import child_id, child_prefix, name_key
 from perdure.ledger.records import Dead, Kind, Life
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.rows import born
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -66,6 +66,8 @@ class Lives:
             cell.life, cell.incarnation = life, incarnation
             cell.row_dirty = True
             book.touch(cell)
+            if life >= Life.DOWN and cell.watches:
+                self.kernel.watching.end(cell)
             if life in OVER:
                 self._empty(cell, rows)
             if life == Life.ENDED and book.find(cell.address) == cell.id:
@@ -108,22 +110,7 @@ class Lives:
         who = (book.now_ns(), (), address, class_name, version, parent_id)
         fields = (*who, spec, init, int(life)) + (() if step is None else (step,))
         id = book.append(Kind.BIRTH, fields)
-        incarnation = 0 if life == Life.BORN else 1
-        row = ActorRow(
-            address,
-            class_name,
-            version,
-            parent_id,
-            spec,
-            init,
-            incarnation,
-            int(life),
-            0,
-            0,
-            0,
-            0,
-            "",
-        )
+        row = born(address, class_name, version, parent_id, spec, init, life)
         return book.adopt(id, row)
 
     def children(self, parent: int) -> list[Cell]:

@@ -60,6 +60,19 @@ class News:
         event = Event("stalled", book.now_ns(), cell.address, reason=cell.stalled)
         self.announce(book.seq, event)
 
+    def killed(self, cell: Cell, env: Envelope, reason: str) -> None:
+        """A message that ends processes was given up; its record was just appended."""
+        book = self.kernel.book
+        text = self._text(env)
+        event = Event("dead", book.now_ns(), cell.address, text, str(env.id), reason)
+        self.announce(book.seq, event)
+
+    def _text(self, env: Envelope) -> str:
+        try:
+            return shown(self.kernel.book.editions.read(env.body))
+        except UnknownName:
+            return ""  # its class is gone
+
     # --- dead letters
 
     def notices(self, out: list[Envelope]) -> list[Envelope]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
@@ -13,14 +13,16 @@ from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind
+from perdure.ledger.records import Kind, Lane
 from perdure.ledger.rows import StatusRow, pack_row
 from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
 from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
+REPLACE = Replace.__name__
 Post = tuple[str, object]
 """(address, message)."""
 
@@ -54,16 +56,26 @@ class Outside:
 
     def cancel(self, address: str) -> Future[int]:
         """End an actor and all below it; resolves, to the record's seq, when that is durable."""
+        return self.intervene(cancel, address)
+
+    def intervene(self, function: Callable[..., int], *args: Any) -> Future[int]:
+        """Run `function(kernel, *args)`, which appends a record, on the kernel thread.
+
+        Resolves, to the record's seq, when that is durable; fails with what it refuses with.
+        """
         done: Future[int] = Future()
-        self._hand_in(done, self._cancel, address, done)
+        self._hand_in(done, self._intervene, function, args, done)
         return done
 
-    def _cancel(self, address: str, done: Future[int]) -> None:
+    def _intervene(
+        self, function: Callable[..., int], args: tuple[Any, ...], done: Future[int]
+    ) -> None:
         try:
-            seq = cancel(self.kernel, address)
+            seq = function(self.kernel, *args)
         except PerdureError as refused:
             done.set_exception(refused)
             return
+        self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
 
     def reload(self, loaded: Loaded, addresses: Sequence[str]) -> Future[Reloaded]:
@@ -108,7 +120,10 @@ class Outside:
             return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
-        self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")
+        env = self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))
+        if type == REPLACE and env.to:
+            env.lane = Lane.CONTROL  # between two turns, before what waits
+        self.post([env], "outside")
 
     def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
         to = self.kernel.book.find(address)
@@ -181,7 +196,6 @@ class Outside:
         message = self.kernel.book.codec.decode(env.body)
         if isinstance(message, Started):
             self.kernel.loop.call_soon(self.begin_run)
-            self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
         elif isinstance(message, Exit):
@@ -193,8 +207,18 @@ class Outside:
         self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
-        """Post the scenario's first messages, once in the life of a run."""
+        """The tree is up. Post the scenario's first messages, once in the life of a run.
+
+        The tree is durable before: should one of them end the process, there is a run to resume.
+        """
+        if self.kernel.ending.status.status == "starting":
+            self.kernel.barrier.when_durable(self.kernel.book.seq, self._post_first)
+        else:
+            self.is_up.set()
+
+    def _post_first(self) -> None:
         kernel = self.kernel
+        self.is_up.set()
         if kernel.ending.status.status != "starting":
             return
         book = kernel.book

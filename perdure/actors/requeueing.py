@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perdure.actors.recovery import envelopes
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import dead_key
@@ -29,5 +30,5 @@ def again(kernel: Kernel, id: MessageId) -> Envelope:
     if not to:
         raise UnknownActor(f"nobody answers to {row.to} any more, so {id} stays where it is.")
     kernel.pressure.admit(row.to, to)
-    old = book.read_envelope(*id)
+    (old,) = envelopes(book, iter([(id.seq, id.index)]))
     return Envelope(to, old.body, old.type, KERNEL_ID, cost=old.cost, est=old.est)

@@ -126,7 +126,8 @@ class Turns:
             self.kernel.pool.submit(turn, handler, args, is_short)
             return None
         try:
-            answer = handler(*args)
+            with self.kernel.interruptions.noted(turn):
+                answer = handler(*args)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             self.failed(turn, error)
             return None
@@ -177,7 +178,7 @@ class Turns:
         elif isinstance(error, Reject):
             closing.reject(turn, error)
         else:
-            closing.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
 
 
 def _stalled(error: BaseException) -> BaseException | None:

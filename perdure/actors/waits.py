@@ -13,6 +13,7 @@ from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
+from perdure.actors.particulars import read
 from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
@@ -73,9 +74,11 @@ class Waits:
         value = codec.encode(None if ok else ("AskTimeout", message.text))
         cell, head, step = found
         seq = self.record(cell, head, reply[3], step, ok, value)
-        if ok and cell.attempts:
-            cell.attempts = 0  # a newly journaled result is progress
-            cell.row_dirty = True
+        if ok:  # a newly journaled result is progress
+            self.kernel.interruptions.progress(head)
+            if cell.attempts:
+                cell.attempts = 0
+                cell.row_dirty = True
         self.settle(reply, cell, head, step, ok, value, seq)
         self.kernel.dispatch.kick()
 
@@ -187,8 +190,10 @@ def _is_ending(turn: Turn) -> bool:
 
 def _outcome(cell: Cell, key: str, step: Step) -> Future[Any]:
     """What a settled step gives its handler, in the classes of the code that the actor runs."""
+    codec = cell.edition.codec
+    if not step.ok:
+        return failed_again(key, *read(step.value, codec))
     try:
-        value = cell.edition.codec.decode(step.value)
+        return Future.done(codec.decode(step.value))
     except UnknownName as error:  # of a class that only other code has
         return Future.failed(error)
-    return Future.done(value) if step.ok else failed_again(key, *value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from perdure.actors.census import HOLDS
 from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import columns, fitted, note, paint, say, write_answer
 from perdure.cli.words import clipped, count
@@ -39,7 +40,7 @@ def command(run: str, order: str, limit: int, whole: bool, as_json: bool) -> Non
     """List the actors of RUN: state, incarnation, inbox, turns, restarts, tokens.
 
     Of a run that goes on also what each is doing now: its handler, the line that it is at, and for
-    how long. Who is in a turn comes first, the longest one in front; --sort changes that.
+    how long. Who is at work comes first, the longest one in front; --sort changes that.
     """
     directory = find_run(run)
     is_live, now = is_owned(directory), census(directory)
@@ -101,7 +102,7 @@ def _notes(
             f"process {owner_pid(directory)} has not answered within "
             f"{DOOR_ANSWER_SECONDS_MAX:g} s: this is the ledger, without what each does now"
         )
-    elif now["stuck"]:
+    elif any(turn["does"] == HOLDS for turn in now["turns"]):
         notes.append(
             "a handler holds the kernel: nothing else goes on. After "
             f"{KERNEL_STALL_SECONDS_MAX:g} s it ends the process"

@@ -11,7 +11,6 @@ from perdure.limits import CODES_LISTED_MAX
 
 if TYPE_CHECKING:
     from perdure.ledger.fold import Fold
-    from perdure.ledger.records import Open
 
 NO_CODE = CodeRow((), 0, ())
 
@@ -35,12 +34,6 @@ def reloaded(row: CodeRow, seq: int, body: Reload) -> CodeRow:
 
 def _listed(row: CodeRow, version: tuple[int, bytes, tuple[int, ...]]) -> Any:
     return (*row.versions, version)[-CODES_LISTED_MAX:]
-
-
-def fold_open(fold: Fold, seq: int, body: Open) -> None:
-    """A process took the ledger."""
-    fold.status = None
-    fold.code = opened(fold.code, seq, body.code_hash)
 
 
 def _reload(fold: Fold, seq: int, body: Reload) -> None:

@@ -38,6 +38,7 @@ class Node:
     waiting: int
     reason: str
     stalled: str = ""  # why it waits for a repair
+    suspended: bool = False
     old_code: str = ""  # why it goes on with older code than the run's
     supervision: Supervision | None = None
     children: list[Node] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Node:
             waiting,
             row.reason,
             row.stalled,
+            row.suspended != 0 and row.suspended == row.incarnation,
             "",
             None if state is None else _supervision(state, decode),
         )

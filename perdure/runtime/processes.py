@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from perdure.actors.census import HOLDS
 from perdure.ledger import keys, rows
 from perdure.ledger.group import Store
 from perdure.ledger.keys import Table
@@ -40,7 +41,7 @@ class Process(NamedTuple):
 
 
 ORDERS = ("busy", "inbox", "turns", "restarts", "tokens", "address")
-"""What a list may be sorted by; `busy`: who is in a turn, longest first, then by inbox."""
+"""What a list may be sorted by; `busy`: who is at work, then who waits, longest first; by inbox."""
 
 
 def processes(store: Store, census: Mapping[str, Any] | None = None) -> list[Process]:
@@ -82,9 +83,14 @@ def ordered(found: Sequence[Process], by: str) -> list[Process]:
     return sorted(found, key=lambda each: (-getattr(each, by), each.id))
 
 
-def _busy(each: Process) -> tuple[float, int, int, int]:
-    seconds = -1.0 if each.turn is None else float(each.turn["seconds"])
-    return -seconds, -each.inbox, -each.turns, each.id
+_DOES = (HOLDS, "running", "queued", "waiting")
+
+
+def _busy(each: Process) -> tuple[int, float, int, int, int]:
+    place, seconds = len(_DOES), 0.0
+    if each.turn is not None:
+        place, seconds = _DOES.index(each.turn["does"]), float(each.turn["seconds"])
+    return place, -seconds, -each.inbox, -each.turns, each.id
 
 
 def _inboxes(store: Store) -> Counter[int]:

@@ -20,7 +20,7 @@ from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.reloading import Reloaded
-from perdure.actors.scheduler import SchedulerRef
+from perdure.actors.scheduler import SchedulerRef, figures
 from perdure.clock import Clock, RealClock
 from perdure.errors import UsageError
 from perdure.ids import MessageId
@@ -29,6 +29,7 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program
 from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
@@ -46,7 +47,7 @@ class Report(NamedTuple):
     seconds: float
 
 
-class Run:
+class Run(Operated):
     """One execution of a scenario, with its ledger: `with Run("scenarios/counter") as run: …`.
 
     `scenario` is a scenario's folder or file, or a root `Supervisor` class or `Child`; `ledger` is
@@ -183,6 +184,7 @@ class Run:
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
@@ -228,7 +230,8 @@ class Run:
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.editions.read(status.result)
+        said = kernel.ending.result
+        result = None if said is None else kernel.book.editions.read(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
@@ -245,14 +248,6 @@ class Run:
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
-
-    def cancel(self, address: str) -> None:
-        """End an actor and all below it for good; returns when that is durable.
-
-        Their turns in flight change nothing any more, what waits for them is dead letters, and no
-        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
-        """
-        self.kernel.outside.cancel(address).get()
 
     def reload(self, addresses: str | Sequence[str] = ()) -> Reloaded:
         """Load the code folder again: its actors run it from their next message on.
@@ -287,7 +282,7 @@ class Run:
 
     def figures(self) -> dict[str, Any]:
         """Counts for a progress display; from any thread, not exact to the record."""
-        return dict(self.kernel.figures())
+        return figures(self.kernel)
 
 
 def package_version() -> str:

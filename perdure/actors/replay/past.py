@@ -22,11 +22,12 @@ from perdure.ledger import records
 from perdure.ledger.images import state_hash
 from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.rows import ActorRow, born
 from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.editions import Editions
@@ -141,11 +142,8 @@ class Past:
             self.cell(id).init = init
 
     def _birth(self, seq: int, body: records.Birth) -> None:
-        incarnation = 0 if body.life == Life.BORN else 1
-        row = ActorRow(
-            body.address, body.class_name, body.version, body.parent, body.spec, body.init,
-            incarnation, body.life, 0, 0, 0, 0, "",
-        )  # fmt: skip
+        who = (body.address, body.class_name, body.version, body.parent)
+        row = born(*who, body.spec, body.init, body.life)
         self.editions.born(seq, body.parent)
         cell = self.cells[seq] = Cell(seq, row, self.editions.of(seq, body.class_name))
         cell.images = {}
@@ -158,8 +156,11 @@ class Past:
 
     def _turn(self, seq: int, body: records.Turn) -> None:
         cell = self.cell(body.actor)
-        if self._consume(cell, seq, body.message) == Lane.USER:
+        env = self._consume(cell, seq, body.message)
+        if env is not None and env.lane == Lane.USER:
             cell.attempts = 0
+        elif env is not None and isinstance(cell.edition.codec.decode(env.body), Replace):
+            cell.actor = None  # the state is another one, from outside of it
         if body.delta:
             apply(cell.images, body.delta)  # type: ignore[arg-type]
             cell.state_hash = state_hash(cell.state_hash, body.delta)
@@ -200,12 +201,11 @@ class Past:
         self.codes.renew(cell)
         self._change_lives(seq, body)
 
-    def _consume(self, cell: Cell, seq: int, id: Id) -> int | None:
-        """A message is over; returns its lane."""
-        env = self.messages.pop(id, None)
+    def _consume(self, cell: Cell, seq: int, id: Id) -> Envelope | None:
+        """A message is over; returns it."""
         self.births.over(cell.id, id)
         cell.seq = seq  # the next attempt begins after it
-        return None if env is None else env.lane
+        return self.messages.pop(id, None)
 
     def _change_lives(self, seq: int, body: Any) -> None:
         for row in body.dead:
@@ -282,7 +282,7 @@ class Past:
         env = None if body.message is None else self.messages.get(body.message)
         if env is not None and body.verdict == "forget":
             env.steps = None
-        if body.message is not None and body.verdict in ("forget", "dead"):
+        if body.message is not None and body.verdict in ("forget", "dead", "kills_process"):
             self.births.over(cell.id, body.message)
 
     def _restore(self, seq: int, body: records.Restore) -> None:

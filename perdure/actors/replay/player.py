@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.lifecycle import BRUTAL, starter
+from perdure.actors.lifecycle import BRUTAL
 from perdure.actors.refs import proxied
 from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
@@ -15,9 +15,9 @@ from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
-from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.replay.turn import ReplayTurn, awaited
+from perdure.actors.starting import starter
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
-from perdure.actors.turns import settle
 from perdure.errors import Reject, UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record, Send
@@ -25,6 +25,7 @@ from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import Kill, Reason, Start, Stop, read_reason
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -111,7 +112,9 @@ class Player:
             else:
                 function, mode = actor.on_receive, actor.__declaration__.kind
             return "receive", function, (message,), mode
-        if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
+        if isinstance(message, Kill | Signal | Replace):
+            return None
+        if getattr(message, "shutdown", None) == BRUTAL:
             return None
         if getattr(cell.cls, "__supervisor__", False):
             if cell.life >= Life.STOPPED:
@@ -203,7 +206,7 @@ class Player:
         self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
     ) -> Any:
         if turn.is_awaited:
-            return self._stage.loop.run(turn, _awaited(turn, function, args, mode))
+            return self._stage.loop.run(turn, awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
             asked.get()
@@ -242,11 +245,12 @@ class Player:
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         """What the turn did, as its record would say it."""
         cell, env = scene.cell, turn.envelope
-        encode, error = self.past.codec.encode, scene.error
+        encode, error, small = self.past.codec.encode, scene.error, self.past.blobs.small
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             text = str(error)
-            reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
+            value = small(encode(("Reject", text)))
+            reply = None if env.reply is None else (env.reply, False, value)
             return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
         actor: Any = cell.actor
         delta = collect(actor, cell.images or {}, encode)
@@ -254,7 +258,7 @@ class Player:
         actor.__marks__.large.clear()
         reply = None
         if env.reply is not None:
-            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
+            reply = (env.reply, True, small(encode(answer, "the answer")))
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
         life = self._stage.lifecycle.life_after(turn) if is_rare else None
         lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
@@ -264,35 +268,24 @@ class Player:
             self._sent(turn),
             reply,
             tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-            turn.result,
+            None if turn.result is None else small(turn.result),
             None,
             life,
             tuple(lives),
             tuple(turn.notes or ()),
             tuple(turn.marks or ()),
             tuple(turn.specs or ()),
+            tuple(self._stage.watching.resolved(turn)),
         )
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
+        past, took = self.past, turn.record.took
         return [
             Intended(
-                env.dead[0] if env.dead else address(env.to),
-                small(env.body),
-                env.lane,
-                env.cost,
-                env.est,
+                env.dead[0] if env.dead else past.address(env.to),
+                past.blobs.small(env.body),
+                *(env.lane, env.cost, env.est),
                 None if env.due is None else (env.due, env.due + took),
             )
             for env in turn.out
         ]
-
-
-async def _awaited(
-    turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
-) -> Any:
-    """A handler on the loop, and the steps that it began and left to themselves."""
-    answer = await function(*args) if mode == "async" else function(*args)
-    if turn.pending or turn.asks:
-        await settle(turn)
-    return answer
