@@ -122,8 +122,7 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.run(edition)
-        self.migrates = False  # its object is of another class version than its state
-        self.renews = False  # it has other code once its turn is over
+        self.migrates = self.renews = False  # see `run`
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
         self.deadline_ns = deadline_ns(row.spec)  # of one attempt; 0: it may take any time
@@ -160,7 +159,11 @@ class Cell:
         self.touched = 0  # group in which it last did anything
 
     def run(self, edition: Edition) -> None:
-        """Have the code of an edition: the next object is of its class."""
+        """Have the code of an edition: the next object is of its class.
+
+        It `migrates` while its object is of another class version than its state; it `renews` when
+        it has other code once its turn is over.
+        """
         self.edition = edition
         self.cls: type[Actor] | None = edition.classes.get(self.class_name)
         self.actor: Actor | None = None  # the live object; None while unloaded

@@ -93,7 +93,7 @@ class Closing:
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
-        is_rare = turn.is_rare or turn.stop_reason is not None
+        is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
         life = kernel.lifecycle.life_after(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes = self._watched(turn, life) if is_rare else None
@@ -107,9 +107,8 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        version = _version(cell) if cell.migrates and rejected is None else 0
-        if is_rare or version:
-            fields += _rare(turn, dead, changes, version)
+        if is_rare:
+            fields += _rare(turn, dead, changes)
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -118,8 +117,6 @@ class Closing:
         cell.last = seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
-        if version:
-            cell.version, cell.migrates, cell.row_dirty = version, False, True
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
         if is_rare:
@@ -143,6 +140,8 @@ class Closing:
     ) -> None:
         """Have lives, what hangs on them, and marks follow the record."""
         kernel, cell = self.kernel, turn.cell
+        if version := _version(turn):
+            cell.version, cell.migrates, cell.row_dirty = version, False, True
         if changes:
             kernel.watching.apply(cell, changes)
         if life is not None:
@@ -230,15 +229,15 @@ class Closing:
         self.kernel.dispatch.ended(turn)
 
 
-def _version(cell: Cell) -> int:
-    """The version of the class that an actor's object is of; 0 without one."""
-    return 0 if cell.actor is None else cell.actor.__declaration__.version
+def _version(turn: Turn) -> int:
+    """The class version that a state is of after a turn; 0 if that does not change."""
+    actor = turn.cell.actor if turn.cell.migrates else None
+    return 0 if actor is None else actor.__declaration__.version
 
 
-def _rare(
-    turn: Turn, dead: list[Dead], changes: list[Change] | None, version: int
-) -> tuple[Any, ...]:
+def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[Any, ...]:
     """What the record of a turn holds that most have not."""
+    version = _version(turn)
     has_more = turn.marks or turn.refused or changes or version
     if turn.lives is None and turn.notes is None and not has_more:
         return ()

@@ -35,8 +35,7 @@ class Spawning:
         book, cell = self.kernel.book, turn.cell
         address = join(cell.address, name)
         class_name = actor if isinstance(actor, str) else actor.__declaration__.name
-        classes = cell.edition.classes
-        cls = classes.get(class_name)
+        cls = (classes := cell.edition.classes).get(class_name)
         if cls is None:
             raise UnknownActor(
                 f"spawn({class_name}): the scenario's code has no actor class of that name. "

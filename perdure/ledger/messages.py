@@ -212,9 +212,8 @@ class Names:
     def inherit(self, older: Names) -> None:
         """Be able to write the classes of older code, too: some of its objects are still about."""
         if older is not self:
-            there = (cls for claims in older._claims.values() for cls in claims.values())
-            self._older.update(there)
-            self._older.update(older._older)
+            for known in (older._older, *(claims.values() for claims in older._claims.values())):
+                self._older.update(known)
 
     def can_write(self, cls: type, name: str) -> bool:
         """Whether `cls` is the class of that name, or was in older code."""

@@ -51,6 +51,7 @@ class Node:
         state: StateRow | None,
         waiting: int,
         decode: Callable[[bytes], Any],
+        old_code: str = "",
     ) -> Node:
         """The node of an actor's rows."""
         return cls(
@@ -67,7 +68,7 @@ class Node:
             row.reason,
             row.stalled,
             row.suspended != 0 and row.suspended == row.incarnation,
-            "",
+            old_code,
             None if state is None else _supervision(state, decode),
         )
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from perdure.ledger.fold_code import NO_CODE
 from perdure.ledger.group import Store
 from perdure.ledger.journal import read_record
+from perdure.ledger.keys import CODE_KEY
 from perdure.ledger.records import Keep, Life, Reload
-from perdure.ledger.rows import ActorRow, CodeRow
+from perdure.ledger.rows import ActorRow, CodeRow, unpack_row
+
+
+def read_code(store: Store) -> CodeRow:
+    """Which code a run has run, and since when."""
+    raw = store.get(CODE_KEY)
+    return NO_CODE if raw is None else unpack_row(CodeRow, raw)
 
 
 class OldCode:
     """Answers for each actor of a run; a record is read once."""
 
-    def __init__(self, store: Store, code: CodeRow) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
-        self.code = code
+        self.code = read_code(store)
         self._why: dict[int, dict[int, str]] = {}  # by record, then by actor
 
     def of(self, id: int, row: ActorRow) -> str:

@@ -17,7 +17,6 @@ from perdure.actors.calls import in_words
 from perdure.errors import LedgerDamaged, UnknownActor, UsageError
 from perdure.ids import MessageId
 from perdure.ledger import keys, rows
-from perdure.ledger.fold_code import NO_CODE
 from perdure.ledger.group import Head, Store
 from perdure.ledger.images import materialise
 from perdure.ledger.journal import read_record, send_of, unpack_payload
@@ -32,7 +31,7 @@ from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
-from perdure.runtime.oldcode import OldCode
+from perdure.runtime.oldcode import OldCode, read_code
 
 NS = 1_000_000_000
 OVER = ("finished", "failed", "waiting", "interrupted")
@@ -140,8 +139,7 @@ class View:
     @property
     def code(self) -> rows.CodeRow:
         """Which code the run has run, and since when."""
-        raw = self.store.get(keys.CODE_KEY)
-        return NO_CODE if raw is None else unpack_row(rows.CodeRow, raw)
+        return read_code(self.store)
 
     @property
     def result(self) -> Any:
@@ -185,14 +183,13 @@ class View:
             if keys.inbox_id(key)[1] == Lane.USER
         )
         states = dict(scan_states(self.store))
-        why = OldCode(self.store, self.code)
+        old = OldCode(self.store)
         found = []
         for key, raw in self._scan(Table.ACTOR):
             id = keys.actor_of(key)
             row = unpack_row(rows.ActorRow, raw)
-            node = Node.of(id, row, states.get(id), waiting[id], self.codec.decode)
-            node.old_code = why.of(id, row)
-            found.append(node)
+            beside = (states.get(id), waiting[id], self.codec.decode, old.of(id, row))
+            found.append(Node.of(id, row, *beside))
         return found
 
     def tree(self) -> list[Node]:

@@ -115,8 +115,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         self._keep(before, state)
         for id, entry in state.children.items():
             old, below = before.children.get(id), entry.spec.supervisor
-            is_known = old is not None and entry.is_running
-            if is_known and below is not None and below != old.spec.supervisor:  # type: ignore[union-attr]
+            if below is None or old is None or not entry.is_running:
+                continue
+            if below != old.spec.supervisor:
                 told = control.NewCode(below.to_data())
                 turn.kernel.supervising.tell_child(turn, self.actors[id], told)
 

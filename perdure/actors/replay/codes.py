@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
 from perdure.actors.editions import Edition, Editions
@@ -90,3 +90,10 @@ class Codes:
                 return each.of(cell.class_name)
             each = each.before
         return self.code_of(digest)
+
+
+EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
+    records.Reload: lambda past, seq, body: past.codes.reload(seq, body),
+    records.Keep: lambda past, seq, body: past.codes.keep(body),
+}
+"""What these records change."""

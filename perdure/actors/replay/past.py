@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell, Step
 from perdure.actors.replay.births import Births
 from perdure.actors.replay.budgets import Budgets
-from perdure.actors.replay.codes import CodeOf, Codes
+from perdure.actors.replay.codes import EFFECTS, CodeOf, Codes
+from perdure.actors.replay.delivery import deliver
 from perdure.actors.replay.outcome import Outcome, keep
 from perdure.actors.replay.reasons import why_down
 from perdure.actors.replay.referred import Referred
@@ -20,8 +21,7 @@ from perdure.caps.budget import Budget
 from perdure.errors import LedgerDamaged
 from perdure.ledger import records
 from perdure.ledger.images import state_hash
-from perdure.ledger.journal import sender_of
-from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
+from perdure.ledger.records import Dead, Lane, Life, Record
 from perdure.ledger.rows import ActorRow, born
 from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
@@ -48,7 +48,7 @@ class Past:
         code_of: CodeOf,
         stored: Callable[[int], ActorRow | None],
     ) -> None:
-        self.codes = Codes(self, code_of)
+        self.codes: Codes = Codes(self, code_of)
         self.blobs = Referred()
         self.stored = stored  # the rows of those that ended
         self.cells: dict[int, Cell] = {}
@@ -118,7 +118,7 @@ class Past:
         if effect is not None:
             effect(self, seq, body)
         if body.sends:
-            self._deliver(seq, body)
+            deliver(self, seq, body)
 
     def _run(self, seq: int, body: records.Run) -> None:
         self.budgets.change(seq, body.time, Budget(body.tokens_limit))
@@ -129,12 +129,6 @@ class Past:
         for cell in self.cells.values():
             cell.run(self.editions.of(cell.id, cell.class_name))
             cell.seq = seq
-
-    def _reload(self, seq: int, body: records.Reload) -> None:
-        self.codes.reload(seq, body)
-
-    def _keep_code(self, seq: int, body: records.Keep) -> None:
-        self.codes.keep(body)
 
     def _fork(self, seq: int, body: records.Fork) -> None:
         self._open(seq, body)
@@ -209,7 +203,7 @@ class Past:
 
     def _change_lives(self, seq: int, body: Any) -> None:
         for row in body.dead:
-            self._bury(seq, body, Dead(*row))
+            self.bury(seq, body, Dead(*row))
         for id, incarnation, life in getattr(body, "lives", ()):
             cell = self.cell(id)
             cell.life, cell.incarnation = life, incarnation
@@ -258,7 +252,8 @@ class Past:
         if isinstance(step, Outcome) and step.phase != "done":
             step.settle(ok, value, seq, time)
 
-    def _bury(self, seq: int, body: Any, dead: Dead, env: Envelope | None = None) -> None:
+    def bury(self, seq: int, body: Any, dead: Dead, env: Envelope | None = None) -> None:
+        """A message is a dead letter; whoever asked with it has that for an answer."""
         env = env or self.messages.pop((dead.seq, dead.index), None)
         if env is not None and env.reply is not None:
             value = self.codec.encode(crashed_ask(dead))
@@ -290,29 +285,11 @@ class Past:
         apply(cell.images, body.delta)  # type: ignore[arg-type]
         cell.actor, cell.state_hash, cell.last = None, body.state_hash, seq
 
-    # --- messages
-
-    def _deliver(self, seq: int, body: Body) -> None:
-        author = sender_of(body, Send(0, b""))
-        for index, wire in enumerate(body.sends):
-            if len(wire) == 2:
-                env = Envelope(wire[0], wire[1], "", author)
-            else:
-                send = Send(*wire)
-                env = Envelope.read(seq, index, send, "", sender_of(body, send))
-                if env.dead is not None:
-                    self._bury(seq, body, Dead(seq, index, *env.dead, 0), env)
-                    continue
-                if env.due is not None or not env.to:
-                    continue  # when it is due, another record sends it
-            env.seq, env.index = seq, index
-            self.messages[seq, index] = env
-
 
 _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Run: Past._run, records.Open: Past._open, records.Fork: Past._fork,
     records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
     records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._cancel, records.Reload: Past._reload, records.Keep: Past._keep_code,
+    records.Cancel: Past._cancel, **EFFECTS,
 }  # fmt: skip
