@@ -157,6 +157,18 @@ def test_who_cannot_be_migrated_goes_on_with_the_old_code_and_everybody_else_wit
     assert shop.replay().is_identical
 
 
+def test_what_waits_for_who_cannot_be_migrated_is_handled_by_the_old_code(shop: Store) -> None:
+    with shop.begun() as run:
+        put(run, "bad")
+        run.suspend("/store/shelf")
+        run.tell("/store/shelf", run.program.names.get("Put")("waits")).get(timeout=SECONDS)
+        shop.write(MIGRATED)
+        assert list(run.reload().kept) == ["/store/shelf"]
+        run.unsuspend("/store/shelf")
+        assert look(run)[:2] == [1, ["bad", "waits"]]
+    assert shop.replay().is_identical
+
+
 def test_who_kept_the_old_code_is_tried_again_by_the_next_reload(shop: Store) -> None:
     with shop.begun() as run:
         put(run, "bad")
