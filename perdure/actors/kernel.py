@@ -11,6 +11,7 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.codes import Codes
 from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
 from perdure.actors.door import Door
@@ -95,6 +96,7 @@ class Kernel:
         self.signals, self.watching = Signals(self), Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
+        self.codes = Codes(self)
         self.pressure = Pressure(self)
         self.outside = Outside(self)
         self.door = Door(self)
@@ -283,6 +285,8 @@ class Kernel:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
         cell.stalled = reason
         cell.actor = None
+        if cell.renews:
+            self.codes.renew(cell)
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)
         fields = (self.book.now_ns(), (), cell.id, cell.incarnation, message, reason)

@@ -109,6 +109,7 @@ class Lives:
             if life == Life.ENDED and book.find(cell.address) == cell.id:
                 book.names[cell.address] = 0
                 book.open.delete(name_key(cell.address))
+                book.editions.own.pop(id, None)
             if life != Life.RUNNING:
                 self.kernel.dispatch.withdraw(cell)
             self.kernel.dispatch.consider(cell)

@@ -175,4 +175,4 @@ def state_of(kernel: Kernel, address: str) -> dict[str, Any]:
     book, cell = kernel.book, kernel.book.cell_at(address)
     book.load_state(cell)
     images = cell.images or {}
-    return {name: materialise(image, book.codec.decode) for name, image in images.items()}
+    return {name: materialise(image, cell.edition.codec.decode) for name, image in images.items()}

@@ -34,6 +34,7 @@ VERBS = {
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
     "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "tell": ("perdure.cli.tell", "Send a message to an actor of a run, or ask it."),
+    "reload": ("perdure.cli.reload", "Have a live run go on with its code as it is now."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
     "suspend": ("perdure.cli.suspend", "Have an actor take no messages, or take them again."),

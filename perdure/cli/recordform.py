@@ -29,6 +29,7 @@ CONTROL = {
     "start_failed": "failed start of",
     "ignored": "declined start of",
     "stopped": "stopped",
+    "new_code": "new code",
     "try_again": "try again",
     "terminate_child": "stop",
     "delete_child": "forget",
@@ -148,6 +149,12 @@ class Reader:
                 return [[verb, self.address(id) or None, monitor] for verb, id, monitor in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
+            case "scope":
+                return [self.address(id) for id in value]
+            case "kept":
+                return [[self.address(id), why] for id, why in value]
+            case "under_way":
+                return [[self.address(id), n, str(MessageId(*at))] for id, n, *at in value]
             case "inits" | "specs":
                 return [[self.address(row[0]), self.view.codec.form(row[-1])] for row in value]
             case "answer":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
+from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
@@ -40,20 +41,18 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 class Player:
     """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
 
-    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
-    `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
+    `code_of` gives the code of a digest that records name, `shown` has stand-ins for its messages,
+    for what people are shown; `stored` gives the row of an actor that has ended.
     """
 
     def __init__(
         self,
-        codec: Codec,
+        code_of: CodeOf,
         shown: Codec,
-        classes: dict[str, type[Actor]],
         stored: Callable[[int], ActorRow | None],
         only: str | None = None,
     ) -> None:
-        self.past = Past(codec, classes, stored)
-        self.codec = codec
+        self.past = Past(code_of, stored)
         self._shown = shown
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
@@ -72,11 +71,6 @@ class Player:
                 self._stage.seed = body.seed
             self.past.add(record)
 
-    def go_on_with(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """From here on, run turns with other code. No object is kept."""
-        self.codec = codec
-        self.past.recast(codec, classes)
-
     def close(self) -> None:
         """Let go of the event loop."""
         self._stage.loop.close()
@@ -87,10 +81,14 @@ class Player:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
             return None
+        self.past.codes.begin(cell, body.incarnation, body.message)
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
         self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
         if take_cut(self._stage, scene, self._shown.decode):
+            return scene
+        if cell.cls is None and cell.edition.missing:
+            scene.skipped = cell.edition.missing
             return scene
         try:
             handler = self._handler(scene, env)
@@ -108,7 +106,7 @@ class Player:
 
     def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
         """What ran when the record was made; None if no code of an actor's did."""
-        cell, message = scene.cell, self.codec.decode(env.body)
+        cell, message = scene.cell, scene.cell.edition.codec.decode(env.body)
         if env.lane == Lane.USER:
             actor = self._actor(cell)
             if type(message) in PROXIED:
@@ -158,7 +156,7 @@ class Player:
             return cell.actor
         if cell.cls is None:
             raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
-        decode = self.codec.decode
+        decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
@@ -175,7 +173,7 @@ class Player:
         cell, stage = scene.cell, self._stage
         turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
         if kind in ("stop", "depart"):
-            turn.leaving = str(self.codec.decode(env.body).reason)
+            turn.leaving = str(self.past.codec.decode(env.body).reason)
         turn.is_awaited = mode in ("async", "nonblocking")
         self.past.unmet = self.past.births.of(cell.id, (env.seq, env.index))
         actor = cell.actor
@@ -245,7 +243,7 @@ class Player:
     def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         """What the turn did, as its record would say it."""
         cell, env = scene.cell, turn.envelope
-        encode, error, small = self.codec.encode, scene.error, self.past.blobs.small
+        encode, error, small = self.past.codec.encode, scene.error, self.past.blobs.small
         if isinstance(error, Ignore):
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             turn.declined = str(error)
@@ -287,7 +285,7 @@ class Player:
         past, took = self.past, turn.record.took
         for env in turn.out:
             if env.to and env.dead is None and env.lane and past.cell(env.to).is_supervisor:
-                route(env, past.cell(env.to), self.codec.decode)
+                route(env, past.cell(env.to), self.past.codec.decode)
         return [
             Intended(
                 env.dead[0] if env.dead else past.address(env.to),

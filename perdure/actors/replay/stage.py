@@ -242,7 +242,7 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    codec = turn.stage.book.codec
+    codec = turn.cell.edition.codec
     if step.ok:
         return turn.give_back(step, Future.done(codec.decode(step.value)))
     value: Any = read(step.value, codec)
