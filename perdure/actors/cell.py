@@ -132,8 +132,7 @@ class Cell:
         self.incarnation = row.incarnation
         self.life = row.life
         self.crashes, self.restarts = row.crashes, row.restarts
-        self.attempts = row.attempts
-        self.not_before = row.not_before
+        self.attempts, self.not_before = row.attempts, row.not_before
         self.reason = row.reason
         self.falls = row.falls  # crashes in a row, no message handled in between
         self.fell_at = row.fell_at

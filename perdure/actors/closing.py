@@ -107,10 +107,7 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes: list[Change] = []
-        if is_rare:
-            out[:] = kernel.signals.aim(out)
-            changes = self._watched(turn, life)
+        changes = self._watched(turn, life) if is_rare else None
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
@@ -172,6 +169,7 @@ class Closing:
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""
         cell, watching = turn.cell, self.kernel.watching
+        turn.out[:] = self.kernel.signals.aim(turn.out)
         changes: list[Change] = []
         if turn.watches:
             changes = watching.resolved(turn)

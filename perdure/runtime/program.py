@@ -20,7 +20,8 @@ from perdure.runtime.code import Code, actor_classes, load_code
 from perdure.runtime.scenario import Scenario, load_scenario
 from perdure.supervisors.spawned import Spawned
 from perdure.supervisors.spec import Child
-from perdure.supervisors.supervisor import Supervisor, kernel_part
+from perdure.supervisors.stored import kernel_part
+from perdure.supervisors.supervisor import Supervisor
 
 BUILT_IN: dict[str, type[Actor]] = {cls.__declaration__.name: cls for cls in (Supervisor, Spawned)}
 

@@ -273,12 +273,9 @@ class View:
 
     def artifacts(self) -> list[Artifact]:
         """The artifacts, by path; each is `released` once its file is in place."""
-        found = [
-            (key, unpack_row(rows.ArtifactRow, raw)) for key, raw in self._scan(Table.ARTIFACT)
-        ]
-        return [
-            Artifact(key[1:].decode(), row.size, row.digest, row.released) for key, row in found
-        ]
+        table = self._scan(Table.ARTIFACT)
+        found = ((key[1:].decode(), unpack_row(rows.ArtifactRow, raw)) for key, raw in table)
+        return [Artifact(path, row.size, row.digest, row.released) for path, row in found]
 
     @property
     def unreleased_count(self) -> int:
