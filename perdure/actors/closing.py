@@ -136,14 +136,8 @@ class Closing:
             self._count(turn, (now - turn.time_ns) / NS)
         if changes:
             kernel.watching.apply(cell, changes)
-        if life is not None:
-            cell.change_life(life)
-            if cell.is_supervisor:
-                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
-            if life >= Life.DOWN:
-                kernel.watching.end(cell)
-        if turn.lives is not None:
-            kernel.lives.apply(turn.lives, dead)
+        if is_rare:
+            self._live_on(turn, life, dead)
         if turn.marks:
             keep_marks(book, turn, seq)
         if out:
@@ -152,6 +146,18 @@ class Closing:
             self._spread(turn, seq, reply)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
+
+    def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
+        """Lives are as the record says: the actor's own, and those that it decides on."""
+        kernel, cell = self.kernel, turn.cell
+        if life is not None:
+            cell.change_life(life)
+            if cell.is_supervisor:
+                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
+            if life >= Life.DOWN:
+                kernel.watching.end(cell)
+        if turn.lives is not None:
+            kernel.lives.apply(turn.lives, dead)
 
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""

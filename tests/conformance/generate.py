@@ -30,6 +30,12 @@ WRONG = (
 )  # fmt: skip
 
 
+OFTEN = {
+    "end": 30, "kill": 10, "stop": 5, "signal": 6, "burst": 8, "request": 25, "wrong": 4, "code": 6,
+    "info": 2, "root": 0.4,
+}  # fmt: skip
+
+
 class Case:
     """A tree, and what is done to it."""
 
@@ -115,21 +121,7 @@ class Case:
         paths = [*self.workers, *(f"{pool}/#{k}" for pool, n in self.asked.items()
                                   for k in range(1, n + 1))]  # fmt: skip
         nested = [path for path in self.supervisors if path != "root"]
-        kind = rng.choices(
-            (
-                "end",
-                "kill",
-                "stop",
-                "signal",
-                "burst",
-                "request",
-                "wrong",
-                "code",
-                "info",
-                "root",
-            ),
-            (30, 10, 5, 6, 8, 25, 4, 6, 2, 0.4),
-        )[0]
+        kind = rng.choices(list(OFTEN), list(OFTEN.values()))[0]
         if kind == "end" and paths:
             return [self.end(rng.choice(paths))]
         if kind == "kill":

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
-from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
+from perdure.actors.replay.compare import NONE, Difference, differences
+from perdure.actors.replay.done import done
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn
-from perdure.actors.routing import route
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
-from perdure.actors.state import build, collect, restore, run_on_load, state_hash
+from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.turns import settle
 from perdure.errors import Ignore, Reject, UnknownActor, UnknownName
 from perdure.ledger import records
@@ -228,7 +228,7 @@ class Player:
     def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
         body, cell = scene.body, scene.cell
         try:
-            did = self._did(scene, turn, answer)
+            did = done(self._stage, scene, turn, answer)
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             scene.error = error
             self._compare_crash(scene)
@@ -242,63 +242,6 @@ class Player:
         scene.differences = differences(
             body, did, images, address, lambda data: self._shown.decode(whole(data))
         )
-
-    def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
-        """What the turn did, as its record would say it."""
-        cell, env = scene.cell, turn.envelope
-        encode, error = self.codec.encode, scene.error
-        if isinstance(error, Ignore):
-            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            turn.declined = str(error)
-            life = self._stage.lifecycle.after.life(turn)
-            return Did((), cell.state_hash, self._sent(turn), life=life)
-        if error is not None:
-            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            text = str(error)
-            reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
-            return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
-        actor: Any = cell.actor
-        delta = collect(actor, cell.images or {}, encode)
-        self.past.blobs.fresh |= actor.__marks__.large
-        actor.__marks__.large.clear()
-        reply = turn.reply
-        if env.reply is not None and turn.kind != "control":
-            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
-        is_rare = turn.kind != "receive" or turn.stop_reason is not None
-        life = self._stage.lifecycle.after.life(turn) if is_rare else None
-        lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
-        return Did(
-            delta,
-            state_hash(cell.state_hash, delta),
-            self._sent(turn),
-            reply,
-            tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-            turn.result,
-            None,
-            life,
-            tuple(lives),
-            tuple(turn.notes or ()),
-            tuple(turn.marks or ()),
-            tuple(turn.specs or ()),
-            tuple(self._stage.watching.resolved(turn)),
-        )
-
-    def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
-        for env in turn.out:
-            if env.to and env.dead is None and env.lane and self.past.cell(env.to).is_supervisor:
-                route(env, self.past.cell(env.to), self.codec.decode)
-        return [
-            Intended(
-                env.dead[0] if env.dead else address(env.to),
-                small(env.body),
-                env.lane,
-                env.cost,
-                env.est,
-                None if env.due is None else (env.due, env.due + took),
-            )
-            for env in turn.out
-        ]
 
 
 def _is_answer(error: BaseException, kind: str) -> bool:
