@@ -23,6 +23,9 @@ PerdureError
 │   │   └── StepCancelled      a step that was cancelled, by a timeout or with its task
 │   ├── CallFailed             a supervisor was asked for what cannot be; `why` is OTP's word for it
 │   ├── AskTimeout
+│   ├── NotTaken               a post that the owner of a run has not taken in time (exit 4)
+│   ├── Unanswered             a question of another process: no answer in time (exit 4)
+│   ├── AskFailed              a question of another process: no answer, ever (exit 1)
 │   └── Deadlock               an ask closed a cycle of actors that wait for each other
 ├── LedgerError
 │   ├── LedgerInUse            another process owns it
@@ -172,6 +175,28 @@ class StepCancelled(StepFailed, TimeoutError):
 
 class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
+
+
+class NotTaken(Outcome):
+    """The owner of a run has not taken a post in time; it stays in the spool, and will be."""
+
+    exit_code = 4
+
+
+class Unanswered(Outcome):
+    """What another process asked is in the run, and has no answer yet; it may still get one."""
+
+    exit_code = 4
+
+
+class AskFailed(Outcome):
+    """What another process asked gets no answer: `kind` is the class of the failure."""
+
+    exit_code = 1
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class DeadlineExceeded(PerdureError):

@@ -2,15 +2,18 @@
 
 `/r/mixer` handled `Mix`: it told `/r/bad`, which crashed and waits for its second attempt; told
 `/r/nobody`, a dead letter; set a timer; spawned a child; took tokens; made an artifact. The next
-`Mix` crashed after its first step, on a word seen before, and waits for its second attempt.
+`Mix` crashed after its first step, on a word seen before, and waits for its second attempt. Another
+process posted something that no run does.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from threading import Event
 
 from perdure import Actor, Backoff, Child, FakeClock, Run, field, message, tool
 from perdure.ledger.memory import MemoryStore
+from perdure.ledger.spool import Post
 from tests.kit import SECONDS, program
 
 
@@ -71,5 +74,8 @@ def lived() -> MemoryStore:
     with Run(program(*parts), store=store, seed=7, clock=FakeClock(jumps=False)) as run:
         run.tell("/r/mixer", Mix(["salt", "pepper"])).get(timeout=SECONDS)
         run.tell("/r/mixer", Mix(["salt"])).get(timeout=SECONDS)
+        done = Event()
+        run.kernel.door.hand(Post("f" * 32, "dance", {}), done.set)
+        assert done.wait(SECONDS)
         assert run.wait(SECONDS, stay=False).status == "waiting"
     return store.reopened()

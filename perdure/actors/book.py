@@ -19,7 +19,7 @@ from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
 from perdure.ids import KERNEL_ID
-from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
+from perdure.ledger.journal import pack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,
     actor_key,
@@ -286,13 +286,3 @@ class Book:
         """Adopt a new token budget and have it written."""
         self.budget = budget
         self.open.puts[BUDGET_KEY] = pack_row(budget)
-
-    def read_envelope(self, seq: int, index: int) -> Envelope:
-        """A message as the record that sent it holds it."""
-        raw = self.store.record(seq)
-        if raw is None:
-            raise Broken(f"record {seq}, which sent message {seq}.{index}, is gone")
-        body = unpack_payload(seq, raw.kind, raw.payload)
-        send = send_of(body, index)
-        type = self.codec.type_name(send.body)
-        return Envelope.read(seq, index, send, type, sender_of(body, send))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell
 from perdure.actors.lives import IMPLICIT, LifeChange
+from perdure.actors.unsettled import charge_inboxes
 from perdure.errors import UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Dead, Kind, Life
@@ -37,6 +38,7 @@ def cancel(kernel: Kernel, address: str) -> int:
     life = Life.STOPPED if is_listed else Life.ENDED  # what its supervisor knows, it deletes
     lives = kernel.lives.expand([(top.id, top.incarnation, int(life))])
     cells = [book.cell(id) for id, _, _ in lives]
+    charge_inboxes(kernel, lives)
     waiting = [
         dead
         for cell, (_, _, after) in zip(cells, lives, strict=True)

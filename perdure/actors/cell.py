@@ -104,6 +104,7 @@ class Cell:
         "stalled",
         "state_hash",
         "suspended",
+        "tokens",
         "touched",
         "turn",
         "turns",
@@ -147,6 +148,7 @@ class Cell:
         self.stalled = row.stalled
         self.suspended = row.suspended  # the incarnation that takes no messages
         self.watches: Watches | None = None  # links and monitors; None: it has none
+        self.tokens = row.tokens
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
@@ -173,6 +175,7 @@ class Cell:
             self.stalled,
             self.suspended,
             len(self.watches or ()),
+            self.tokens,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -183,6 +186,11 @@ class Cell:
         row, self.log = found
         self.images = row.images
         self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+
+    def spend(self, tokens: int) -> None:
+        """Count tokens of its steps."""
+        self.tokens += tokens
+        self.row_dirty = True
 
     def fall(self) -> None:
         """Count a crash; a message handled since the last one ends the row of them."""

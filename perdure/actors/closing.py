@@ -8,28 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.attempts import breaker_trips
-from perdure.actors.cell import Cell
-from perdure.actors.doubts import tripped
 from perdure.actors.late import late
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
-from perdure.actors.onfailure import last_lines, tell_hook
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
-from perdure.actors.unsettled import charge
+from perdure.actors.unsettled import charge, charge_inboxes
 from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
 from perdure.ledger.watching import Change
-from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
-    from perdure.actors.lifecycle import CrashPlan
 
 Reply = tuple[ReplyTo, bool, bytes]
 """(where the answer goes, whether it is one or a failure, its bytes)."""
@@ -41,7 +35,6 @@ class Closing:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.closed = 0  # turns of user messages, in this process
-        self.crashed = 0
         self._plain = Plain(kernel)
 
     # --- closed
@@ -58,11 +51,13 @@ class Closing:
         encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
+            if turn.is_rare and turn.result is not None:
+                turn.result = book.blobs.small(turn.result)
             reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
             if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
-            self.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
             return
         if reply is not None or not self._plain.close(turn, delta):
             self._commit(turn, delta, reply, None)
@@ -71,6 +66,8 @@ class Closing:
         """End a turn that ran no handler: its message is consumed, state stays as committed."""
         self.kernel.book.load_state(turn.cell)
         turn.cell.actor = None
+        if turn.envelope.steps:  # of a start that was fenced in the middle of one
+            charge(self.kernel, turn.cell, turn.envelope)
         self._commit(turn, (), None, None)
 
     def keep(self, turn: Turn, delta: Delta) -> None:
@@ -81,7 +78,8 @@ class Closing:
 
     def refuse(self, turn: Turn, text: str) -> None:
         """End a turn that changes nothing, and say why to who asked."""
-        reply, value = turn.envelope.reply, self.kernel.book.codec.encode(("Reject", text))
+        reply, book = turn.envelope.reply, self.kernel.book
+        value = book.blobs.small(book.codec.encode(("Reject", text)))
         self._commit(turn, (), None if reply is None else (reply, False, value), text)
 
     def reject(self, turn: Turn, error: Reject) -> None:
@@ -90,7 +88,7 @@ class Closing:
         if env.steps is not None and self.kernel.steps.stalls(turn):
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-        turn.marks = None
+        turn.marks = turn.watches = None
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self.refuse(turn, text)
 
@@ -109,7 +107,7 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes = self._watched(turn, life) if is_rare else ()
+        changes = self._watched(turn, life) if is_rare else None
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
@@ -120,10 +118,8 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        has_more = turn.lives is not None or turn.notes is not None or turn.marks or dead
-        if is_rare and (has_more or changes):
-            fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
-            fields += (changes,) if changes else ()
+        if is_rare:
+            fields += _rare(turn, dead, changes)
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
@@ -134,18 +130,31 @@ class Closing:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
-        if changes:
-            kernel.watching.apply(cell, changes)
         if is_rare:
-            self._live_on(turn, life, dead)
-        if turn.marks:
-            keep_marks(book, turn, seq)
+            self._follow(turn, seq, life, changes, dead)
         if out:
             book.deliver(seq, out)
         if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
             self._spread(turn, seq, reply)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
+
+    def _follow(
+        self,
+        turn: Turn,
+        seq: int,
+        life: int | None,
+        changes: list[Change] | None,
+        dead: list[Dead],
+    ) -> None:
+        """Have lives, what hangs on them, and marks follow the record."""
+        kernel, cell = self.kernel, turn.cell
+        if changes:
+            kernel.watching.apply(cell, changes)
+        if is_rare:
+            self._live_on(turn, life, dead)
+        if turn.marks:
+            keep_marks(kernel.book, turn, seq)
 
     def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
         """Lives are as the record says: the actor's own, and those that it decides on."""
@@ -184,6 +193,7 @@ class Closing:
         if cell.is_supervisor and life is not None:
             lives = [(cell.id, cell.incarnation, life), *lives]
         if lives:
+            charge_inboxes(kernel, lives)
             out += kernel.lives.apologies(lives)
             dead = kernel.lives.doomed(lives)
         out += kernel.news.notices(out)
@@ -223,68 +233,6 @@ class Closing:
 
     # --- not closed
 
-    def crash(self, turn: Turn, error: BaseException, *, cut: bool = False) -> None:
-        """Record a failed attempt: state and sends are dropped, the supervisor is told.
-
-        `cut`: the kernel ended it, its handler is not done. Then no hook of it runs either.
-        """
-        kernel, cell, env = self.kernel, turn.cell, turn.envelope
-        book, now = kernel.book, kernel.book.now_ns()
-        reason = reason_of(error)
-        plan = kernel.lifecycle.plan_crash(turn, reason, now)
-        if plan.consumed and env.steps:
-            charge(kernel, cell, env)
-            now = book.now_ns()
-        lives = kernel.lives.expand(plan.lives)
-        dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.lives.apologies(lives) + kernel.watching.ends(lives)
-        out += kernel.news.notices_of(dead)
-        if cell.watches:
-            out += kernel.watching.farewells(cell, str(reason))
-        fields: tuple[Any, ...] = (
-            now,
-            book.wires(out, cell.id),
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            str(reason),
-            last_lines(error) + tell_hook(self.kernel, turn, error),
-            plan.counted,
-            plan.not_before,
-            dead,
-            now - turn.time_ns,
-        )
-        if lives or cut:
-            fields += (lives, cut)
-        seq = book.append(Kind.CRASH, fields)
-        self.end(turn)
-        self._fall(cell, env, str(reason), plan)
-        if lives:
-            kernel.lives.apply(lives, dead)
-        kernel.news.crashed(turn, str(reason), plan)
-        book.deliver(seq, out)
-        if breaker_trips(cell.spec, cell.falls):
-            kernel.stall(cell, None if plan.consumed else env, tripped(cell, str(reason)))
-        kernel.dispatch.consider(cell)
-
-    def _fall(self, cell: Cell, env: Envelope, reason: str, plan: CrashPlan) -> None:
-        """The actor is down: the next attempt gets an object built from committed bytes."""
-        book = self.kernel.book
-        self.crashed += 1
-        cell.actor = None
-        cell.crashes += 1
-        cell.life, cell.reason = Life.DOWN, reason
-        cell.attempts, cell.not_before = plan.attempts, plan.not_before
-        cell.fall()
-        cell.row_dirty = True
-        book.touch(cell)
-        self.kernel.watching.end(cell)
-        if plan.consumed:
-            book.consume(cell, env)
-        for row in plan.dead:
-            book.bury(row, env.reply)
-
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
         late(self.kernel.book, turn, what)
@@ -301,3 +249,12 @@ class Closing:
         if turn.asks:
             self.kernel.waits.forget(turn)
         self.kernel.dispatch.ended(turn)
+
+
+def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[Any, ...]:
+    """What the record of a turn holds that most have not."""
+    has_more = turn.marks or turn.refused or changes
+    if turn.lives is None and turn.notes is None and not has_more and not dead:
+        return ()
+    notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
+    return turn.lives or (), dead, notes, marks, specs, turn.refused or (), changes or ()

@@ -11,12 +11,16 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
+from perdure.actors.door import Door
+from perdure.actors.doorkeeper import Doorkeeper
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.garbage import collections
 from perdure.actors.host import Host
+from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -61,27 +65,7 @@ class Kernel:
         self.book = book
         self.seed = seed
         self.loop = Loop()
-        self.dispatch = Dispatch(self, concurrency)
-        self.turns = Turns(self)
-        self.closing = Closing(self)
-        self.steps = Steps(self)
-        self.waits = Waits(self)
-        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
-        self.lifecycle = Lifecycle(self)
-        self.lives = Lives(self)
-        self.signals = Signals(self)
-        self.watching = Watching(self)
-        self.supervising = Supervising(self)
-        self.spawning = Spawning(self)
-        self.pressure = Pressure(self)
-        self.outside = Outside(self)
-        self.pool = Pool(self)
-        self.timers = Timers(self)
-        self.wedged = Wedged(self)
-        self.barrier = Barrier(self)
-        self.releases = Releases(self, directory)
-        self.news = News(self, observer)
-        self.ending = Ending(self)
+        self._make_parts(concurrency, directory, observer)
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
@@ -93,8 +77,34 @@ class Kernel:
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
         self._watchdog = Watchdog(self, directory)
+        self._doorkeeper = Doorkeeper(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
         self._listen()
+
+    def _make_parts(self, concurrency: int, directory: Path | None, observer: Observer) -> None:
+        """Each part does one thing; they reach each other through here."""
+        self.interruptions = Interruptions(self, directory)
+        self.dispatch = Dispatch(self, concurrency)
+        self.turns = Turns(self)
+        self.closing, self.crashing = Closing(self), Crashing(self)
+        self.steps = Steps(self)
+        self.waits = Waits(self)
+        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
+        self.lifecycle = Lifecycle(self)
+        self.lives = Lives(self)
+        self.signals, self.watching = Signals(self), Watching(self)
+        self.supervising = Supervising(self)
+        self.spawning = Spawning(self)
+        self.pressure = Pressure(self)
+        self.outside = Outside(self)
+        self.door = Door(self)
+        self.pool = Pool(self)
+        self.timers = Timers(self)
+        self.wedged = Wedged(self)
+        self.barrier = Barrier(self)
+        self.releases = Releases(self, directory)
+        self.news = News(self, observer)
+        self.ending = Ending(self)
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
@@ -113,6 +123,7 @@ class Kernel:
         self._begin = begin
         self._thread.start()
         self._watchdog.start()
+        self._doorkeeper.start()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -126,8 +137,11 @@ class Kernel:
         except BaseException as error:  # noqa: BLE001 - whoever waits for the run gets it
             self.ending.error = self.ending.error or error
         finally:
+            self.outside.is_up.set()
+            self._doorkeeper.close()
             self.barrier.close()
             self.pool.close()
+            self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
             collections.end()
@@ -231,7 +245,7 @@ class Kernel:
             return
         if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
             return
-        if self.steps.working:
+        if self.steps.working or self.door.is_busy:
             return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:
@@ -278,16 +292,3 @@ class Kernel:
         """A closed turn called `finish`: nothing more is dispatched, what is in flight ends."""
         self.book.open.puts[STATUS_KEY] = pack_row(StatusRow("finishing", "", result))
         self.ending.begin("finished", "", result)
-
-    def figures(self) -> dict[str, int | None]:
-        """Counts for a progress display, since this process took the run."""
-        budget = self.book.budget
-        return {
-            "turns": self.closing.closed,
-            "crashed": self.closing.crashed,
-            "restarts": self.lives.restarts,
-            "dead": self.book.dead_letters,
-            "tokens_spent": budget.spent,
-            "tokens_limit": budget.limit,
-            "waiting": len(self.dispatch.ready),
-        }

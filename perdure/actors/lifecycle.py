@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from perdure.actors import leftovers
-from perdure.actors.attempts import attempts_max, backoff_ns, chance_of
 from perdure.actors.cell import Cell
 from perdure.actors.deadlines import Deadlines
 from perdure.actors.lifeafter import LifeAfter
-from perdure.actors.lives import LifeChange
 from perdure.actors.orphans import Orphans
 from perdure.actors.restores import climb
 from perdure.actors.signals import set_suspended
@@ -17,17 +15,13 @@ from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
-from perdure.ledger.records import Dead, Lane, Life
+from perdure.ledger.records import Lane, Life
 from perdure.mailbox.control import (
     Depart,
-    Exit,
     Gone,
     Kill,
-    Reason,
     Start,
-    StartFailed,
     Stop,
-    Stopped,
 )
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
@@ -42,18 +36,6 @@ if TYPE_CHECKING:
 BRUTAL = "brutal_kill"
 KILLED_NOTE = "killed"
 """What the record of a stop says that did not run `on_stop` to its end."""
-
-
-class CrashPlan(NamedTuple):
-    """What a failed attempt leads to; see DESIGN section 6."""
-
-    out: list[Envelope]
-    dead: list[Dead]
-    counted: bool
-    not_before: int
-    attempts: int
-    consumed: bool
-    lives: list[LifeChange]
 
 
 class Lifecycle:
@@ -145,7 +127,7 @@ class Lifecycle:
         if cell.images:
             self.kernel.stall(cell, env, f"it cannot be loaded: {reason_of(error)}")
             return
-        self.kernel.closing.crash(self.bare(cell, env, "start"), error)
+        self.kernel.crashing.crash(self.bare(cell, env, "start"), error)
 
     def _leave(self, cell: Cell, env: Envelope, message: Stop | Depart) -> Running:
         """The actor's last turn, `on_stop`, if it has one and is asked."""
@@ -227,34 +209,3 @@ class Lifecycle:
         """A control-lane message."""
         body = self.kernel.book.codec.encode(message)
         return Envelope(to, body, type(message).__name__, sender, lane=int(Lane.CONTROL))
-
-    def plan_crash(self, turn: Turn, reason: Reason, now: int) -> CrashPlan:
-        """What a failed attempt leads to."""
-        cell, env = turn.cell, turn.envelope
-        id, incarnation = cell.id, cell.incarnation
-        if turn.kind != "receive":
-            if turn.kind == "control":
-                raise Broken(f"the supervisor {cell.address} failed: {reason}")
-            self.deadlines.met(env)
-            out = [self.control(cell.parent, id, self._failed(turn, reason))]
-            lives = self.kernel.spawning.orphans(env)
-            return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, lives)
-        counted = turn.attempt == 1
-        out = [self.control(cell.parent, id, Exit(id, incarnation, reason, counted))]
-        tries = cell.attempts + 1  # since the last progress: a journaled result starts anew
-        if tries >= attempts_max(cell.spec):
-            dead = [Dead(env.seq, env.index, cell.address, str(reason), turn.attempt)]
-            lives = self.kernel.spawning.orphans(env)
-            return CrashPlan(out, dead, counted, 0, 0, True, lives)
-        chance = chance_of(self.kernel.seed, id, (env.seq, env.index), turn.attempt)
-        not_before = now + backoff_ns(cell.spec, tries, chance)
-        return CrashPlan(out, [], counted, not_before, tries, False, [])
-
-    def _failed(self, turn: Turn, reason: Reason) -> object:
-        """What a crash out of `on_start` or `on_stop` is to the supervisor."""
-        cell = turn.cell
-        if turn.kind == "start":
-            return StartFailed(cell.id, cell.incarnation, reason)
-        message = self.kernel.book.codec.decode(turn.envelope.body)
-        told = Stopped if getattr(message, "asked", False) else Exit
-        return told(cell.id, cell.incarnation, reason)

@@ -10,7 +10,7 @@ from perdure.actors.routing import is_request
 from perdure.ledger.images import materialise
 from perdure.ledger.keys import child_id, child_prefix, name_key
 from perdure.ledger.records import Dead, Kind, Life
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.rows import born
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
@@ -150,22 +150,7 @@ class Lives:
         who = (book.now_ns(), (), address, class_name, version, parent_id)
         fields = (*who, spec, init, int(life)) + (() if step is None else (step,))
         id = book.append(Kind.BIRTH, fields)
-        incarnation = 0 if life == Life.BORN else 1
-        row = ActorRow(
-            address,
-            class_name,
-            version,
-            parent_id,
-            spec,
-            init,
-            incarnation,
-            int(life),
-            0,
-            0,
-            0,
-            0,
-            "",
-        )
+        row = born(address, class_name, version, parent_id, spec, init, life)
         return book.adopt(id, row)
 
     def children(self, parent: int) -> list[Cell]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.attempts import attempts_max
 from perdure.actors.cell import Cell
+from perdure.actors.crashplan import CrashPlan
 from perdure.actors.events import Event, Observer, shown
-from perdure.actors.lifecycle import CrashPlan
 from perdure.actors.turn import Turn
 from perdure.errors import UnknownName
 from perdure.ledger.records import Dead
@@ -59,6 +59,19 @@ class News:
         book = self.kernel.book
         event = Event("stalled", book.now_ns(), cell.address, reason=cell.stalled)
         self.announce(book.seq, event)
+
+    def killed(self, cell: Cell, env: Envelope, reason: str) -> None:
+        """A message that ends processes was given up; its record was just appended."""
+        book = self.kernel.book
+        text = self._text(env)
+        event = Event("dead", book.now_ns(), cell.address, text, str(env.id), reason)
+        self.announce(book.seq, event)
+
+    def _text(self, env: Envelope) -> str:
+        try:
+            return shown(self.kernel.book.codec.decode(env.body))
+        except UnknownName:
+            return ""  # its class is gone
 
     # --- dead letters
 

@@ -22,7 +22,7 @@ from perdure.mailbox.control import (
     StartFailed,
     Stopped,
 )
-from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.envelope import Envelope, ReplyTo
 from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Outside:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.first_posts: list[Post] = []
+        self.requeued: set[bytes] = set()  # keys of dead letters that are none, not yet durably
         self.is_up = threading.Event()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: set[Future[Any]] = set()
@@ -122,26 +123,40 @@ class Outside:
         return Envelope(to, body, type, KERNEL_ID, reply=reply, dead=dead)
 
     def post(
-        self, out: list[Envelope], origin: str, requeued: tuple[int, int] | None = None
+        self,
+        out: list[Envelope],
+        origin: str,
+        requeued: tuple[int, int] | None = None,
+        about: tuple[str, str, bool | None, bytes | None] = ("", "", None, None),
     ) -> int:
-        """Journal messages from outside, then deliver them; returns the record's seq."""
+        """Journal messages from outside, then deliver them; returns the record's seq.
+
+        `about` a post of another process is its id and verb, whether it was done, and its outcome.
+        """
         book = self.kernel.book
         book.address_out(out)
         out = out + self.kernel.news.notices(out)
         wires = book.wires(out, KERNEL_ID)
-        seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
+        post_id, *became = about
+        seq = book.append(Kind.POST, (book.now_ns(), wires, post_id, origin, requeued, *became))
         if requeued is not None:
-            book.open.delete(dead_key(*requeued))
+            key = dead_key(*requeued)
+            book.open.delete(key)
             book.dead_letters -= 1
+            self.requeued.add(key)
+            self.kernel.barrier.when_durable(seq, lambda: self.requeued.discard(key))
         book.deliver(seq, out)
         self.kernel.dispatch.kick()
         return seq
 
     # --- out
 
-    def answer(self, message: tuple[int, int], ok: bool, value: bytes, seq: int) -> None:
+    def answer(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An outside ask was answered by the record `seq`: tell it when that is durable."""
-        answer = self._asks.pop(message, None)
+        if reply[3]:
+            self.kernel.door.answered(reply, ok, value)
+            return
+        answer = self._asks.pop((reply[1], reply[2]), None)
         if answer is None:
             return
         decoded = self.kernel.book.codec.decode(value)
@@ -173,7 +188,6 @@ class Outside:
         message = self.kernel.book.codec.decode(env.body)
         if isinstance(message, Started):
             self.kernel.loop.call_soon(self.begin_run)
-            self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
         elif isinstance(message, Ignored):
@@ -187,8 +201,18 @@ class Outside:
         self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
-        """Post the scenario's first messages, once in the life of a run."""
+        """The tree is up. Post the scenario's first messages, once in the life of a run.
+
+        The tree is durable before: should one of them end the process, there is a run to resume.
+        """
+        if self.kernel.ending.status.status == "starting":
+            self.kernel.barrier.when_durable(self.kernel.book.seq, self._post_first)
+        else:
+            self.is_up.set()
+
+    def _post_first(self) -> None:
         kernel = self.kernel
+        self.is_up.set()
         if kernel.ending.status.status != "starting":
             return
         book = kernel.book

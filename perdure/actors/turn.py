@@ -9,16 +9,16 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from perdure.actors.artifacts import check_artifact
 from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
+from perdure.actors.refused import refuse
 from perdure.errors import Refused, TurnClosed, UsageError
-from perdure.ids import Ref, resolve
+from perdure.ids import Ref, check_artifact, resolve
 from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
 from perdure.limits import BLOB_BYTES_MIN, TURN_INTENTS_MAX
-from perdure.mailbox.admission import admit
+from perdure.mailbox.admission import full
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
@@ -101,6 +101,8 @@ class Turn:
     specs: Extra[list[tuple[int, dict[str, Any], bytes]]] = Extra()
     watches: Extra[list[tuple[str, str, str]]] = Extra()  # (verb, address, monitor's id)
     chance: Extra[random.Random] = Extra()
+    refused: Extra[list[tuple[int, str, str]]] = Extra()  # sends, by a full inbox: (place, to, why)
+    taken: Extra[int] = Extra()  # sends that are in records already: asks, and what went with them
 
     # --- what it knows
 
@@ -158,7 +160,7 @@ class Turn:
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:
-            admit(address, len(inbox), kernel.pressure.hard_max)
+            refuse(self, address, full(address, len(inbox), kernel.pressure.hard_max))
         is_plain = cost is None and qos is None and est is None and delay is None and id
         if is_plain and len(body) <= BLOB_BYTES_MIN:
             env = plain_envelope(id, body, name, self.cell.id)

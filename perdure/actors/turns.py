@@ -115,7 +115,8 @@ class Turns:
             self.kernel.pool.submit(turn, handler, args, is_short)
             return None
         try:
-            answer = handler(*args)
+            with self.kernel.interruptions.noted(turn):
+                answer = handler(*args)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             self.failed(turn, error)
             return None
@@ -168,7 +169,7 @@ class Turns:
         elif isinstance(error, Ignore) and turn.kind == "start":
             closing.decline(turn, error)
         else:
-            closing.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
 
 
 def _stalled(error: BaseException) -> BaseException | None:

@@ -13,6 +13,7 @@ from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
+from perdure.actors.particulars import read
 from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
@@ -51,15 +52,17 @@ class Waits:
         return wait
 
     def _outcome(self, key: str, step: Step) -> Future[Any]:
-        value = self.kernel.book.codec.decode(step.value)
-        return Future.done(value) if step.ok else failed_again(key, *value)
+        codec = self.kernel.book.codec
+        if step.ok:
+            return Future.done(codec.decode(step.value))
+        return failed_again(key, *read(step.value, codec))
 
     # --- what settles a wait
 
     def answered(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An answer (or a dead letter) came for an ask; the record `seq` holds it."""
         if reply[0] == 0:
-            self.kernel.outside.answer((reply[1], reply[2]), ok, value, seq)
+            self.kernel.outside.answer(reply, ok, value, seq)
             return
         found = self._unsettled(reply)
         if found is not None:  # else the asker has gone on: a late answer reaches nobody
@@ -77,9 +80,11 @@ class Waits:
         value = codec.encode(None if ok else ("AskTimeout", message.text))
         cell, head, step = found
         seq = self.record(cell, head, reply[3], step, ok, value)
-        if ok and cell.attempts:
-            cell.attempts = 0  # a newly journaled result is progress
-            cell.row_dirty = True
+        if ok:  # a newly journaled result is progress
+            self.kernel.interruptions.progress(head)
+            if cell.attempts:
+                cell.attempts = 0
+                cell.row_dirty = True
         self.settle(reply, cell, head, step, ok, value, seq)
         self.kernel.dispatch.kick()
 

@@ -24,22 +24,27 @@ TEXTS = {
 @click.option("--dead", "verb", flag_value="dead", help="Make the message a dead letter.")
 @json_option
 def command(run: str, address: str, verb: str | None, as_json: bool) -> None:
-    """Repair the stalled actor at ADDRESS of RUN; `perdure resume RUN` goes on then.
+    """Repair the stalled actor at ADDRESS of RUN: a run that goes on goes on with it at once.
 
     --again: what stopped it was mended outside, the code for one. `perdure resume` looks again,
     too. --forget: its message is handled as if it were new; steps that happened happen again (with
     the same idempotency keys), its asks are sent again, and children that it spawned are ended.
     --dead: the message is given up; who asked with it is told.
     """
+    from perdure.runtime.ingress import through_the_door
     from perdure.runtime.verdicts import clear
 
     if verb is None:
         raise UsageError(f"how? Give one of --again, --forget and --dead for {address}.")
     directory = find_run(run)
-    clear(directory, address, verb)
+    fields, how = {"address": address, "how": verb}, verb
+    is_live, _ = through_the_door(
+        directory, "clear", fields, lambda: clear(directory, address, how)
+    )
     name = name_of(directory)
     if as_json:
         write_answer({"run": name, "actor": address, "verdict": verb})
     else:
         say(TEXTS[verb].format(address=address))
-        say(labelled("next", f"perdure resume {name}"))
+        if not is_live:
+            say(labelled("next", f"perdure resume {name}"))

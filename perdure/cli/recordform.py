@@ -11,6 +11,7 @@ from perdure.errors import LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.journal import sender_of
+from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Body, Lane, Life, Record, Send
 from perdure.runtime.view import View
 
@@ -121,6 +122,8 @@ class Reader:
         for name, value in fields.items():
             if name not in ("time", "sends") and value not in (None, (), ""):
                 form[name] = self._field(name, value)
+        if isinstance(body, records.Result) and not body.ok:
+            form["value"] = self._failure(body.value)
         if self.is_new_call(record):
             form["new"] = True
         form["hash"] = record.hash.hex()
@@ -148,6 +151,17 @@ class Reader:
                 return self.view.codec.form(value)
             case _:
                 return _plain(value)
+
+    def _failure(self, value: bytes) -> Any:
+        """What a step failed with: class, text and module, and what else could be stored."""
+        kind, text, *more = self.view.codec.decode(value)
+        found = {"kind": kind, "text": text}
+        if more:
+            found["module"] = more[0]
+        if len(more) > 1:
+            args, found["attributes"] = self.view.codec.decode(more[1])
+            found["args"] = list(args)
+        return to_json(found)
 
     def _part(self, part: Any) -> Any:
         return self.view.codec.form(part) if isinstance(part, bytes) else part

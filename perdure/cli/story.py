@@ -18,6 +18,7 @@ NOUNS = {
     "dead": ("dead letter", "dead letters"),
     "stalled": ("stalled actor", "stalled actors"),
     "report": ("report", "reports"),
+    "ingress": ("remark on posts", "remarks on posts"),
 }
 SILENT = ("artifact",)
 """Kinds that the summary tells of."""
@@ -45,7 +46,7 @@ class Story:
         if event.kind in SILENT or event.reason.startswith("child_terminated: "):
             return []  # the crash itself was told
         letter = self._dead.pop(event.address, None)
-        if event.kind == "dead":
+        if event.kind == "dead" and event.limit:  # else it had no attempt that failed
             self._dead[event.address] = event
             return [] if letter is None else self._line(letter, _sentence(letter))
         if letter is None:

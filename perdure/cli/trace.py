@@ -112,6 +112,9 @@ class Teller:
                 yield f"{body.scenario}, seed {body.seed}"
             case records.Open():
                 yield f"process {body.pid}, perdure {body.version}"
+                yield from (
+                    f"was running: {self._message(id)}" for _, *id in body.interrupted or ()
+                )
             case records.Birth():
                 yield f"a {body.class_name} below {self._reader.address(body.parent) or 'nobody'}"
             case records.Turn():
@@ -129,7 +132,8 @@ class Teller:
             case records.Ask():
                 yield f"{body.key} while at {self._message(body.message)}"
             case records.Post():
-                yield body.origin
+                yield body.origin if not body.verb else f"{body.origin}: {body.verb}"
+                yield self._refused(body)
                 yield f"again {self._message(body.requeued)}" if body.requeued else ""
             case records.Timer():
                 yield f"{self._message(body.timer)} is due"
@@ -139,14 +143,22 @@ class Teller:
                 yield f"artifacts/{body.path} is in place"
             case records.Status():
                 yield f"{body.status} {body.reason}".strip()
-            case records.Stall():
-                yield clipped(body.reason)
             case _:
                 yield from self._from_above(body)
+
+    def _refused(self, body: records.Post) -> str:
+        """Why what another process asked for was not done."""
+        if body.ok is not False or body.value is None:
+            return ""
+        return f"refused: {clipped(self._reader.view.codec.decode(body.value)[1])}"
 
     def _from_above(self, body: records.Body) -> Iterator[str]:
         """What is done to a run from above its actors."""
         match body:
+            case records.Stall():
+                yield clipped(body.reason)
+            case records.Suspend():
+                yield "takes messages again" if not body.incarnation else "takes no messages"
             case records.Verdict():
                 yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
                 yield from self._lives(body)
@@ -175,6 +187,8 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        if body.refused:
+            yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)

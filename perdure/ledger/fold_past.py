@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
 from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
-from perdure.ledger.records import Lane, Life, Send, Stall, Turn
+from perdure.ledger.records import Lane, Life, Release, Send, Stall, Status, Turn
 from perdure.ledger.rows import ForkRow
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
     if body.verdict != "again":
         agent.attempts = agent.not_before = 0
     if body.verdict == "forget" and body.message is not None:
-        fold.steps.forget(body.message)
+        for key in fold.steps.forget(body.message):
+            fold._wrong(seq, f"{key} is forgotten, and still reserves tokens")
         fold.waits.gone(body.message)
     fold._lives(seq, body.lives, body.dead)
 
@@ -105,6 +106,18 @@ def _live(fold: Whole, _: int, body: Live) -> None:
     fold.pasts.held = False
 
 
+def _release(fold: Whole, seq: int, body: Release) -> None:
+    artifact = fold.artifacts.get(body.path)
+    if artifact is None:
+        fold._wrong(seq, f"{body.path} is in place, and no turn made it")
+    elif artifact[0] == body.digest:
+        fold.artifacts[body.path] = (*artifact[:3], True)
+
+
+def _status(fold: Whole, _: int, body: Status) -> None:
+    fold.status = body
+
+
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Stall: _stall,
     Verdict: _verdict,
@@ -113,4 +126,6 @@ EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Restore: _restore,
     Fork: _fork,
     Live: _live,
+    Release: _release,
+    Status: _status,
 }

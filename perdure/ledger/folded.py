@@ -66,3 +66,4 @@ class Agent:
     last: int = 0  # the record that its state is as of
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)
+    tokens: int = 0

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     actor: int
     message: tuple[int, int] | None
     key: str | None  # of the step that it is about
-    verdict: str  # happened, did-not-happen, again, forget, dead
+    verdict: str  # happened, did-not-happen, again, forget, dead, kills_process
     value: bytes | None  # the encoded result of a step that happened
     dead: tuple[Any, ...] = ()  # Dead rows: the message, when it is given up
     lives: tuple[Any, ...] = ()  # [(actor id, incarnation, Life)…]: the children it had spawned

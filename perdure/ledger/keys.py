@@ -27,6 +27,7 @@ class Table(IntEnum):
     UNRELEASED = 12  # path -> nothing: an artifact whose file is not in place
     MARK = 13  # id (0: the run), name -> seq of the record that has the mark
     WATCH = 14  # id, other's id, monitor -> how the one's life hangs on the other's
+    POSTED = 15  # post id -> what became of a post of another process
 
 
 _ID = Struct(">BQ")
@@ -37,6 +38,7 @@ _OWNED = Struct(">BQQI")
 
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
+INTERRUPTED_KEY = bytes([Table.RUN]) + b"interrupted"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
 
 
@@ -98,6 +100,10 @@ def dead_id(key: bytes) -> tuple[int, int]:
     """(seq, index) of a dead letter's key."""
     _, seq, index = _MESSAGE.unpack(key)
     return seq, index
+
+
+def posted_key(post_id: str) -> bytes:
+    return bytes([Table.POSTED]) + post_id.encode()
 
 
 def artifact_key(path: str) -> bytes:

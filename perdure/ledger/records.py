@@ -16,36 +16,9 @@ from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, V
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
-    "BODIES",
-    "FORMAT_VERSION",
-    "Artifact",
-    "Ask",
-    "Birth",
-    "Body",
-    "Cancel",
-    "Crash",
-    "Dead",
-    "Fork",
-    "Intent",
-    "Kind",
-    "Lane",
-    "Late",
-    "Life",
-    "Live",
-    "Open",
-    "Post",
-    "Record",
-    "Release",
-    "Restore",
-    "Result",
-    "Run",
-    "Send",
-    "Stall",
-    "Status",
-    "Suspend",
-    "Timer",
-    "Turn",
-    "Verdict",
+    "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Birth", "Body", "Cancel", "Crash", "Dead",
+    "Fork", "Intent", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record", "Release",
+    "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend", "Timer", "Turn", "Verdict",
 ]  # fmt: skip
 
 FORMAT_VERSION = 1
@@ -157,6 +130,8 @@ class Open(NamedTuple):
     wall: int
     version: str
     code_hash: bytes
+    # [(actor, seq, index)…]: what ran when the last process died; None if it ended in order
+    interrupted: tuple[Any, ...] | None = None
 
 
 class Birth(NamedTuple):
@@ -194,6 +169,7 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    refused: tuple[Any, ...] = ()  # [(place among its sends, address, why)…] by full inboxes
     watches: tuple[Any, ...] = ()  # [(verb, other's id, monitor's id)…]: see watching.py
 
 
@@ -212,14 +188,18 @@ class Crash(NamedTuple):
     took: int
     lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
     cut: bool = False  # the kernel ended it: its handler was not done
+    refused: tuple[Any, ...] = ()  # as in Turn
 
 
 class Post(NamedTuple):
     time: int
     sends: tuple[Any, ...]
     post_id: str
-    origin: str  # "scenario", "outside", "requeue"
+    origin: str  # "scenario", "outside", "requeue", "ingress"
     requeued: tuple[int, int] | None = None  # the dead letter that this post sends again
+    verb: str = ""  # of a post with an id: what another process asked for
+    ok: bool | None = None  # whether it was done; None if what it sent is to be answered
+    value: bytes | None = None  # encoded: what the verb said, or (kind, text) of the refusal
 
 
 class Timer(NamedTuple):

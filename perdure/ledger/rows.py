@@ -35,6 +35,22 @@ class ActorRow(NamedTuple):
     stalled: str = ""  # why it waits for a repair, if it does
     suspended: int = 0  # the incarnation that takes no messages
     watches: int = 0  # rows of it in table WATCH
+    tokens: int = 0  # that its steps have spent
+
+
+def born(
+    address: str,
+    class_name: str,
+    version: int,
+    parent: int,
+    spec: dict[str, Any],
+    init: bytes,
+    life: int,
+) -> ActorRow:
+    """The row of an actor that is born: with a life, or before its first."""
+    incarnation = 0 if life == 0 else 1
+    who = (address, class_name, version, parent, spec, init)
+    return ActorRow(*who, incarnation, int(life), 0, 0, 0, 0, "")
 
 
 class StateRow(NamedTuple):
@@ -111,6 +127,21 @@ class ForkRow(NamedTuple):
     run_id: bytes
     pasts: tuple[tuple[int, bytes], ...]
     held: bool  # only tools that read may run
+
+
+class InterruptedRow(NamedTuple):
+    """Messages that were running when the last processes died: (seq, index, deaths in a row)."""
+
+    counts: tuple[tuple[int, int, int], ...]
+
+
+class PostedRow(NamedTuple):
+    """What became of a post of another process; `ok` is None while its answer is to come."""
+
+    verb: str
+    seq: int  # of the POST record
+    ok: bool | None
+    value: bytes | None  # encoded: what the verb said, the answer, or (kind, text) of a failure
 
 
 class BudgetRow(NamedTuple):

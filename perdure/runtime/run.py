@@ -19,7 +19,7 @@ from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
-from perdure.actors.scheduler import SchedulerRef
+from perdure.actors.scheduler import SchedulerRef, figures
 from perdure.clock import Clock, RealClock
 from perdure.errors import UsageError
 from perdure.ids import MessageId
@@ -27,6 +27,7 @@ from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
+from perdure.runtime.doorverbs import VERBS
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program
 from perdure.runtime.scenario import Scenario
@@ -148,6 +149,7 @@ class Run(Operated):
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
+        kernel.door.verbs = VERBS
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
         self._watch: Callable[[bool], None] | None = None
@@ -180,6 +182,7 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
@@ -225,7 +228,8 @@ class Run(Operated):
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        said = kernel.ending.result
+        result = None if said is None else kernel.book.codec.decode(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
@@ -266,7 +270,7 @@ class Run(Operated):
 
     def figures(self) -> dict[str, Any]:
         """Counts for a progress display; from any thread, not exact to the record."""
-        return dict(self.kernel.figures())
+        return figures(self.kernel)
 
 
 def package_version() -> str:

@@ -17,34 +17,36 @@ from perdure.errors import Ignore
 def done(stage: Stage, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
     """What the turn did, as its record would say it."""
     cell, env = scene.cell, turn.envelope
-    encode, error = stage.book.codec.encode, scene.error
+    book = stage.book
+    encode, error, small = book.codec.encode, scene.error, book.blobs.small
     if isinstance(error, Ignore):
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         turn.declined = str(error)
         life = stage.lifecycle.after.life(turn)
-        return Did((), cell.state_hash, _sent(stage.book, turn), life=life)
+        return Did((), cell.state_hash, _sent(book, turn), life=life)
     if error is not None:
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
         text = str(error)
-        reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
-        return Did((), cell.state_hash, _sent(stage.book, turn), reply, rejected=text)
+        value = small(encode(("Reject", text)))
+        reply = None if env.reply is None else (env.reply, False, value)
+        return Did((), cell.state_hash, _sent(book, turn), reply, rejected=text)
     actor: Any = cell.actor
     delta = collect(actor, cell.images or {}, encode)
-    stage.book.blobs.fresh |= actor.__marks__.large
+    book.blobs.fresh |= actor.__marks__.large
     actor.__marks__.large.clear()
     reply = turn.reply
     if env.reply is not None and turn.kind != "control":
-        reply = (env.reply, True, stage.book.blobs.small(encode(answer, "the answer")))
+        reply = (env.reply, True, small(encode(answer, "the answer")))
     is_rare = turn.kind != "receive" or turn.stop_reason is not None
     life = stage.lifecycle.after.life(turn) if is_rare else None
     lives = () if turn.lives is None else stage.lives.expand(turn.lives)
     return Did(
         delta,
         state_hash(cell.state_hash, delta),
-        _sent(stage.book, turn),
+        _sent(book, turn),
         reply,
         tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-        turn.result,
+        None if turn.result is None else small(turn.result),
         None,
         life,
         tuple(lives),

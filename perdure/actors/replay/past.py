@@ -21,7 +21,7 @@ from perdure.ledger import records
 from perdure.ledger.images import state_hash
 from perdure.ledger.journal import sender_of
 from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.rows import ActorRow, born
 from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
@@ -129,11 +129,8 @@ class Past:
             self.cell(id).init = init
 
     def _birth(self, seq: int, body: records.Birth) -> None:
-        incarnation = 0 if body.life == Life.BORN else 1
-        row = ActorRow(
-            body.address, body.class_name, body.version, body.parent, body.spec, body.init,
-            incarnation, body.life, 0, 0, 0, 0, "",
-        )  # fmt: skip
+        who = (body.address, body.class_name, body.version, body.parent)
+        row = born(*who, body.spec, body.init, body.life)
         cell = self.cells[seq] = Cell(seq, row, self.classes.get(body.class_name))
         cell.images = {}
         self.names[body.address] = seq
@@ -267,11 +264,8 @@ class Past:
         env = None if body.message is None else self.messages.get(body.message)
         if env is not None and body.verdict == "forget":
             env.steps = None
-        if body.message is not None and body.verdict in ("forget", "dead"):
+        if body.message is not None and body.verdict in ("forget", "dead", "kills_process"):
             self.births.over(cell.id, body.message)
-
-    def _suspend(self, _: int, body: records.Suspend) -> None:
-        self.cell(body.actor).suspended = body.incarnation
 
     def _restore(self, seq: int, body: records.Restore) -> None:
         cell = self.cell(body.actor)
@@ -302,5 +296,5 @@ _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
     records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._cancel, records.Suspend: Past._suspend,
+    records.Cancel: Past._cancel,
 }  # fmt: skip

@@ -15,12 +15,11 @@ from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
-from perdure.actors.replay.turn import ReplayTurn
+from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
 from perdure.actors.state import build, restore, run_on_load
-from perdure.actors.turns import settle
-from perdure.errors import Ignore, Reject, UnknownActor, UnknownName
+from perdure.errors import UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
@@ -193,7 +192,7 @@ class Player:
             turn.open = False
         if turn.difference is not None:
             scene.differences = [turn.difference]
-        elif scene.error is not None and not _is_answer(scene.error, kind):
+        elif scene.error is not None and not is_answer(scene.error, kind):
             self._compare_crash(scene)
         else:
             self._compare(scene, turn, answer)
@@ -207,7 +206,7 @@ class Player:
         self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
     ) -> Any:
         if turn.is_awaited:
-            return self._stage.loop.run(turn, _awaited(turn, function, args, mode))
+            return self._stage.loop.run(turn, awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
             asked.get()
@@ -242,18 +241,3 @@ class Player:
         scene.differences = differences(
             body, did, images, address, lambda data: self._shown.decode(whole(data))
         )
-
-
-def _is_answer(error: BaseException, kind: str) -> bool:
-    """Whether what a handler raises is no crash."""
-    return isinstance(error, Reject) or (isinstance(error, Ignore) and kind == "start")
-
-
-async def _awaited(
-    turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
-) -> Any:
-    """A handler on the loop, and the steps that it began and left to themselves."""
-    answer = await function(*args) if mode == "async" else function(*args)
-    if turn.pending or turn.asks:
-        await settle(turn)
-    return answer

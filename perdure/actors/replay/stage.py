@@ -22,6 +22,7 @@ from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
+from perdure.actors.particulars import read
 from perdure.actors.replay.failures import raised_again
 from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
@@ -159,11 +160,14 @@ class RecordedAsks(Asks):
     ) -> Future[Any]:
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
+        turn.refuse_again(address)
         said, step = said_in_words(f"ask {address}", body), turn.known(key)
         if step is None and timeout is not None:
             due_ns(turn.time_ns, timeout, f"ask({address}): a timeout")  # refused, perhaps
         step = same(turn, key, step, digest, said)
+        before = len(turn.out)
         self._take_along(turn, address, key, step)
+        turn.taken = (turn.taken or 0) + before - len(turn.out) + 1
         return _waited_for(turn, key, step)
 
     def _take_along(self, turn: ReplayTurn, address: str, key: str, step: Outcome) -> None:
@@ -237,9 +241,10 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    value: Any = turn.stage.book.codec.decode(step.value)
+    codec = turn.stage.book.codec
     if step.ok:
-        return turn.give_back(step, Future.done(value))
+        return turn.give_back(step, Future.done(codec.decode(step.value)))
+    value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
     make = raised_again if is_first and not is_cancelled else failure_of
