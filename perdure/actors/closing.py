@@ -155,6 +155,14 @@ class Closing:
             cell.version, cell.migrates, cell.row_dirty = version, False, True
         if changes:
             kernel.watching.apply(cell, changes)
+        if is_rare:
+            self._live_on(turn, life, dead)
+        if turn.marks:
+            keep_marks(kernel.book, turn, seq)
+
+    def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
+        """Lives are as the record says: the actor's own, and those that it decides on."""
+        kernel, cell = self.kernel, turn.cell
         if life is not None:
             cell.change_life(life)
             if cell.is_supervisor:
@@ -163,8 +171,6 @@ class Closing:
                 kernel.watching.end(cell)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
-        if turn.marks:
-            keep_marks(kernel.book, turn, seq)
 
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""

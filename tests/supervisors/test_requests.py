@@ -84,10 +84,10 @@ def page(id: str, **init: Any) -> Child:
     return Child(id, Page, init=init, redelivery="none")
 
 
-def desk(*children: Child, **options: Any) -> Any:
+def desk(*children: Child, restart: str = "permanent") -> Any:
     """`/r/clerk` asks; `/r/s` has the children."""
-    below = SupervisorSpec(children=children, **options)
-    return program(Child("clerk", Clerk), Child("s", supervisor=below, restart="temporary"))
+    below = SupervisorSpec(children=children)
+    return program(Child("clerk", Clerk), Child("s", supervisor=below, restart=restart))
 
 
 def asked(run: Any, request: object, to: str = "/r/s") -> Any:
@@ -295,8 +295,8 @@ def test_a_supervisor_that_ends_answers_who_it_owes_and_who_waits(how: str) -> N
 
 
 def test_who_asks_a_supervisor_that_has_no_life_is_told() -> None:
-    with running(desk(page("a"))) as run:
-        run.exit("/r/s", "kill")
+    with running(desk(page("a"), restart="transient")) as run:
+        run.stop("/r/s")
         settle(run)
         with pytest.raises(Crashed, match=r"no such actor|not running"):
             run.ask("/r/s", CountChildren(), timeout=SECONDS)
