@@ -155,8 +155,7 @@ class Closing:
             cell.version, cell.migrates, cell.row_dirty = version, False, True
         if changes:
             kernel.watching.apply(cell, changes)
-        if is_rare:
-            self._live_on(turn, life, dead)
+        self._live_on(turn, life, dead)
         if turn.marks:
             keep_marks(kernel.book, turn, seq)
 
