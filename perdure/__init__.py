@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from perdure.actors.futures import Future
     from perdure.caps.tool import tool
     from perdure.clock import FakeClock
-    from perdure.errors import Deadlock, PerdureError, Reject
+    from perdure.errors import Deadlock, Ignore, PerdureError, Reject
     from perdure.ids import MessageId, Ref
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
@@ -28,6 +28,7 @@ __all__ = [
     "Deadlock",
     "FakeClock",
     "Future",
+    "Ignore",
     "MessageId",
     "PerdureError",
     "Ref",
@@ -51,6 +52,7 @@ _HOMES = {
     "Deadlock": "perdure.errors",
     "FakeClock": "perdure.clock",
     "Future": "perdure.actors.futures",
+    "Ignore": "perdure.errors",
     "MessageId": "perdure.ids",
     "PerdureError": "perdure.errors",
     "Ref": "perdure.ids",

@@ -15,6 +15,7 @@ from perdure.actors.cell import Cell, Step
 from perdure.actors.editions import Edition, Editions
 from perdure.actors.group import OpenGroup
 from perdure.actors.held import Pedigree
+from perdure.actors.routing import route
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
@@ -30,7 +31,7 @@ from perdure.ledger.keys import (
     step_key,
     timer_key,
 )
-from perdure.ledger.records import Dead, Kind, Life
+from perdure.ledger.records import Dead, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
 from perdure.ledger.watching import read_watches
@@ -184,6 +185,8 @@ class Book:
                 cell = self.cells.get(env.to) or self.cell(env.to)
                 if cell.life >= Life.STOPPED:
                     env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
+                elif cell.is_supervisor:
+                    route(env, cell, self.codec.decode)
 
     def deliver(self, seq: int, out: list[Envelope]) -> None:
         """Put the messages of the record just appended where they belong."""
@@ -281,10 +284,3 @@ class Book:
         """Adopt a new token budget and have it written."""
         self.budget = budget
         self.open.puts[BUDGET_KEY] = pack_row(budget)
-
-    def late(self, cell: Cell, env: Envelope, incarnation: int, what: str) -> None:
-        """Record that a result of a turn that is over changed nothing."""
-        self.append(
-            Kind.LATE,
-            (self.now_ns(), (), cell.id, incarnation, cell.incarnation, (env.seq, env.index), what),
-        )

@@ -92,6 +92,7 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "is_supervisor",
         "kept",
         "last",
         "life",
@@ -129,8 +130,7 @@ class Cell:
         self.init = row.init
         self.incarnation = row.incarnation
         self.life = row.life
-        self.crashes = row.crashes
-        self.restarts = row.restarts
+        self.crashes, self.restarts = row.crashes, row.restarts
         self.attempts = row.attempts
         self.not_before = row.not_before
         self.reason = row.reason
@@ -166,6 +166,7 @@ class Cell:
         """
         self.edition = edition
         self.cls: type[Actor] | None = edition.classes.get(self.class_name)
+        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
         self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:
@@ -231,6 +232,11 @@ class Cell:
         return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a life, begun or about to."""
+        return self.life in (Life.STARTING, Life.RUNNING)
 
     @property
     def is_suspended(self) -> bool:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.late import late
+from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge, charge_inboxes
-from perdure.errors import Reject
+from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
@@ -51,8 +53,8 @@ class Closing:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
             if turn.is_rare and turn.result is not None:
                 turn.result = book.blobs.small(turn.result)
-            reply = None
-            if env.reply is not None:
+            reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
+            if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
@@ -90,14 +92,26 @@ class Closing:
         turn.cell.actor = None  # what the handler changed in memory was never committed
         self.refuse(turn, text)
 
+    def decline(self, turn: Turn, error: Ignore) -> None:
+        """Consume a start whose actor declined it, drop state and sends."""
+        if turn.envelope.steps is not None and self.kernel.steps.stalls(turn):
+            return
+        turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        turn.marks, turn.declined = None, str(error)
+        turn.cell.actor = None
+        self._commit(turn, (), None, None)
+
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
         is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
-        life = kernel.lifecycle.life_after(turn) if is_rare else None
+        life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes = self._watched(turn, life) if is_rare else None
-        wires, dead = self._address(turn, out)
+        changes: list[Change] = []
+        if is_rare:
+            out[:] = kernel.signals.aim(out)
+            changes = self._watched(turn, life)
+        wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
@@ -146,6 +160,8 @@ class Closing:
             kernel.watching.apply(cell, changes)
         if life is not None:
             cell.change_life(life)
+            if cell.is_supervisor:
+                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
             if life >= Life.DOWN:
                 kernel.watching.end(cell)
         if turn.lives is not None:
@@ -164,19 +180,26 @@ class Closing:
             turn.out += watching.farewells(cell, cell.reason, changes)
         return changes
 
-    def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+    def _address(
+        self, turn: Turn, out: list[Envelope], life: int | None
+    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
         """What the record holds of the turn's messages, dead letters and their notices included."""
-        kernel = self.kernel
+        kernel, cell = self.kernel, turn.cell
         kernel.book.address_out(out)
-        out += kernel.news.notices(out)
         dead: list[Dead] = []
+        lives: list[LifeChange] = []
         if turn.lives is not None:
-            turn.lives = kernel.lives.expand(turn.lives)
+            lives = turn.lives = kernel.lives.expand(turn.lives)
             out += kernel.watching.ends(turn.lives)
-            charge_inboxes(kernel, turn.lives)
-            dead = kernel.lives.doomed(turn.lives)
-            out += kernel.news.notices_of(dead)
-        return kernel.book.wires(out, turn.cell.id), dead
+        if cell.is_supervisor and life is not None:
+            lives = [(cell.id, cell.incarnation, life), *lives]
+        if lives:
+            charge_inboxes(kernel, lives)
+            out += kernel.lives.apologies(lives)
+            dead = kernel.lives.doomed(lives)
+        out += kernel.news.notices(out)
+        out += kernel.news.notices_of(dead)
+        return kernel.book.wires(out, cell.id), dead
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
@@ -213,7 +236,7 @@ class Closing:
 
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
+        late(self.kernel.book, turn, what)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.kick()
 
@@ -239,7 +262,7 @@ def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[A
     """What the record of a turn holds that most have not."""
     version = _version(turn)
     has_more = turn.marks or turn.refused or changes or version
-    if turn.lives is None and turn.notes is None and not has_more:
+    if turn.lives is None and turn.notes is None and not has_more and not dead:
         return ()
     notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
     more = (turn.refused or (), changes or (), version)

@@ -17,6 +17,7 @@ from perdure.actors.particulars import NOTHING, TEXT, Particulars, have
 from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import (
     AskTimeout,
+    CallFailed,
     Crashed,
     Deadlock,
     PerdureError,
@@ -34,6 +35,7 @@ _OUR_OWN: dict[str, type[PerdureError]] = {
     "Deadlock": Deadlock,
 }
 
+CALL_FAILED = CallFailed.__name__
 _EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
 
 
@@ -42,10 +44,11 @@ def stopped(kind: str, text: str) -> StepFailed:
     return StepFailed(kind, f"{kind}: {text}")
 
 
-def failure_of(
-    kind: str, text: str, module: str = "builtins", particulars: Particulars = NOTHING
-) -> Exception:
-    """The exception for a recorded failure."""
+def failure_of(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
+    """The exception for a recorded failure; `details` are its particulars, or a `CallFailed`'s."""
+    if kind == CALL_FAILED:
+        return CallFailed(text, *details)
+    particulars: Particulars = details[0] if details else NOTHING
     if kind in _OUR_OWN:
         return have(_OUR_OWN[kind](text), particulars)
     if kind in (CANCELLED, ABANDONED):
@@ -62,7 +65,7 @@ def failure_of(
 
 
 def failed_again(
-    key: str, kind: str, text: str, module: str = "builtins", particulars: Particulars = NOTHING
+    key: str, kind: str, text: str, module: str = "builtins", *details: Any
 ) -> Future[Any]:
     """A recorded failure of a step, as a later attempt meets it.
 
@@ -71,7 +74,7 @@ def failed_again(
     """
     if kind == CANCELLED and branch_of(key):
         return Future()
-    return Future.failed(failure_of(kind, text, module, particulars))
+    return Future.failed(failure_of(kind, text, module, *details))
 
 
 def class_of(kind: str, module: str) -> type[Exception] | None:

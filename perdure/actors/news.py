@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.attempts import attempts_max
 from perdure.actors.cell import Cell
+from perdure.actors.crashplan import CrashPlan
 from perdure.actors.events import Event, Observer, shown
-from perdure.actors.lifecycle import CrashPlan
 from perdure.actors.turn import Turn
 from perdure.errors import UnknownName
 from perdure.ledger.records import Dead
@@ -90,7 +90,8 @@ class News:
         found: list[Envelope] = []
         for row in dead:
             cell = book.cells.get(book.find(row.to))
-            for env in (cell.inbox if cell is not None else None) or ():
+            lanes = () if cell is None else (*(cell.inbox or ()), *(cell.control or ()))
+            for env in lanes:
                 if (env.seq, env.index) == (row.seq, row.index):
                     found += self.notice(row, env.body)
                     break

@@ -15,7 +15,14 @@ from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind, Lane
 from perdure.ledger.rows import StatusRow, pack_row
-from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
+from perdure.mailbox.control import (
+    Exit,
+    Ignored,
+    Reason,
+    Started,
+    StartFailed,
+    Stopped,
+)
 from perdure.mailbox.envelope import Envelope, ReplyTo
 from perdure.mailbox.signals import Replace
 
@@ -198,6 +205,8 @@ class Outside:
             self.kernel.loop.call_soon(self.begin_run)
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
+        elif isinstance(message, Ignored):
+            self._root_ended(message.reason, "did not start")
         elif isinstance(message, Exit):
             self._root_ended(message.reason, "ended")
         elif isinstance(message, Stopped):

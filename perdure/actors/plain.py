@@ -40,7 +40,7 @@ class Plain:
         cells, wires, targets = book.cells, [], []
         for sent in turn.out:
             target = cells.get(sent.to)
-            if not sent.plain or target is None or target.life >= STOPPED:
+            if not sent.plain or target is None or target.life >= STOPPED or target.is_supervisor:
                 return False
             wires.append((sent.to, sent.body))
             targets.append(target)

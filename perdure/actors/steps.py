@@ -13,6 +13,7 @@ from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unm
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
+from perdure.actors.late import late
 from perdure.actors.particulars import read
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge
@@ -238,7 +239,7 @@ class Steps:
     def late(self, work: StepWork) -> None:
         """Record that an outcome came when its turn had gone on without it, or was over."""
         turn, name = work.turn, work.asked.tool.name
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, f"result of {name}")
+        late(self.kernel.book, turn, f"result of {name}")
 
     def _progress(self, turn: Turn) -> None:
         """A newly journaled result gives the message all its attempts again."""

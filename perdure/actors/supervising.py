@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.cell import Cell
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
 from perdure.mailbox.control import (
@@ -20,6 +22,7 @@ from perdure.mailbox.control import (
     Stopped,
     read_reason,
 )
+from perdure.mailbox.envelope import ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -126,6 +129,27 @@ class Supervising:
         self.kernel.lifecycle.to_parent(
             turn, StartFailed(turn.cell.id, turn.cell.incarnation, reason)
         )
+
+    def ignored(self, turn: Turn, why: str) -> None:
+        """A supervisor declines to start."""
+        turn.life = Life.DOWN
+        cell, reason = turn.cell, Reason("normal", f"declined: {why}")
+        cell.reason = str(reason)
+        self.kernel.lifecycle.to_parent(turn, Ignored(cell.id, cell.incarnation, reason))
+
+    def reply(self, turn: Turn, to: ReplyTo, ok: bool, value: object) -> None:
+        """Have the turn's record answer what the supervisor was asked, now or long ago."""
+        book = self.kernel.book
+        turn.reply = (to, ok, book.blobs.small(book.codec.encode(value, "the answer")))
+
+    def awaits(self, cell: Cell) -> Iterable[int]:
+        """The child for whose start or end a supervisor waits, if only that child can bring it."""
+        actor: Any = cell.actor if cell.actor is not None else self.kernel.turns.load(cell)
+        child = None if actor is None else actor.awaits()
+        if child is None:
+            return ()
+        turn = self.kernel.book.cell(child).turn
+        return () if turn is None or turn.kind == "receive" else (child,)
 
     def exit_self(self, turn: Turn, reason: Reason, asked: bool) -> None:
         """A supervisor's children are down: it ends, on its own or because it was asked to."""

@@ -67,7 +67,7 @@ class Turn:
         self.kernel = kernel
         self.cell = cell
         self.envelope = envelope
-        self.kind = kind  # receive, start, stop, control, killed, stale
+        self.kind = kind  # receive, start, stop, depart, control, killed, stale
         self.incarnation = cell.incarnation
         self.attempt = cell.attempts + 1
         self.on_loop = on_loop
@@ -91,6 +91,9 @@ class Turn:
     artifacts: Extra[list[tuple[Artifact, bytes]]] = Extra()
     result: Extra[bytes] = Extra()
     stop_reason: Extra[str] = Extra()
+    declined: Extra[str] = Extra()  # why, of a start
+    leaving: Extra[str] = Extra()  # why its actor ends, in its last turn
+    reply: Extra[tuple[ReplyTo, bool, bytes]] = Extra()  # of a supervisor, to whom it owes one
     life: Extra[int] = Extra()  # what a supervisor's own life becomes
     lives: Extra[list[tuple[int, int, int]]] = Extra()
     notes: Extra[list[str]] = Extra()

@@ -15,7 +15,7 @@ from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.suspension import Suspended
 from perdure.actors.turn import Turn
 from perdure.actors.waiting import Wait
-from perdure.errors import Reject, UnknownActor, UnknownName
+from perdure.errors import Ignore, Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
@@ -177,6 +177,8 @@ class Turns:
             self.kernel.stall(turn.cell, turn.envelope, str(stalled))
         elif isinstance(error, Reject):
             closing.reject(turn, error)
+        elif isinstance(error, Ignore) and turn.kind == "start":
+            closing.decline(turn, error)
         else:
             self.kernel.crashing.crash(turn, error)
 

@@ -29,6 +29,8 @@ class Verbs(Protocol):
     @property
     def budget(self) -> int | None: ...
     @property
+    def leaving(self) -> str | None: ...
+    @property
     def random(self) -> Random: ...
     @property
     def sender(self) -> Ref | None: ...
@@ -259,6 +261,11 @@ class Acting:
     def attempt(self) -> int:
         """The how-manieth try at this message this is: 1, 2, 3…"""
         return self._in_turn("attempt").attempt
+
+    @property
+    def stop_reason(self) -> str | None:
+        """In `on_stop`: why the actor ends, `normal`, `shutdown`, `killed` or a text; else None."""
+        return self._in_turn("stop_reason").leaving
 
     @property
     def budget(self) -> int | None:

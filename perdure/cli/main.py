@@ -37,6 +37,7 @@ VERBS = {
     "reload": ("perdure.cli.reload", "Have a live run go on with its code as it is now."),
     "dead": ("perdure.cli.dead", "List dead letters, or send one again."),
     "doubt": ("perdure.cli.doubt", "List steps in doubt, or say what became of one."),
+    "suspend": ("perdure.cli.suspend", "Have an actor take no messages, or take them again."),
     "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),

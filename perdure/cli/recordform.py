@@ -23,6 +23,7 @@ CONTROL = {
     "start": "start",
     "stop": "stop",
     "kill": "kill",
+    "signal": "exit signal of",
     "exit": "exit of",
     "started": "started",
     "start_failed": "failed start of",
@@ -63,6 +64,8 @@ class Reader:
             return called(message)
         child, reason = getattr(message, "child", None), getattr(message, "reason", None)
         who = self.address(child) if isinstance(child, int) else child or ""
+        if kind == "signal":
+            who = message.sender or "the outside"
         incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0
         which = f"(incarnation {incarnation})" if incarnation else ""
         words = " ".join(part for part in (CONTROL[kind], who, which) if part)
@@ -142,6 +145,8 @@ class Reader:
                 return Life(value).name.lower()
             case "lives":
                 return [[self.address(id), n, Life(life).name.lower()] for id, n, life in value]
+            case "watches":
+                return [[verb, self.address(id) or None, monitor] for verb, id, monitor in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
             case "scope":

@@ -204,6 +204,8 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        for verb, id, _ in body.watches[:SENDS_SHOWN_MAX]:
+            yield f"{verb}s {self._reader.address(id) or 'nobody'}"
         if body.refused:
             yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:

@@ -88,11 +88,34 @@ class Start:
 
 @message("perdure.stop")
 class Stop:
-    """To an actor: end this life within `shutdown` seconds, or "infinity", or "brutal_kill"."""
+    """To an actor: end this life within `shutdown` seconds, or "infinity", or "brutal_kill".
+
+    Not `asked`: somebody else than its supervisor says so, which then hears of it as an `Exit`.
+    """
 
     incarnation: int
     shutdown: float | str
     reason: Reason
+    asked: bool = True
+
+
+@message("perdure.depart")
+class Depart:
+    """From an actor to itself: it stops itself with `reason`; its `on_stop` comes first."""
+
+    incarnation: int
+    reason: Reason
+
+
+@message("perdure.gone")
+class Gone:
+    """From a killed supervisor to itself, to be taken when nothing below it lives any more.
+
+    `asked`: its own supervisor killed it, and awaits an answer.
+    """
+
+    incarnation: int
+    asked: bool
 
 
 @message("perdure.kill")
@@ -138,6 +161,7 @@ class Ignored:
 
     child: int
     incarnation: int
+    reason: Reason = NORMAL
 
 
 @message("perdure.stopped")
@@ -147,20 +171,6 @@ class Stopped:
     child: int
     incarnation: int
     reason: Reason
-
-
-@message("perdure.terminate_child")
-class TerminateChild:
-    """To a supervisor: stop an actor `child`, and do not start it again."""
-
-    child: int
-
-
-@message("perdure.delete_child")
-class DeleteChild:
-    """To a supervisor: forget an actor `child` that is down."""
-
-    child: int
 
 
 @message("perdure.new_code")

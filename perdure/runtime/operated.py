@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.signals import send_exit, state_of, suspend
+from perdure.actors.signals import send_exit, send_stop, state_of, suspend
 from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ class Operated:
     def unsuspend(self, address: str) -> None:
         """Have a suspended actor go on with what waits; returns when that is durable."""
         self.kernel.outside.intervene(suspend, address, False).get()
+
+    def stop(self, address: str, reason: str = "normal") -> None:
+        """Ask an actor to end with a reason; returns when the wish is durable.
+
+        `on_stop` runs, a supervisor stops its children first, and whoever supervises it decides
+        what then, as if it had stopped itself (OTP's gen_server:stop). Raises `UnknownActor`.
+        """
+        self.kernel.outside.intervene(send_stop, address, reason).get()
 
     def exit(self, address: str, reason: str) -> None:
         """Send an actor an exit signal, as `self.exit` does; returns when that is durable."""

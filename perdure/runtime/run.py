@@ -35,6 +35,10 @@ from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
 
 REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
+SUSPENDED = (
+    "what is left is for suspended actors: `perdure tree RUN` shows them, and `perdure suspend "
+    "RUN ADDRESS --off` has one go on"
+)
 
 
 class Report(NamedTuple):
@@ -192,7 +196,7 @@ class Run(Operated):
 
         With `stay`, a run that waits for timers or people is waited for; else it is drained with
         the status `waiting`, as a fork is with a call that is held, and any run of which nothing
-        is left but actors that wait for a repair: that is another process's to do. Raises
+        is left but what waits for a repair or for suspended actors: that is for a person. Raises
         `TimeoutError` after `timeout` seconds, and whatever made the ledger fail.
         """
         kernel = self.kernel
@@ -204,6 +208,8 @@ class Run(Operated):
                 kernel.ending.begin("waiting", HELD)
             elif kernel.needs_repair:
                 kernel.ending.begin("waiting", REPAIR)
+            elif kernel.needs_release:
+                kernel.ending.begin("waiting", SUSPENDED)
             elif not stay:
                 kernel.ending.begin("waiting", "only timers or people remain")
 

@@ -95,8 +95,8 @@ def decide(state: Supervision, event: events.Event, now_ns: int) -> Decision:
             return _not_begun(state, actions.Declined(), NORMAL)
         case events.CannotBegin(reason=reason):
             return _not_begun(state, actions.InitFailed(reason), reason)
-        case events.Halt(reason=reason):
-            return _halt(state, reason)
+        case events.Halt(reason=reason, asked=asked):
+            return _halt(state, reason, asked)
         case events.Started() | events.StartFailed() | events.Ignored() | events.Stopped():
             return answered(state, event)
         case events.Exit():
@@ -132,11 +132,11 @@ def _not_begun(state: Supervision, action: actions.Action, reason: Reason) -> De
     return Supervision(numbered=state.numbered, phase=Down(reason)), (*gone, action)
 
 
-def _halt(state: Supervision, reason: Reason) -> Decision:
+def _halt(state: Supervision, reason: Reason, asked: bool) -> Decision:
     """A stop that finds the supervisor down is answered with what had ended it."""
     if isinstance(state.phase, Down):
-        return state, (actions.ExitSelf(state.phase.reason or reason, True),)
-    return stop_all(state, Ending(reason, True))
+        return state, (actions.ExitSelf(state.phase.reason or reason, asked),)
+    return stop_all(state, Ending(reason, asked))
 
 
 def _exit(state: Supervision, event: events.Exit, now_ns: int) -> Decision:

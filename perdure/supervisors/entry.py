@@ -25,6 +25,7 @@ class Entry:
     extras: Mapping[str, Any] | None = field(default_factory=dict)
     status: Status = "undefined"
     incarnation: int = 0  # of its last start
+    place: int = 0  # of that start among all of its pool
 
     @property
     def is_running(self) -> bool:

@@ -36,9 +36,10 @@ class CannotBegin:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Its parent, or whoever runs it, asks it to end with `reason`."""
+    """It is told to end with `reason`; `asked`: by its parent, which awaits an answer."""
 
     reason: Reason
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ class Supervision:
     """The state of one supervisor. A new one is down until it gets `Begin`.
 
     `children` is in start order. Nothing writes to it: each change is a new one. A pool's are
-    numbered: `numbered` is the last number given, and no later life gives one again.
+    numbered: `numbered` is the last number given, and no later life gives one again; `starts`
+    counts their starts.
 
     >>> Supervision().phase
     Down(reason=None)
@@ -132,6 +133,7 @@ class Supervision:
     auto_shutdown: str = "never"
     children_max: int | None = None
     numbered: int = 0
+    starts: int = 0
     template: Entry | None = None  # of simple_one_for_one
     children: Mapping[str, Entry] = field(default_factory=dict)
     restarts: Window = ()
@@ -184,6 +186,15 @@ class Supervision:
             for entry in self.children.values()
             if entry.id in named and entry.spec.restart != "temporary"
         }
+
+    @property
+    def owes(self) -> ReplyTo | None:
+        """Who waits for the answer to a request that the phase carries out."""
+        match self.phase:
+            case Starting(why=StartCall(caller=caller)) | Stopping(why=StopCall(caller=caller)):
+                return caller
+            case _:
+                return None
 
     def at(self, phase: Phase) -> Supervision:
         """The same supervisor in another phase."""

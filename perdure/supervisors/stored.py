@@ -62,6 +62,7 @@ def to_data(state: Supervision) -> dict[str, Any]:
         "auto_shutdown": state.auto_shutdown,
         "children_max": state.children_max,
         "numbered": state.numbered,
+        "starts": state.starts,
         "template": None if state.template is None else spec_data(state.template),
         "children": {
             entry.id: [entry_text(entry), spec_data(entry, state.template)]
@@ -85,6 +86,7 @@ def from_data(data: Mapping[str, Any]) -> Supervision:
             data["auto_shutdown"],
             data["children_max"],
             data["numbered"],
+            data["starts"],
             template,
             {},
             tuple((second, count) for second, count in data["restarts"]),
@@ -110,7 +112,8 @@ def entry_text(entry: Entry) -> str:
     >>> entry_text(Entry("a", Child("a", "A"), {}, "running", 2))
     '["running",2]'
     """
-    return json.dumps([entry.status, entry.incarnation], separators=(",", ":"))
+    place = (entry.place,) if entry.place else ()
+    return json.dumps([entry.status, entry.incarnation, *place], separators=(",", ":"))
 
 
 def spec_data(entry: Entry, template: Entry | None = None) -> dict[str, Any]:
@@ -131,11 +134,11 @@ def spec_data(entry: Entry, template: Entry | None = None) -> dict[str, Any]:
 def entry_of(id: str, text: str, spec: Mapping[str, Any], template: Entry | None = None) -> Entry:
     """The entry that `entry_text` and `spec_data` wrote; raises `LedgerDamaged` for others."""
     try:
-        status, incarnation = json.loads(text)
+        status, incarnation, *place = json.loads(text)
         kept = dict(spec)
         extras = kept.pop(_EXTRAS, {})
         child = Child.from_data(kept) if template is None else template.spec
-        return Entry(id, child, extras, status, incarnation)
+        return Entry(id, child, extras, status, incarnation, *place)
     except (TypeError, ValueError, UsageError) as error:
         raise LedgerDamaged(f"the entry of child {id!r} cannot be read: {error!r}.") from error
 

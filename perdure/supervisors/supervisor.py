@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from perdure.actors.actor import Actor, field
-from perdure.errors import Broken
+from perdure.errors import Broken, Ignore
 from perdure.ids import join
 from perdure.mailbox import control
-from perdure.supervisors import actions, events
-from perdure.supervisors.codechange import changed
+from perdure.mailbox.requests import REQUESTS, CodeChange, Request
+from perdure.supervisors import actions, events, newcode
+from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import difference
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
-from perdure.supervisors.state import Idle, Supervision
+from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
 from perdure.supervisors.stored import entry_text, from_data, spec_data, to_data, with_entries
 
 
@@ -47,12 +48,17 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     entries: dict[str, str] = field(default_factory=dict)
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)  # and the template, under ""
     actors: dict[str, int] = field(default_factory=dict)
+    owes: tuple[int, int, int, str] | None = None  # who waits for an answer of the phase
 
     _state: Supervision | None = None
     _ids: dict[int, str] | None = None  # `actors`, the other way round
+    _about: str = ""  # the child that the message in hand is about, or why it declines
 
     def children(self) -> list[Child]:
-        """The children to start with, in start order. Pure: it may only read what `init` gave."""
+        """The children to start with, in start order. Pure: it may only read what `init` gave.
+
+        `raise Ignore(reason)` declines to start.
+        """
         return []
 
     # --- called by the kernel
@@ -65,27 +71,23 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         return event is None or takes(self._supervision(), event)
 
     def new_code(self, spec: dict[str, Any] | None) -> control.NewCode | None:
-        """What a reload is to tell it; None: nothing changes. `spec` is its scenario's, if any.
-
-        Raises what is wrong with the new specs.
-        """
-        if self.spec is not None and (spec is None or spec == self.spec):
-            return None
-        told = control.NewCode(None if self.spec is None else spec)
-        changed(self._supervision(), events.CodeChange(told.spec or self._specification()))
-        return told
+        """What a reload is to tell it, if anything. Raises what is wrong with the new specs."""
+        return newcode.news(self, spec)
 
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
         if isinstance(message, control.NewCode):
-            self._take_code(message.spec, now_ns)
+            newcode.take(self, message.spec, now_ns)
+            return
+        self._about = self._name_of(getattr(message, "child", None))
+        if isinstance(message, control.Start) and self._parts_with_temporary(message):
             return
         try:
             event = self._event(message)
         except Exception as error:
             if not isinstance(message, control.Start):
                 raise
-            event = events.CannotBegin(control.crash(error))
+            event = self._not_begun(error)
         if event is None:
             return
         before = self._supervision()
@@ -93,33 +95,44 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         for action in acts:
             self._do(action, state)
         self._keep(before, state)
+        if isinstance(message, CodeChange) and state is not before and self.spec is not None:
+            self.spec = message.spec
         if isinstance(state.phase, Idle) and not state.is_pool:
             self._lay_to_rest(state)
 
-    def _take_code(self, spec: dict[str, Any] | None, now_ns: int) -> None:
-        """Have the flags and specs of new code, if they are right. Children that run go on."""
-        turn: Any = self._turn
-        before = self._supervision()
-        try:
-            event = events.CodeChange(spec or self._specification())
-        except Exception as error:  # noqa: BLE001 - user code: its children()
-            turn.kernel.supervising.note(turn, f"{REFUSED}: {control.crash(error)}")
-            return
-        state, acts = decide(before, event, now_ns)
-        for act in acts:
-            if isinstance(act, actions.Reply) and not act.ok:
-                turn.kernel.supervising.note(turn, f"{REFUSED}: {act.text}")
-                return
-        if spec is not None:
-            self.spec = spec
+    def _parts_with_temporary(self, start: control.Start) -> bool:
+        """Whether a life left temporary children: they end, and the start comes once more.
+
+        Those of the new life have their addresses, which are free when this is recorded.
+        """
+        before = state = self._supervision()
+        for entry in () if state.is_pool else before.children.values():
+            if entry.spec.restart == "temporary" and entry.id in self.actors:
+                self._do(actions.Forget(entry.id), state)
+                state = state.without(entry.id)
+        if state is before:
+            return False
         self._keep(before, state)
-        for id, entry in state.children.items():
-            old, below = before.children.get(id), entry.spec.supervisor
-            if below is None or old is None or not entry.is_running:
-                continue
-            if below != old.spec.supervisor:
-                told = control.NewCode(below.to_data())
-                turn.kernel.supervising.tell_child(turn, self.actors[id], told)
+        turn: Any = self._turn
+        turn.kernel.supervising.to_self(turn, start)
+        return True
+
+    def _name_of(self, child: object) -> str:
+        """The id of a child that a message names: by itself, by its actor's id, or by its spec."""
+        if isinstance(child, int):
+            return self._child(child) or ""
+        return str(child.get("id", "")) if isinstance(child, dict) else str(child or "")
+
+    def awaits(self) -> int | None:
+        """The actor for whose start or end it waits, before it takes anything else."""
+        phase = self._supervision().phase
+        return self.actors.get(phase.child) if isinstance(phase, Starting | Stopping) else None
+
+    def _not_begun(self, error: Exception) -> events.Event:
+        if isinstance(error, Ignore):
+            self._about = str(error)
+            return events.Decline()
+        return events.CannotBegin(control.crash(error))
 
     def _supervision(self) -> Supervision:
         if self._state is None:
@@ -135,6 +148,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     def _keep(self, before: Supervision, state: Supervision) -> None:
         """Make a state the durable one, writing only what the event changed."""
         self._state = state
+        if self.owes != state.owes:
+            self.owes = state.owes
         rest = to_data(replace(state, children={}, template=None))
         self.supervision = json.dumps(rest, separators=(",", ":"))
         if before.template is not state.template:
@@ -176,12 +191,16 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         match message:
             case control.Start():
                 return events.Begin(self._specification())
-            case control.Stop(reason=reason):
-                return events.Halt(reason)
+            case control.Stop(reason=reason, asked=asked):
+                return events.Halt(reason, asked)
             case control.TryAgain(child=child):
                 return events.TryAgain(child)
             case control.NewCode():
                 return events.CodeChange(None)
+            case _ if type(message) in REQUESTS:
+                turn: Any = self._turn
+                caller = None if turn is None else turn.envelope.reply
+                return event_of(cast("Request", message), caller)
             case _:
                 return self._event_of_child(message)
 
@@ -200,10 +219,6 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Ignored(name, n)
             case control.Stopped(incarnation=n, reason=reason):
                 return events.Stopped(name, n, reason)
-            case control.TerminateChild():
-                return events.TerminateChild(name)
-            case control.DeleteChild():
-                return events.DeleteChild(name)
             case _:
                 raise Broken(f"a supervisor got {message!r}")
 
@@ -239,8 +254,12 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 supervising.init_failed(turn, reason)
             case actions.ExitSelf(reason=reason, asked=asked):
                 supervising.exit_self(turn, reason, asked)
-            case actions.Reply() | actions.Declined():
-                return  # nothing can call this API yet, nor decline
+            case actions.Declined():
+                supervising.ignored(turn, self._about)
+            case actions.Reply(caller=caller, ok=ok) as reply:
+                if caller is not None:
+                    value = answer(reply, turn.cell.address, self._about)
+                    supervising.reply(turn, caller, ok, value)
 
     def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:
         id, child = entry.id, entry.spec
@@ -264,8 +283,6 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             if entry.status == "undefined" and entry.id in self.actors:
                 turn.kernel.supervising.rest_child(turn, self.actors[entry.id])
 
-
-REFUSED = "the new code is not taken"
 
 TEMPLATE = ""
 """Where the template of simple_one_for_one is among the specs: no child has that id."""

@@ -67,6 +67,9 @@ def _start_next(state: Supervision, ids: Sequence[str], why: StartWhy) -> Decisi
         return _all_started(state, why)
     entry = state.children[ids[0]]
     entry = replace(entry, status="undefined", incarnation=entry.incarnation + 1)
+    if state.is_pool:
+        state = replace(state, starts=state.starts + 1)
+        entry = replace(entry, place=state.starts)
     next_state = replace(state.with_entry(entry), phase=Starting(entry.id, why))
     return next_state, (actions.StartChild(entry.id, entry.incarnation),)
 
@@ -183,10 +186,13 @@ def stopped(state: Supervision, entry: Entry, why: StopWhy, reason: Reason) -> D
 
 
 def empty(state: Supervision, why: Ending) -> Decision:
-    """Stop all of a pool at once; those that wait for another try are gone already."""
+    """Stop all of a pool at once; those that wait for another try are gone already.
+
+    They are told in the order of their last starts, as OTP's map of a few pids is.
+    """
     stops: list[Action] = []
     forgotten: list[Action] = []
-    for entry in state.children.values():
+    for entry in sorted(state.children.values(), key=lambda entry: entry.place):
         if entry.is_running:
             stops.append(_stop(entry))
         else:

@@ -6,22 +6,20 @@ from functools import lru_cache
 from typing import Any, cast
 
 from perdure.actors.failures import class_of, failure_of, stopped
-from perdure.actors.particulars import NOTHING, TEXT, Particulars, have
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed
+from perdure.actors.particulars import NOTHING, TEXT, have
+from perdure.errors import AskTimeout, CallFailed, Crashed, Reject, StepFailed
 
-PLAIN = {cls.__name__ for cls in (AskTimeout, Crashed, Reject)}
+PLAIN = {cls.__name__ for cls in (AskTimeout, CallFailed, Crashed, Reject)}
 
 
-def raised_again(
-    kind: str, text: str, module: str = "builtins", particulars: Particulars = NOTHING
-) -> Exception:
+def raised_again(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
     """An exception of that class, with that text, as a step first raised it.
 
     It has the arguments and attributes that could be stored. A class that is not loaded has a
     stand-in.
     """
     if kind in PLAIN:
-        return failure_of(kind, text, module, particulars)
+        return failure_of(kind, text, module, *details)
     found: Any = class_of(kind, module) or _defined_inside(kind)
     if not issubclass(found, Exception):
         return stopped(kind, text)
@@ -29,7 +27,7 @@ def raised_again(
     given = (text, [StepFailed(kind, text)]) if issubclass(found, BaseExceptionGroup) else ()
     error: Any = shape.__new__(shape, *given)
     vars(error)[TEXT] = text
-    return cast("Exception", have(error, particulars))
+    return cast("Exception", have(error, details[0] if details else NOTHING))
 
 
 @lru_cache(256)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.lifecycle import BRUTAL
+from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
 from perdure.actors.replay.codes import CodeOf
 from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
@@ -15,14 +15,16 @@ from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
-from perdure.actors.replay.turn import ReplayTurn, awaited
+from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
+from perdure.actors.routing import route
+from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
 from perdure.actors.state import build, collect, restore, run_on_load, state_hash
-from perdure.errors import Reject, UnknownActor, UnknownName
+from perdure.errors import Ignore, UnknownActor, UnknownName
 from perdure.ledger import records
-from perdure.ledger.records import Lane, Life, Record, Send
+from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
-from perdure.mailbox.control import Kill, Reason, Start, Stop, read_reason
+from perdure.mailbox.control import Depart, Gone, Kill, Reason, Start, Stop
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import Replace, Signal
@@ -112,13 +114,13 @@ class Player:
             else:
                 function, mode = actor.on_receive, actor.__declaration__.kind
             return "receive", function, (message,), mode
-        if isinstance(message, Kill | Signal | Replace):
+        if isinstance(message, Kill | Gone | Signal | Replace):
             return None
         if getattr(message, "shutdown", None) == BRUTAL:
             return None
-        if getattr(cell.cls, "__supervisor__", False):
-            if cell.life >= Life.STOPPED:
-                return None  # it was cancelled: it decides nothing
+        if cell.is_supervisor:
+            if not decides(cell, message):
+                return None  # it has no life
             supervisor: Any = self._actor(cell)
             return "control", supervisor.on_control, (message, self.past.time), "control"
         if isinstance(message, Start):
@@ -138,21 +140,15 @@ class Player:
         reason = None if message.reason is None else str(message.reason)
         return "start", starter(actor, mode), (reason,), mode
 
-    def _stop(self, scene: Scene, message: Stop) -> Handler | None:
+    def _stop(self, scene: Scene, message: Stop | Depart) -> Handler | None:
         cell = scene.cell
-        if message.incarnation != cell.incarnation or cell.life != Life.RUNNING:
+        mode = stop_mode(cell, message)
+        if mode is None or is_stale(cell, message) or cell.life != Life.RUNNING:
             return None
-        if not scene.is_crash and self._was_killed(scene.body):
-            return None
-        scene.kind = "stop"
-        actor = self._actor(cell)
-        mode = actor.__declaration__.hooks.get("on_stop")
-        return None if mode is None else ("stop", actor.on_stop, (), mode)
-
-    def _was_killed(self, body: records.Turn | records.Crash) -> bool:
-        """Whether a stop took too long: then its hook did not come to its end."""
-        last: Any = self.past.codec.decode(Send(*body.sends[-1]).body) if body.sends else None
-        return last is not None and read_reason(str(last.reason)).kind == "killed"
+        if isinstance(scene.body, records.Turn) and KILLED_NOTE in scene.body.notes:
+            return None  # it took too long: its hook did not come to its end
+        scene.kind = "stop" if isinstance(message, Stop) else "depart"
+        return scene.kind, self._actor(cell).on_stop, (), mode
 
     def _actor(self, cell: Cell) -> Actor:
         """The live object, kept from turn to turn as the kernel keeps it, or built anew."""
@@ -176,6 +172,8 @@ class Player:
         kind, function, args, mode = handler
         cell, stage = scene.cell, self._stage
         turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
+        if kind in ("stop", "depart"):
+            turn.leaving = str(self.past.codec.decode(env.body).reason)
         turn.is_awaited = mode in ("async", "nonblocking")
         self.past.unmet = self.past.births.of(cell.id, (env.seq, env.index))
         actor = cell.actor
@@ -192,7 +190,7 @@ class Player:
             turn.open = False
         if turn.difference is not None:
             scene.differences = [turn.difference]
-        elif scene.error is not None and not isinstance(scene.error, Reject):
+        elif scene.error is not None and not is_answer(scene.error, kind):
             self._compare_crash(scene)
         else:
             self._compare(scene, turn, answer)
@@ -246,6 +244,11 @@ class Player:
         """What the turn did, as its record would say it."""
         cell, env = scene.cell, turn.envelope
         encode, error, small = self.past.codec.encode, scene.error, self.past.blobs.small
+        if isinstance(error, Ignore):
+            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+            turn.declined = str(error)
+            life = self._stage.lifecycle.after.life(turn)
+            return Did((), cell.state_hash, self._sent(turn), life=life)
         if error is not None:
             turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
             text = str(error)
@@ -256,11 +259,11 @@ class Player:
         delta = collect(actor, cell.images or {}, encode)
         self.past.blobs.fresh |= actor.__marks__.large
         actor.__marks__.large.clear()
-        reply = None
-        if env.reply is not None:
+        reply = turn.reply
+        if env.reply is not None and turn.kind != "control":
             reply = (env.reply, True, small(encode(answer, "the answer")))
         is_rare = turn.kind != "receive" or turn.stop_reason is not None
-        life = self._stage.lifecycle.life_after(turn) if is_rare else None
+        life = self._stage.lifecycle.after.life(turn) if is_rare else None
         lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
         return Did(
             delta,
@@ -280,6 +283,9 @@ class Player:
 
     def _sent(self, turn: ReplayTurn) -> list[Intended]:
         past, took = self.past, turn.record.took
+        for env in turn.out:
+            if env.to and env.dead is None and env.lane and past.cell(env.to).is_supervisor:
+                route(env, past.cell(env.to), past.codec.decode)
         return [
             Intended(
                 env.dead[0] if env.dead else past.address(env.to),
@@ -287,5 +293,5 @@ class Player:
                 *(env.lane, env.cost, env.est),
                 None if env.due is None else (env.due, env.due + took),
             )
-            for env in turn.out
+            for env in self._stage.signals.aim(turn.out)
         ]

@@ -15,7 +15,7 @@ from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.turn import Turn
 from perdure.actors.turns import settle
-from perdure.errors import StepCancelled
+from perdure.errors import Ignore, Reject, StepCancelled
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Crash
 from perdure.ledger.records import Turn as TurnRecord
@@ -171,3 +171,8 @@ async def awaited(
     if turn.pending or turn.asks:
         await settle(turn)
     return answer
+
+
+def is_answer(error: BaseException, kind: str) -> bool:
+    """Whether what a handler raises is no crash."""
+    return isinstance(error, Reject) or (isinstance(error, Ignore) and kind == "start")
