@@ -103,14 +103,13 @@ class Closing:
 
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
-        book = kernel.book
+        book, index = kernel.book, turn.index
         is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes = self._watched(turn, life) if is_rare else None
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
-        index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
@@ -124,8 +123,7 @@ class Closing:
         self.end(turn)
         book.consume(cell, env)
         book.touch(cell)
-        cell.dirty = True
-        cell.last = seq
+        cell.dirty, cell.last = True, seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
