@@ -107,7 +107,10 @@ class Closing:
         is_rare = turn.is_rare or turn.stop_reason is not None
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes = self._watched(turn, life) if is_rare else None
+        changes: list[Change] = []
+        if is_rare:
+            out[:] = kernel.signals.aim(out)
+            changes = self._watched(turn, life)
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
         index = turn.index
@@ -151,14 +154,6 @@ class Closing:
         kernel, cell = self.kernel, turn.cell
         if changes:
             kernel.watching.apply(cell, changes)
-        if is_rare:
-            self._live_on(turn, life, dead)
-        if turn.marks:
-            keep_marks(kernel.book, turn, seq)
-
-    def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
-        """Lives are as the record says: the actor's own, and those that it decides on."""
-        kernel, cell = self.kernel, turn.cell
         if life is not None:
             cell.change_life(life)
             if cell.is_supervisor:
@@ -167,6 +162,8 @@ class Closing:
                 kernel.watching.end(cell)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
+        if turn.marks:
+            keep_marks(kernel.book, turn, seq)
 
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""
