@@ -117,6 +117,12 @@ HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
 HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
 HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn
 
+# --- code
+CODE_BYTES_MAX = 4 * 1024 * 1024  # of a code folder's files in the ledger; larger ones are not kept
+CODES_KEPT_MAX = 8  # older code in memory, for actors that newer code cannot load
+CODES_LISTED_MAX = 100  # reloads and processes that a run's row of code names: the newest
+RELOAD_ACTORS_MAX = 10_000  # migrated by a reload at once; others when they are next loaded
+
 # --- replay
 REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one that it began with
 REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first

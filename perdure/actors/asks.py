@@ -58,8 +58,8 @@ class Asks:
             check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
             if self.kernel.waits.is_begun_anew(turn, key, step):
                 step = self._ask_again(turn, question)
-        earlier = [sent for sent in turn.out if sent.to == to and to]
-        turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
+        earlier = [sent for sent in turn.out if sent.to == to and to and sent.lane]
+        turn.out = [sent for sent in turn.out if not (sent.to == to and to and sent.lane)]
         turn.taken = (turn.taken or 0) + len(earlier) + 1
         if step is None or step.phase != "done":
             # also when it was asked before: the others may have come to theirs before this attempt

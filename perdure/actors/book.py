@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
+from perdure.actors.editions import Edition, Editions
 from perdure.actors.group import OpenGroup
 from perdure.actors.held import Pedigree
 from perdure.actors.routing import route
@@ -39,27 +40,23 @@ from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
-    from perdure.actors.actor import Actor
     from perdure.ledger.group import Store
-    from perdure.ledger.values import Codec
 
 
 class Book:
     """What is true in this run now, and how a record changes it."""
 
-    def __init__(
-        self, store: Store, codec: Codec, clock: Clock, classes: dict[str, type[Actor]]
-    ) -> None:
+    def __init__(self, store: Store, edition: Edition, clock: Clock) -> None:
         head = store.head()
         self.store = store
-        self.codec = codec
-        self.classes = classes
+        self.editions = Editions(edition)
+        self.codec = edition.codec  # writes whatever any code has, and reads as the newest
         self.clock = LedgerClock(clock, head.time_ns)
         self.seq = head.seq
         self.durable = head.seq
         self.open = OpenGroup(1, head.seq + 1)
         self.blobs = Blobs(self)
-        codec.read_blob = self.blobs.read
+        self.codec.read_blob = self.blobs.read
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.budget = Budget(None)
@@ -118,7 +115,7 @@ class Book:
         if raw is None:
             raise Broken(f"there is no actor {id}")
         row = unpack_row(ActorRow, raw)
-        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
         if row.watches:
             cell.watches = read_watches(self.store, id)
         if self.find(row.address) == id:
@@ -152,7 +149,8 @@ class Book:
 
     def adopt(self, id: int, row: ActorRow) -> Cell:
         """The cell of an actor whose birth record was just appended."""
-        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        self.editions.born(id, row.parent)
+        cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
         cell.row_dirty = True
         cell.images = {}
         self.names[row.address] = id

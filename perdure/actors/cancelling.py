@@ -47,9 +47,7 @@ def cancel(kernel: Kernel, address: str) -> int:
     delayed = kernel.waits.delayed.of({cell.id for cell in cells})
     dead = waiting + [Dead(e.seq, e.index, book.address(e.to), REASON, 0) for e in delayed]
     out = kernel.lives.apologies(lives)
-    for cell in cells:
-        cell.reason = str(CANCELLED)
-    out += kernel.watching.ends(lives)
+    out += kernel.watching.ends(lives, CANCELLED)
     out += _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
     if is_listed:
         out += _to_supervisor(kernel, top)
@@ -104,6 +102,7 @@ def _apply(
 ) -> None:
     book = kernel.book
     for cell in cells:
+        cell.reason = str(CANCELLED)
         cell.stalled = ""
     kernel.lives.apply(lives, dead)
     rows = {(row.seq, row.index): row for row in dead}

@@ -104,7 +104,7 @@ class Closing:
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
         book = kernel.book
-        is_rare = turn.is_rare or turn.stop_reason is not None
+        is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
         changes: list[Change] = []
@@ -139,6 +139,8 @@ class Closing:
             book.deliver(seq, out)
         if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
             self._spread(turn, seq, reply)
+        if cell.renews:
+            kernel.codes.renew(cell)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
@@ -152,6 +154,8 @@ class Closing:
     ) -> None:
         """Have lives, what hangs on them, and marks follow the record."""
         kernel, cell = self.kernel, turn.cell
+        if version := _version(turn):
+            cell.version, cell.migrates, cell.row_dirty = version, False, True
         if changes:
             kernel.watching.apply(cell, changes)
         if life is not None:
@@ -168,6 +172,7 @@ class Closing:
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""
         cell, watching = turn.cell, self.kernel.watching
+        turn.out[:] = self.kernel.signals.aim(turn.out)
         changes: list[Change] = []
         if turn.watches:
             changes = watching.resolved(turn)
@@ -248,10 +253,18 @@ class Closing:
         self.kernel.dispatch.ended(turn)
 
 
+def _version(turn: Turn) -> int:
+    """The class version that a state is of after a turn; 0 if that does not change."""
+    actor = turn.cell.actor if turn.cell.migrates else None
+    return 0 if actor is None else actor.__declaration__.version
+
+
 def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[Any, ...]:
     """What the record of a turn holds that most have not."""
-    has_more = turn.marks or turn.refused or changes
-    if turn.lives is None and turn.notes is None and not has_more and not dead:
+    version = _version(turn)
+    has_more = turn.marks or turn.refused or changes or version or dead
+    if turn.lives is None and turn.notes is None and not has_more:
         return ()
     notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
-    return turn.lives or (), dead, notes, marks, specs, turn.refused or (), changes or ()
+    more = (turn.refused or (), changes or (), version)
+    return turn.lives or (), dead, notes, marks, specs, *more

@@ -64,6 +64,8 @@ class Crashing:
             kernel.lives.apply(lives, dead)
         kernel.news.crashed(turn, str(reason), plan)
         book.deliver(seq, out)
+        if cell.renews:
+            kernel.codes.renew(cell)
         if breaker_trips(cell.spec, cell.falls):
             kernel.stall(cell, None if plan.consumed else env, tripped(cell, str(reason)))
         kernel.dispatch.consider(cell)

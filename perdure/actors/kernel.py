@@ -11,6 +11,7 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.codes import Codes
 from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
 from perdure.actors.door import Door
@@ -69,7 +70,7 @@ class Kernel:
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
-        self.needs_repair = False  # nothing is left but what waits for a person's repair
+        self.needs_repair = self.needs_release = False  # all that is left is for a person to do
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -95,6 +96,7 @@ class Kernel:
         self.signals, self.watching = Signals(self), Watching(self)
         self.supervising = Supervising(self)
         self.spawning = Spawning(self)
+        self.codes = Codes(self)
         self.pressure = Pressure(self)
         self.outside = Outside(self)
         self.door = Door(self)
@@ -253,11 +255,13 @@ class Kernel:
             self.timers.fire()
             self.dispatch.kick()
             return
-        is_stalled = any(cell.stalled for cell in self.book.cells.values())
-        is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
-        is_waiting |= any(cell.suspended and cell.is_suspended for cell in self.book.cells.values())
-        self.needs_repair = is_stalled and due is None and not is_waiting
-        self.quiet(due is not None or is_waiting or is_stalled)
+        cells, running = self.book.cells.values(), bool(dispatch.running)
+        is_stalled = any(cell.stalled for cell in cells)
+        is_suspended = any(cell.is_suspended and (cell.inbox or cell.control) for cell in cells)
+        is_stuck = due is None and not running  # turns that were dropped wait for others
+        self.needs_repair, self.needs_release = is_stuck and is_stalled, is_stuck and is_suspended
+        is_waiting = running or is_stalled or is_suspended or bool(self.waits.suspension.asleep)
+        self.quiet(due is not None or is_waiting)
 
     def _shed(self) -> None:
         """Unload idle actors beyond the bound, those untouched longest first."""
@@ -281,6 +285,8 @@ class Kernel:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
         cell.stalled = reason
         cell.actor = None
+        if cell.renews:
+            self.codes.renew(cell)
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)
         fields = (self.book.now_ns(), (), cell.id, cell.incarnation, message, reason)

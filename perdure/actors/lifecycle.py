@@ -51,7 +51,9 @@ class Lifecycle:
 
     def begin(self, cell: Cell) -> Running:
         """Handle the next control message that the actor takes now."""
-        decode = self.kernel.book.codec.decode
+        if cell.renews:
+            self.kernel.codes.renew(cell)
+        decode = cell.edition.codec.decode
         messages = [(env, decode(env.body)) for env in cell.control or ()]
         env, message = min(messages, key=lambda each: self._place(*each))
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
@@ -194,6 +196,8 @@ class Lifecycle:
         turn.open = False
         cell.turn = None
         cell.actor = None
+        if cell.renews and cell.asleep is None:
+            self.kernel.codes.renew(cell)
         self.kernel.waits.forget(turn)
         leftovers.leave(turn)
         self.kernel.dispatch.ended(turn)

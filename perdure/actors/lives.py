@@ -51,7 +51,8 @@ class Lives:
         dead = []
         for id, _, life in lives:
             cell = self.kernel.book.cell(id)
-            text = cell.reason or ("ended" if life == Life.ENDED else "stopped")
+            said = cell.reason if not cell.is_alive else ""  # else of an earlier life
+            text = said or ("ended" if life == Life.ENDED else "stopped")
             envs = list(cell.inbox or ()) if life in OVER else []
             dead += [
                 Dead(env.seq, env.index, cell.address, f"its actor is gone: {text}", 0)
@@ -108,6 +109,7 @@ class Lives:
             if life == Life.ENDED and book.find(cell.address) == cell.id:
                 book.names[cell.address] = 0
                 book.open.delete(name_key(cell.address))
+                book.editions.own.pop(id, None)
             if life != Life.RUNNING:
                 self.kernel.dispatch.withdraw(cell)
             self.kernel.dispatch.consider(cell)

@@ -35,7 +35,7 @@ class News:
         """An attempt failed; its record was just appended."""
         cell, env, book = turn.cell, turn.envelope, self.kernel.book
         kind = "start_failed" if turn.kind == "start" else "crashed"
-        text = shown(book.codec.decode(env.body)) if turn.kind == "receive" else ""
+        text = shown(cell.edition.codec.decode(env.body)) if turn.kind == "receive" else ""
         limit = attempts_max(cell.spec)
         about = (book.now_ns(), cell.address, text, str(env.id), reason, turn.attempt, limit)
         self.announce(book.seq, Event(kind, *about))
@@ -69,7 +69,7 @@ class News:
 
     def _text(self, env: Envelope) -> str:
         try:
-            return shown(self.kernel.book.codec.decode(env.body))
+            return shown(self.kernel.book.editions.read(env.body))
         except UnknownName:
             return ""  # its class is gone
 
@@ -106,7 +106,7 @@ class News:
             return []
         id = f"{dead.seq}.{dead.index}"
         try:
-            message = book.codec.decode(body)
+            message = book.cell(target).edition.codec.decode(body)
         except UnknownName:
             message = None  # its class is gone; the dead letter itself keeps the bytes
         letter = DeadLetter(id, dead.to, message, dead.reason, dead.attempts)

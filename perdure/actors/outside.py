@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
 from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
+from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
@@ -83,6 +84,20 @@ class Outside:
             return
         self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
+
+    def reload(self, loaded: Loaded, addresses: Sequence[str]) -> Future[Reloaded]:
+        """Have actors run other code; resolves when that is durable."""
+        done: Future[Reloaded] = Future()
+        self._hand_in(done, self._reload, loaded, addresses, done)
+        return done
+
+    def _reload(self, loaded: Loaded, addresses: Sequence[str], done: Future[Reloaded]) -> None:
+        try:
+            reloaded = Reloading(self.kernel).reload(loaded, addresses)
+        except PerdureError as refused:
+            done.set_exception(refused)
+            return
+        self.kernel.barrier.when_durable(reloaded.seq, lambda: done.set(reloaded))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
         self._open.add(future)
@@ -159,7 +174,7 @@ class Outside:
         answer = self._asks.pop((reply[1], reply[2]), None)
         if answer is None:
             return
-        decoded = self.kernel.book.codec.decode(value)
+        decoded = self.kernel.book.editions.read(value)
 
         def release() -> None:
             if ok:

@@ -53,8 +53,8 @@ def recorded(error: BaseException, codec: Codec) -> bytes:
 def read(value: bytes, codec: Codec) -> tuple[Any, ...]:
     """What `recorded` has made bytes of, or a failure without particulars."""
     said: tuple[Any, ...] = codec.decode(value)
-    if len(said) < 4:
-        return said
+    if len(said) != 4:
+        return said  # without particulars, or what a `CallFailed` is made of
     try:
         return (*said[:3], Particulars(*codec.decode(said[3])))
     except UnknownName:  # the code has no such class any more: as if it could not be stored

@@ -56,14 +56,19 @@ def read_lineage(store: Store) -> Lineage:
     return lineage(store)
 
 
-def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
-    """Append the header, the root and its start; `header` is `Run` without time and sends."""
+def begin_new(
+    kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str, files: bytes = b""
+) -> None:
+    """Append the header, the root and its start; `header` is `Run` without time and sends.
+
+    `files` are those of its code, none if they are too large to keep.
+    """
     book = kernel.book
     run = Run(0, (), *header)
     book.append(Kind.RUN, (book.now_ns(), (), *header))
     book.pedigree.run_id = run.run_id
     book.set_budget(Budget(run.tokens_limit))
-    opened(kernel, version, run.code_hash)
+    opened(kernel, version, files)
     kernel.ending.status = StatusRow("starting", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
     _bear(kernel, root)
@@ -85,11 +90,13 @@ def _bear(kernel: Kernel, root: dict[str, Any]) -> Cell:
     return cell
 
 
-def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
-    """Record that a process took the ledger."""
+def opened(kernel: Kernel, version: str, files: bytes = b"") -> None:
+    """Record that a process took the ledger, with code of those files."""
+    book, edition = kernel.book, kernel.book.editions.common
+    code = kernel.codes.keep_files(files)
     interrupted = kernel.interruptions.took()
-    who = (os.getpid(), time_ns(), version, code_hash)
-    kernel.book.append(Kind.OPEN, (kernel.book.now_ns(), (), *who, interrupted))
+    who = (os.getpid(), time_ns(), version, edition.digest, interrupted, code)
+    kernel.codes.opened(book.append(Kind.OPEN, (book.now_ns(), (), *who)), edition)
     kernel.interruptions.count(interrupted)
 
 

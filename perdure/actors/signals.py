@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.exits import traps
-from perdure.actors.state import Delta, collect, materialise
+from perdure.actors.exits import SIGNAL, signal, traps
+from perdure.actors.fitting import annotation_of, fits
+from perdure.actors.state import Delta, build, collect, materialise, run_on_load
 from perdure.errors import PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Kind, Life
-from perdure.mailbox.control import Kill, Stop, crash, read_reason
+from perdure.mailbox.control import Kill, Reason, Stop, crash, read_reason
 from perdure.mailbox.envelope import Envelope
 from perdure.mailbox.signals import KILL, Exited, Replace, Signal
 
 if TYPE_CHECKING:
+    from perdure.actors.actor import Actor
     from perdure.actors.kernel import Kernel
 
 ALIVE = (Life.STARTING, Life.RUNNING)
@@ -28,20 +30,40 @@ class Signals:
 
     # --- exit signals
 
-    def signal(self, cell: Cell, sender: Cell | None, reason: str) -> Envelope:
-        """The control message that is an exit signal to the life of an actor."""
-        address, id = ("", 0) if sender is None else (sender.address, sender.id)
-        message: object = Signal(cell.incarnation, address, read_reason(reason))
-        if reason == KILL:
-            message = Kill(cell.incarnation)
-        return self.kernel.lifecycle.control(cell.id, id, message)
+    def aim(self, out: list[Envelope]) -> list[Envelope]:
+        """A turn's messages; its exit signals are to the lives that there are as it closes."""
+        if all(env.type != SIGNAL for env in out):
+            return out
+        return [env for each in out if (env := self._aimed(each)) is not None]
+
+    def _aimed(self, env: Envelope) -> Envelope | None:
+        if env.type != SIGNAL:
+            return env
+        message, cell = self.kernel.book.codec.decode(env.body), self.kernel.book.cell(env.to)
+        if str(message.reason) == KILL and cell.life in ALIVE:
+            return self.kernel.lifecycle.control(cell.id, env.sender, Kill(cell.incarnation))
+        return self.reaching(cell, env.sender, message.sender, message.reason)
+
+    def reaching(self, cell: Cell, sender: int, address: str, reason: Reason) -> Envelope | None:
+        """What an exit signal of `address` is to the life of an actor; None if it is nothing to it.
+
+        OTP's rules: who traps exits has a message in its inbox, `normal` is nothing to others, and
+        a supervisor hears its own supervisor alone.
+        """
+        if cell.life not in ALIVE:
+            return None
+        if traps(cell):
+            body = self.kernel.book.codec.encode(Exited(address, str(reason)))
+            return Envelope(cell.id, body, Exited.__name__, sender)
+        if reason.kind == "normal" or getattr(cell.cls, "__supervisor__", False):
+            return None
+        return self.kernel.lifecycle.control(
+            cell.id, sender, Signal(cell.incarnation, address, reason)
+        )
 
     def ends(self, cell: Cell, message: Signal) -> bool:
-        """Whether a signal ends that life: OTP's rules for a process that traps exits or not."""
-        if cell.life not in ALIVE or message.incarnation != cell.incarnation:
-            return False
-        is_supervisor = getattr(cell.cls, "__supervisor__", False)
-        return message.reason.kind != "normal" and not is_supervisor and not traps(cell)
+        """Whether a signal is to the life that its actor has now."""
+        return cell.life in ALIVE and message.incarnation == cell.incarnation
 
     def take(self, cell: Cell, env: Envelope, message: Signal | Replace) -> None:
         """Handle a signal, or new state; the actor is between two turns."""
@@ -54,14 +76,7 @@ class Signals:
             turn.stop_reason = str(message.reason)
             self.kernel.closing.close_bare(turn)
             return
-        turn = lifecycle.bare(cell, env, "stale")
-        if traps(cell) and cell.life in ALIVE and message.incarnation == cell.incarnation:
-            turn.out.append(self._exited(cell, message))
-        self.kernel.closing.close_bare(turn)
-
-    def _exited(self, cell: Cell, message: Signal) -> Envelope:
-        body = self.kernel.book.codec.encode(Exited(message.sender, str(message.reason)))
-        return Envelope(cell.id, body, Exited.__name__, KERNEL_ID)
+        lifecycle.end_without_hook(cell, env, "stale")
 
     # --- state
 
@@ -83,14 +98,34 @@ class Signals:
     def _delta(self, cell: Cell, state: dict[str, object]) -> Delta:
         if cell.life != Life.RUNNING or getattr(cell.cls, "__supervisor__", False):
             raise UsageError("only that of an actor that runs, and is no supervisor, is replaced.")
+        if _is_midway(cell):
+            raise UsageError(
+                "it is in the middle of a turn, which waits. Replace it when that is over."
+            )
         actor = cell.actor if cell.actor is not None else self.kernel.turns.build(cell)
-        unknown = [name for name in state if name not in actor.__durable__]
-        if unknown:
-            fields = ", ".join(sorted(actor.__durable__))
-            raise UsageError(f"it has no field {unknown[0]!r}; it has {fields}.")
         for name, value in state.items():
+            _check(actor, name, value)
             setattr(actor, name, value)
-        return collect(actor, cell.images, self.kernel.book.codec.encode)  # type: ignore[arg-type]
+        delta = collect(actor, cell.images or {}, self.kernel.book.codec.encode)
+        run_on_load(build(type(actor), {name: getattr(actor, name) for name in actor.__durable__}))
+        return delta
+
+
+def _is_midway(cell: Cell) -> bool:
+    """Whether a turn of the actor has begun, and goes on from its steps when it is woken."""
+    has_steps = bool(cell.inbox and cell.inbox[0].steps)
+    return cell.asleep is not None or (has_steps and not cell.attempts and not cell.stalled)
+
+
+def _check(actor: Actor, name: str, value: object) -> None:
+    """Raise `UsageError` for a field that the actor has not, or a value that is none for it."""
+    if name not in actor.__durable__:
+        fields = ", ".join(sorted(actor.__durable__))
+        raise UsageError(f"it has no field {name!r}; it has {fields}.")
+    annotation = annotation_of(type(actor), name)
+    if not fits(value, annotation):
+        kind = annotation.__name__ if isinstance(annotation, type) else annotation
+        raise UsageError(f"{name} is {kind}, and {value!r:.60} is none.")
 
 
 def suspend(kernel: Kernel, address: str, is_on: bool) -> int:
@@ -119,9 +154,13 @@ def set_suspended(kernel: Kernel, cell: Cell, is_on: bool) -> int:
 
 
 def send_exit(kernel: Kernel, address: str, reason: str) -> int:
-    """Send an exit signal from outside the run; returns the record's seq."""
+    """Send an exit signal from outside the run; returns the record's seq.
+
+    One that is nothing to its actor leaves no record; then it is the last seq.
+    """
     cell = kernel.book.cell_at(address)
-    return kernel.outside.post([kernel.signals.signal(cell, None, reason)], "outside")
+    out = kernel.signals.aim([signal(kernel, cell.id, KERNEL_ID, "", reason)])
+    return kernel.outside.post(out, "outside") if out else kernel.book.seq
 
 
 def send_stop(kernel: Kernel, address: str, reason: str) -> int:
@@ -136,4 +175,4 @@ def state_of(kernel: Kernel, address: str) -> dict[str, Any]:
     book, cell = kernel.book, kernel.book.cell_at(address)
     book.load_state(cell)
     images = cell.images or {}
-    return {name: materialise(image, book.codec.decode) for name, image in images.items()}
+    return {name: materialise(image, cell.edition.codec.decode) for name, image in images.items()}

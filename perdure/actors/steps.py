@@ -80,7 +80,7 @@ class Steps:
         check_digest(turn, asked.key, step, asked.digest, asked.words)
         if step.phase == "done":
             if step.ok:
-                return Future.done(self.kernel.book.codec.decode(step.value))
+                return Future.done(turn.cell.edition.codec.decode(step.value))
             if self.is_final(turn, asked.key, step):
                 return failed_again(asked.key, *read(step.value, self.kernel.book.codec))
             if not is_abandoned(self.kernel.book, step):

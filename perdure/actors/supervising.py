@@ -57,7 +57,7 @@ class Supervising:
                 cell.spec, cell.init = spec, body
                 turn.specs = [*(turn.specs or ()), (id, spec, body)]
         else:
-            cls = book.classes.get(class_name)
+            cls = book.editions.of(turn.cell.id, class_name).classes.get(class_name)
             version = 1 if cls is None else cls.__declaration__.version
             cell = self.kernel.lives.birth(
                 turn.cell, address, class_name, version, spec, body, Life.BORN
@@ -101,6 +101,10 @@ class Supervising:
         if turn.lives is None:
             turn.lives = []
         turn.lives.append((id, incarnation, int(life)))
+
+    def tell_child(self, turn: Turn, id: int, message: object) -> None:
+        """A control message to a child that is a supervisor."""
+        turn.out.append(self.kernel.lifecycle.control(id, turn.cell.id, message))
 
     def to_self(self, turn: Turn, message: object) -> None:
         """A control message of a supervisor to itself, behind what waits already."""

@@ -18,7 +18,7 @@ from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Wait
-from perdure.errors import StepCancelled, TurnClosed
+from perdure.errors import StepCancelled, TurnClosed, UnknownName
 from perdure.ledger.records import Kind
 from perdure.ledger.steprecords import CANCELLED
 from perdure.mailbox.control import Wake
@@ -42,7 +42,7 @@ class Waits:
     def begin(self, turn: Turn, key: str, step: Step, to: int = 0) -> Future[Any]:
         """The future of a step that may be settled already; `to` is the actor that is asked."""
         if step.phase == "done":
-            return self._outcome(key, step)
+            return _outcome(turn.cell, key, step)
         env = turn.envelope
         reply = (turn.cell.id, env.seq, env.index, key)
         wait: Wait[Any] = Wait(self, turn, reply, to)
@@ -50,12 +50,6 @@ class Waits:
             turn.asks = {}
         turn.asks[reply] = self.open[reply] = wait
         return wait
-
-    def _outcome(self, key: str, step: Step) -> Future[Any]:
-        codec = self.kernel.book.codec
-        if step.ok:
-            return Future.done(codec.decode(step.value))
-        return failed_again(key, *read(step.value, codec))
 
     # --- what settles a wait
 
@@ -135,7 +129,7 @@ class Waits:
         self.delayed.settled(reply)
         wait = self.open.pop(reply, None)
         if wait is not None:
-            wait.resume(self._outcome(reply[3], done))
+            wait.resume(_outcome(cell, reply[3], done))
         self.suspension.settled(cell, key)
 
     # --- what nobody waits for any more
@@ -192,3 +186,14 @@ def _is_ending(turn: Turn) -> bool:
     """Whether the handler has returned or raised: the tasks that it left are cancelled."""
     keys = turn.keys
     return keys is not None and (keys.has_returned or keys.is_failing)
+
+
+def _outcome(cell: Cell, key: str, step: Step) -> Future[Any]:
+    """What a settled step gives its handler, in the classes of the code that the actor runs."""
+    codec = cell.edition.codec
+    if not step.ok:
+        return failed_again(key, *read(step.value, codec))
+    try:
+        return Future.done(codec.decode(step.value))
+    except UnknownName as error:  # of a class that only other code has
+        return Future.failed(error)

@@ -13,9 +13,9 @@ from perdure.ledger import watching
 from perdure.ledger.keys import watch_key
 from perdure.ledger.records import Lane, Life
 from perdure.ledger.watching import LINK, LINKED, MONITOR, WATCHED, Change, Watches
-from perdure.mailbox.control import read_reason
+from perdure.mailbox.control import KILLED, SHUTDOWN, Reason, read_reason
 from perdure.mailbox.envelope import Envelope
-from perdure.mailbox.signals import Down, Signal
+from perdure.mailbox.signals import Down
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -51,7 +51,7 @@ class Watching:
             if other or address == cell.address:
                 continue
             if verb == LINK:
-                told.append(self._signal(cell, address, NOPROC))
+                told += self._signal(cell, address, NOPROC)
             elif verb == MONITOR:
                 told.append(self._down(cell, monitor, address, NOPROC))
         return told
@@ -64,24 +64,31 @@ class Watching:
         told = []
         for (other, monitor), how in watches.items():
             if how == LINKED:
-                told.append(self._signal(self.kernel.book.cell(other), cell.address, reason))
+                told += self._signal(self.kernel.book.cell(other), cell.address, reason)
             elif how == WATCHED:
                 told.append(self._down(self.kernel.book.cell(other), monitor, cell.address, reason))
         return told
 
-    def ends(self, lives: Iterable[LifeChange]) -> list[Envelope]:
-        """What is told of the lives that a record ends from above."""
-        told, gone = [], [(id, life) for id, _, life in lives if life >= Life.DOWN]
-        for id, _ in gone:
+    def ends(self, lives: Iterable[LifeChange], why: Reason | None = None) -> list[Envelope]:
+        """What is told of the lives that a record ends from above, to those that it leaves.
+
+        `why` is for all of them; else who falls with its supervisor is killed, as in OTP, and who
+        ends with its parent was shut down.
+        """
+        told: list[Envelope] = []
+        gone = {id: life for id, _, life in lives if life >= Life.DOWN}
+        for id, life in gone.items():
             cell = self.kernel.book.cell(id)
             if cell.watches and cell.life in ALIVE:
-                told += self.farewells(cell, cell.reason or "killed")
-        over = {id for id, life in gone if life > Life.DOWN}
-        return [env for env in told if env.to not in over]
+                reason = why or (KILLED if life == Life.DOWN else SHUTDOWN)
+                told += self.farewells(cell, str(reason))
+        return [env for env in told if env.to not in gone]
 
-    def _signal(self, to: Cell, sender: str, reason: str) -> Envelope:
-        message = Signal(to.incarnation, sender, read_reason(reason))
-        return self.kernel.lifecycle.control(to.id, KERNEL_ID, message)
+    def _signal(self, to: Cell, sender: str, reason: str) -> list[Envelope]:
+        """What the end of a linked life is to an actor, if it is anything."""
+        why = read_reason(reason)
+        env = self.kernel.signals.reaching(to, KERNEL_ID, sender, why)
+        return [] if env is None else [env]
 
     def _down(self, to: Cell, monitor: str, address: str, reason: str) -> Envelope:
         body = self.kernel.book.codec.encode(Down(monitor, address, reason))

@@ -179,7 +179,7 @@ class StepWork:
             ended = self._try()
             if ended.outcome.exception() is None:
                 kernel.on_kernel(self.conclude, ended)
-                self.future.set(kernel.book.codec.decode(ended.value))
+                self.future.set(self.turn.cell.edition.codec.decode(ended.value))
                 return
             # what comes after a failure is recorded after it: that is what makes it final
             if not kernel.ask_kernel(self.conclude, ended):
@@ -262,7 +262,7 @@ class StepWork:
             return True
         self.is_over = True
         if isinstance(self.future, StepFuture):
-            decode = self.steps.kernel.book.codec.decode  # a copy, as a later attempt will get
+            decode = self.turn.cell.edition.codec.decode  # a copy, as a later attempt will get
             self._settle(ended.outcome if error else Future.done(decode(ended.value)))
         return False
 

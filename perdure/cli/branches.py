@@ -73,6 +73,8 @@ def _details(node: Node, now_ns: int) -> tuple[str, str]:
     if node.life != "running":
         reason = clipped(node.reason, REASON_CHARS_MAX)
         more.append(paint(f"{node.life}: {reason}" if reason else node.life, "red"))
+    if node.old_code:
+        more.append(paint(f"old code: {clipped(node.old_code, REASON_CHARS_MAX)}", "yellow"))
     if node.suspended:
         more.append(paint("suspended", "yellow"))
     if node.stalled:
@@ -81,7 +83,7 @@ def _details(node: Node, now_ns: int) -> tuple[str, str]:
 
 
 def _is_well(node: Node) -> bool:
-    return node.life == "running" and not node.stalled and not node.suspended
+    return node.life == "running" and not (node.stalled or node.suspended or node.old_code)
 
 
 def _strategy(node: Node, now_ns: int) -> str:
@@ -119,6 +121,8 @@ def node_form(node: Node, now_ns: int) -> dict[str, object]:
         "waiting": node.waiting,
         "reason": node.reason,
     }
+    if node.old_code:
+        form["old_code"] = node.old_code
     if node.suspended:
         form["suspended"] = True
     if node.stalled:

@@ -23,11 +23,13 @@ CONTROL = {
     "start": "start",
     "stop": "stop",
     "kill": "kill",
+    "signal": "exit signal of",
     "exit": "exit of",
     "started": "started",
     "start_failed": "failed start of",
     "ignored": "declined start of",
     "stopped": "stopped",
+    "new_code": "new code",
     "try_again": "try again",
     "terminate_child": "stop",
     "delete_child": "forget",
@@ -62,6 +64,8 @@ class Reader:
             return called(message)
         child, reason = getattr(message, "child", None), getattr(message, "reason", None)
         who = self.address(child) if isinstance(child, int) else child or ""
+        if kind == "signal":
+            who = message.sender or "the outside"
         incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0
         which = f"(incarnation {incarnation})" if incarnation else ""
         words = " ".join(part for part in (CONTROL[kind], who, which) if part)
@@ -141,8 +145,16 @@ class Reader:
                 return Life(value).name.lower()
             case "lives":
                 return [[self.address(id), n, Life(life).name.lower()] for id, n, life in value]
+            case "watches":
+                return [[verb, self.address(id) or None, monitor] for verb, id, monitor in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
+            case "scope":
+                return [self.address(id) for id in value]
+            case "kept":
+                return [[self.address(id), why] for id, why in value]
+            case "under_way":
+                return [[self.address(id), n, str(MessageId(*at))] for id, n, *at in value]
             case "inits" | "specs":
                 return [[self.address(row[0]), self.view.codec.form(row[-1])] for row in value]
             case "answer":

@@ -18,6 +18,9 @@ NOUNS = {
     "dead": ("dead letter", "dead letters"),
     "stalled": ("stalled actor", "stalled actors"),
     "report": ("report", "reports"),
+    "reloaded": ("reload", "reloads"),
+    "refused": ("refused reload", "refused reloads"),
+    "kept": ("actor on old code", "actors on old code"),
     "ingress": ("remark on posts", "remarks on posts"),
 }
 SILENT = ("artifact",)
@@ -93,6 +96,12 @@ def _sentence(event: Event) -> str:
             return f"{paint(f'message {event.message_id} is now a dead letter', 'red')}: {reason}"
         case "stalled":
             return f"{paint('stalled', 'red')}: {reason}"
+        case "reloaded":
+            return f"{paint('new code', 'green')}: {reason}"
+        case "refused":
+            return f"{paint('the new code is refused', 'red')}: {reason}"
+        case "kept":
+            return f"{paint('keeps the old code', 'yellow')}: {reason}"
         case _:
             return _report(reason)
 

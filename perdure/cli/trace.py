@@ -169,9 +169,26 @@ class Teller:
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
             case records.Live():
                 yield "it may act from here on"
+            case records.Reload():
+                yield from self._reload(body)
+            case records.Keep():
+                yield f"goes on with code {body.code_hash.hex()[:12]}: {clipped(body.reason)}"
             case records.Restore():
                 yield f"back to {body.rung}, record {body.as_of}" if body.as_of else body.rung
                 yield f"{count(body.undone, 'turn')} undone" if body.undone else ""
+
+    def _reload(self, body: records.Reload) -> Iterator[str]:
+        scope = ", ".join(self._reader.address(id) for id in body.scope[:SENDS_SHOWN_MAX])
+        yield f"code {body.code_hash.hex()[:12]} from here on{f' for {scope}' if scope else ''}"
+        for name, before, now in body.versions:
+            if before != now:
+                yield f"{name} {before or 'new'} → {now or 'gone'}"
+        for id, why in body.kept[:SENDS_SHOWN_MAX]:
+            yield f"{self._reader.address(id)} keeps the old code: {clipped(why)}"
+        if len(body.kept) > SENDS_SHOWN_MAX:
+            yield f"and {len(body.kept) - SENDS_SHOWN_MAX:,} more"
+        if body.under_way:
+            yield f"{count(len(body.under_way), 'turn')} under way"
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"
@@ -187,6 +204,8 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        for verb, id, _ in body.watches[:SENDS_SHOWN_MAX]:
+            yield f"{verb}s {self._reader.address(id) or 'nobody'}"
         if body.refused:
             yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:

@@ -131,6 +131,7 @@ def _expected(fold: Fold) -> dict[bytes, str]:
     if fold.seq:
         found[keys.STATUS_KEY] = "the run's status"
         found[keys.BUDGET_KEY] = "the run's budget"
+        found[keys.CODE_KEY] = "the run's code"
     return found
 
 
@@ -146,6 +147,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         agent.address,
         ("address", row.address, agent.address),
         ("class", row.class_name, agent.class_name),
+        ("version", row.version, agent.version),
         ("parent", row.parent, agent.parent),
         ("life", Life(row.life).name, Life(agent.life).name),
         ("incarnation", row.incarnation, agent.incarnation),
@@ -160,6 +162,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("suspended", row.suspended, agent.suspended),
         ("watches", row.watches, len(agent.watches)),
         ("tokens", row.tokens, agent.tokens),
+        ("kept", row.kept, agent.kept),
     )
 
 
@@ -237,6 +240,8 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
         said = tuple(unpack_row(rows.BudgetRow, value))
         true = (fold.limit, fold.spent, fold.reserved)
         return _differs("the budget", ("limit, spent, reserved", said, true))
+    if key == keys.CODE_KEY:
+        return _differs("the run", ("code", unpack_row(rows.CodeRow, value), fold.code))
     if key == keys.FORK_KEY:
         fork = unpack_row(rows.ForkRow, value)
         return _differs("the run", ("fork", fork, fold.pasts.row))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import fold_past, fold_steps, records, watching
+from perdure.ledger import fold_code, fold_past, fold_steps, records, watching
 from perdure.ledger.fold_past import Pasts, farewell
 from perdure.ledger.fold_posts import Posts
 from perdure.ledger.fold_steps import Steps
@@ -45,6 +45,7 @@ class Fold:
         self.spent = self.reserved = 0
         self.steps = Steps()
         self.pasts = Pasts()
+        self.code = fold_code.NO_CODE
         self.posts = Posts()
         self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
@@ -164,6 +165,7 @@ class Fold:
 
     def _open(self, seq: int, body: records.Open) -> None:
         self.status = None
+        self.code = fold_code.opened(self.code, seq, body.code_hash)
         if body.interrupted is None:
             return
         before, self.interrupted = self.interrupted, {}
@@ -195,6 +197,7 @@ class Fold:
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
         self._change_state(seq, agent, body)
+        agent.version = body.version or agent.version
         if body.watches:
             watching.change(self._watches, body.actor, body.watches)
         if body.life is not None:
@@ -292,5 +295,5 @@ _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
     records.Run: Fold._run, records.Open: Fold._open,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
     records.Post: Fold._post, records.Timer: Fold._timer,
-    **fold_past.EFFECTS, **fold_steps.EFFECTS,
+    **fold_code.EFFECTS, **fold_past.EFFECTS, **fold_steps.EFFECTS,
 }  # fmt: skip

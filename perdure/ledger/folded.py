@@ -67,3 +67,4 @@ class Agent:
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)
     tokens: int = 0
+    kept: int = 0  # as in its row

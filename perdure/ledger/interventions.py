@@ -61,6 +61,32 @@ class Fork(NamedTuple):
     inits: tuple[Any, ...] = ()  # [(actor id, init)…] of those without a state, by its settings
 
 
+class Reload(NamedTuple):
+    """From the next message on, the actors in `scope` and all below them run other code.
+
+    A turn under way ends on the code that it began with; its actor has the new code after it.
+    """
+
+    time: int
+    sends: tuple[Any, ...]
+    code_hash: bytes
+    code: bytes  # a reference to its files, as `Open` has it
+    scope: tuple[int, ...]  # actor ids; none: everybody
+    versions: tuple[tuple[str, int, int], ...]  # (class name, before, now); 0: there is none
+    kept: tuple[tuple[int, str], ...]  # (actor id, why): they go on with the code that they had
+    under_way: tuple[tuple[int, int, int, int], ...]  # (actor id, incarnation, message seq, index)
+
+
+class Keep(NamedTuple):
+    """An actor that could not be loaded with newer code goes on with this, from here on."""
+
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    code_hash: bytes
+    reason: str
+
+
 class Live(NamedTuple):
     time: int
     sends: tuple[Any, ...]

@@ -40,6 +40,7 @@ STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
 INTERRUPTED_KEY = bytes([Table.RUN]) + b"interrupted"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
+CODE_KEY = bytes([Table.RUN]) + b"code"
 
 
 def actor_key(actor: int) -> bytes:

@@ -12,13 +12,23 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
+from perdure.ledger.interventions import (
+    Cancel,
+    Fork,
+    Keep,
+    Live,
+    Reload,
+    Restore,
+    Suspend,
+    Verdict,
+)
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
     "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Birth", "Body", "Cancel", "Crash", "Dead",
-    "Fork", "Intent", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record", "Release",
-    "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend", "Timer", "Turn", "Verdict",
+    "Fork", "Intent", "Keep", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record",
+    "Release", "Reload", "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend", "Timer",
+    "Turn", "Verdict",
 ]  # fmt: skip
 
 FORMAT_VERSION = 1
@@ -47,11 +57,12 @@ class Kind(IntEnum):
     RESTORE = 27  # an actor's state was set back
     FORK = 31  # this ledger is a copy of another run's up to the record before
     LIVE = 32  # a fork may have effects from here on
-    # later work: approvals, grants, reloads, epochs of estimates, overruns, the base
+    RELOAD = 25  # actors run other code from here on
+    KEEP = 33  # an actor goes on with the code it had
+    # later work: approvals, grants, epochs of estimates, overruns, the base
     # that compaction leaves
     APPROVAL = 23
     GRANT = 24
-    RELOAD = 25
     EPOCH = 28
     OVERRUN = 29
     BASE = 30
@@ -132,6 +143,7 @@ class Open(NamedTuple):
     code_hash: bytes
     # [(actor, seq, index)…]: what ran when the last process died; None if it ended in order
     interrupted: tuple[Any, ...] | None = None
+    code: bytes = b""  # a reference to its files, a blob; none: they are too large to keep
 
 
 class Birth(NamedTuple):
@@ -171,6 +183,7 @@ class Turn(NamedTuple):
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
     refused: tuple[Any, ...] = ()  # [(place among its sends, address, why)…] by full inboxes
     watches: tuple[Any, ...] = ()  # [(verb, other's id, monitor's id)…]: see watching.py
+    version: int = 0  # of its class: its state is of that from here on; 0: it is as it was
 
 
 class Crash(NamedTuple):
@@ -244,7 +257,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live
+    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live | Reload | Keep
 )  # fmt: skip
 
 
@@ -277,4 +290,6 @@ BODIES: dict[int, type[Any]] = {
     Kind.SUSPEND: Suspend,
     Kind.FORK: Fork,
     Kind.LIVE: Live,
+    Kind.RELOAD: Reload,
+    Kind.KEEP: Keep,
 }

@@ -36,6 +36,7 @@ class ActorRow(NamedTuple):
     suspended: int = 0  # the incarnation that takes no messages
     watches: int = 0  # rows of it in table WATCH
     tokens: int = 0  # that its steps have spent
+    kept: int = 0  # the record by which it goes on with older code; void once all have other code
 
 
 def born(
@@ -142,6 +143,14 @@ class PostedRow(NamedTuple):
     seq: int  # of the POST record
     ok: bool | None
     value: bytes | None  # encoded: what the verb said, the answer, or (kind, text) of a failure
+
+
+class CodeRow(NamedTuple):
+    """Which code a run has run: `versions` are the newest of (seq, digest, scope of the reload)."""
+
+    versions: tuple[tuple[int, bytes, tuple[int, ...]], ...]
+    since: int  # the last record from which on everybody was to run other code
+    gone: tuple[str, ...]  # classes that the code of that record does not have
 
 
 class BudgetRow(NamedTuple):

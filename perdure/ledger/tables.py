@@ -60,7 +60,7 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
         agent.suspended, len(agent.watches),
-        agent.tokens,
+        agent.tokens, agent.kept,
     )  # fmt: skip
     yield keys.actor_key(id), pack_row(row)
     yield keys.child_key(agent.parent, id), b""
@@ -79,6 +79,7 @@ def _of_run(fold: Fold) -> Iterator[Row]:
     yield keys.STATUS_KEY, pack_row(_status(fold))
     budget = rows.BudgetRow(fold.limit, fold.spent, fold.reserved)
     yield keys.BUDGET_KEY, pack_row(budget)
+    yield keys.CODE_KEY, pack_row(fold.code)
     if fold.interrupted:
         counts = tuple((*id, number) for id, number in fold.interrupted.items())
         yield keys.INTERRUPTED_KEY, pack_row(rows.InterruptedRow(counts))

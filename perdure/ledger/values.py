@@ -197,7 +197,7 @@ class _Forms(dict[type, Lower]):
         if plain is not None:
             inner = self[plain]
             lower = lambda value, depth: inner(plain(value), depth)  # noqa: E731
-        elif noted is None or self._names.get(noted.name) is not cls:
+        elif noted is None or not self._names.can_write(cls, noted.name):
             raise Unfit
         elif issubclass(cls, Enum):
             lower = enum_lower(noted)

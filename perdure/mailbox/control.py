@@ -5,6 +5,8 @@ Actors are named by their ids here; a supervisor's own events name children by t
 
 from __future__ import annotations
 
+from typing import Any
+
 from perdure.ledger.messages import message
 
 
@@ -169,6 +171,15 @@ class Stopped:
     child: int
     incarnation: int
     reason: Reason
+
+
+@message("perdure.new_code")
+class NewCode:
+    """To a supervisor: its code was loaded anew. `spec` is what its scenario gives it now; None:
+    it is a class, and says so itself.
+    """
+
+    spec: dict[str, Any] | None = None
 
 
 @message("perdure.wake")

@@ -12,6 +12,7 @@ from perdure.actors.cell import Cell
 from perdure.actors.door import Taken, Verb
 from perdure.actors.kernel import Kernel
 from perdure.actors.requeueing import again
+from perdure.actors.signals import suspend
 from perdure.actors.verdicts import Verdicts
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import KERNEL_ID, MessageId
@@ -58,6 +59,11 @@ def _clear(kernel: Kernel, post: Post) -> Taken:
     return _repaired(kernel, cell)
 
 
+def _suspend(kernel: Kernel, post: Post) -> Taken:
+    suspend(kernel, post.fields["address"], post.fields["on"])
+    return Taken()
+
+
 def _happened(kernel: Kernel, post: Post) -> Taken:
     cell, env, key = step_in_doubt(kernel, post.fields["step"])
     codec = kernel.book.codec
@@ -91,6 +97,7 @@ VERBS: dict[str, Verb] = {
     "ask": Verb(_ask, {"to": str, "message": FORM}),
     "cancel": Verb(_cancel, {"address": str}),
     "clear": Verb(_clear, {"address": str, "how": str}),
+    "suspend": Verb(_suspend, {"address": str, "on": bool}),
     "happened": Verb(_happened, {"step": int, "result": FORM}),
     "did-not-happen": Verb(_did_not_happen, {"step": int}),
     "requeue": Verb(_requeue, {"message": str}),

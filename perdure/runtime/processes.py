@@ -24,7 +24,8 @@ Turn = Mapping[str, Any]
 
 class Process(NamedTuple):
     """One actor. `state` is a word: running, waiting (its turn waits for an answer or for time),
-    stalled, born, starting, down, stopped, ended. `turn` is what it does now, if a live owner said.
+    stalled, suspended, born, starting, down, stopped, ended. `turn` is what it does now, if a live
+    owner said.
     """
 
     id: int
@@ -67,6 +68,8 @@ def state_of(row: rows.ActorRow, is_waiting: bool) -> str:
         return Life(row.life).name.lower()
     if row.stalled:
         return "stalled"
+    if row.suspended == row.incarnation:
+        return "suspended"
     return "waiting" if is_waiting else "running"
 
 

@@ -24,7 +24,7 @@ def requeue(directory: str | Path, id: MessageId) -> MessageId:
         kernel = run.kernel
         sent.append(again(kernel, id))
         kernel.dispatch.is_stopping = True
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         kernel.outside.post(sent, "requeue", (id.seq, id.index))
         kernel.outside.is_up.set()
         kernel.ending.begin("interrupted", f"message {id} was sent again")

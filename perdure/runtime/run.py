@@ -19,6 +19,7 @@ from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
+from perdure.actors.reloading import Reloaded
 from perdure.actors.scheduler import SchedulerRef, figures
 from perdure.clock import Clock, RealClock
 from perdure.errors import UsageError
@@ -30,9 +31,14 @@ from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program
+from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
 
 REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
+SUSPENDED = (
+    "what is left is for suspended actors: `perdure tree RUN` shows them, and `perdure suspend "
+    "RUN ADDRESS --off` has one go on"
+)
 
 
 class Report(NamedTuple):
@@ -77,7 +83,7 @@ class Run(Operated):
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer)
-        self._begin = lambda: begin_new(self.kernel, header, root, package_version())
+        self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
@@ -116,7 +122,7 @@ class Run(Operated):
         digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
-            opened(run.kernel, package_version(), digest)
+            opened(run.kernel, package_version(), program.files)
             if live:
                 book.pedigree.let_live(book)
             take_up(run.kernel, program.root())
@@ -138,7 +144,7 @@ class Run(Operated):
         self.scenario = program.scenario
         self.directory = None if directory is None else Path(directory)
         self.code_changed = False
-        book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
+        book = Book(store, program.edition(), clock or RealClock())
         book.dead_letters_to = program.dead_letters_to
         self.kernel = kernel = Kernel(
             book,
@@ -149,7 +155,7 @@ class Run(Operated):
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
-        kernel.door.verbs = VERBS
+        kernel.door.verbs = {**VERBS, "reload": verb(self)}
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
         self._watch: Callable[[bool], None] | None = None
@@ -190,7 +196,7 @@ class Run(Operated):
 
         With `stay`, a run that waits for timers or people is waited for; else it is drained with
         the status `waiting`, as a fork is with a call that is held, and any run of which nothing
-        is left but actors that wait for a repair: that is another process's to do. Raises
+        is left but what waits for a repair or for suspended actors: that is for a person. Raises
         `TimeoutError` after `timeout` seconds, and whatever made the ledger fail.
         """
         kernel = self.kernel
@@ -202,6 +208,8 @@ class Run(Operated):
                 kernel.ending.begin("waiting", HELD)
             elif kernel.needs_repair:
                 kernel.ending.begin("waiting", REPAIR)
+            elif kernel.needs_release:
+                kernel.ending.begin("waiting", SUSPENDED)
             elif not stay:
                 kernel.ending.begin("waiting", "only timers or people remain")
 
@@ -229,7 +237,7 @@ class Run(Operated):
             raise kernel.ending.error
         status = kernel.ending.status
         said = kernel.ending.result
-        result = None if said is None else kernel.book.codec.decode(said)
+        result = None if said is None else kernel.book.editions.read(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
@@ -246,6 +254,16 @@ class Run(Operated):
         handler rejected with, `Crashed` for a dead letter, and `pykka.Timeout`.
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
+
+    def reload(self, addresses: str | Sequence[str] = ()) -> Reloaded:
+        """Load the code folder again: its actors run it from their next message on.
+
+        They are not restarted. With addresses, only the actors there and all below them change.
+        Returns when that is durable, and says who could not, and goes on with the code it had.
+        Raises `ScenarioError` with file and line for code that does not load, `UnknownActor`, and
+        `UsageError` for a run that was started from Python: then nothing has changed.
+        """
+        return reload(self, (addresses,) if isinstance(addresses, str) else tuple(addresses))
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.

@@ -60,7 +60,7 @@ def _repair(directory: str | Path, say: Callable[[Run], str]) -> None:
     def begin() -> None:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         load(kernel)
         reason = say(run)
         kernel.outside.is_up.set()

@@ -12,7 +12,7 @@ from perdure.mailbox import control
 from perdure.supervisors.backoff import Backoff
 from perdure.supervisors.restarts import add_restart
 from perdure.supervisors.spec import Child
-from perdure.supervisors.supervisor import kernel_part
+from perdure.supervisors.stored import kernel_part
 
 
 class Spawned(Actor, name="perdure.spawned"):

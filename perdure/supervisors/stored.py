@@ -167,3 +167,16 @@ def _rich(data: Any) -> Any:
         return tuple(rest)
     found = [_rich(each) for each in rest]
     return tuple(found) if name == _MANY else _KINDS[name](*found)
+
+
+KERNEL_KEYS = (
+    "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",
+    "restore_after", "shutdown",
+)  # fmt: skip
+"""What the kernel itself needs of a child's spec."""
+
+
+def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
+    """The part of a child's data that the kernel keeps, as it comes back from a row."""
+    part = {key: data[key] for key in KERNEL_KEYS if key in data}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}

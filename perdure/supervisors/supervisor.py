@@ -11,14 +11,21 @@ from perdure.errors import Broken, Ignore
 from perdure.ids import join
 from perdure.mailbox import control
 from perdure.mailbox.requests import REQUESTS, CodeChange, Request
-from perdure.supervisors import actions, events
+from perdure.supervisors import actions, events, newcode
 from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import difference
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
-from perdure.supervisors.stored import entry_text, from_data, spec_data, to_data, with_entries
+from perdure.supervisors.stored import (
+    entry_text,
+    from_data,
+    kernel_part,
+    spec_data,
+    to_data,
+    with_entries,
+)
 
 
 class Supervisor(Actor, name=SUPERVISOR_ACTOR):
@@ -70,10 +77,20 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         event = self._event(message)
         return event is None or takes(self._supervision(), event)
 
+    def new_code(self, spec: dict[str, Any] | None) -> control.NewCode | None:
+        """What a reload is to tell it; None: nothing changes. `spec` is its scenario's, if any.
+
+        Raises what is wrong with the new specs.
+        """
+        return newcode.told(self, spec)
+
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
         self._about = self._name_of(getattr(message, "child", None))
         if isinstance(message, control.Start) and self._parts_with_temporary(message):
+            return
+        if isinstance(message, control.NewCode):
+            newcode.take(self, message.spec, now_ns)
             return
         try:
             event = self._event(message)
@@ -192,6 +209,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 turn: Any = self._turn
                 caller = None if turn is None else turn.envelope.reply
                 return event_of(cast("Request", message), caller)
+            case control.NewCode():
+                return events.CodeChange(None)
             case _:
                 return self._event_of_child(message)
 
@@ -277,15 +296,3 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
 
 TEMPLATE = ""
 """Where the template of simple_one_for_one is among the specs: no child has that id."""
-
-KERNEL_KEYS = (
-    "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",
-    "restore_after", "shutdown",
-)  # fmt: skip
-"""What the kernel itself needs of a child's spec."""
-
-
-def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
-    """The part of a child's data that the kernel keeps, as it comes back from a row."""
-    part = {key: data[key] for key in KERNEL_KEYS if key in data}
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}

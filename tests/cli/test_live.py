@@ -171,6 +171,19 @@ def test_an_actor_of_a_live_run_is_cancelled_at_once(live: Any) -> None:
     assert "cancelled" in answer("cancel", directory, "/desk/clerk")
 
 
+def test_an_actor_of_a_live_run_takes_nothing_while_it_is_suspended(live: Any) -> None:
+    _, directory = live
+    said = perdure("suspend", directory, "/desk/counter")
+    assert said.stdout == "/desk/counter is suspended\n"
+    assert tell(directory, 3).exit_code == 0
+    states = {each["address"]: each["state"] for each in answer("ps", directory)["processes"]}
+    assert states["/desk/counter"] == "suspended"
+    assert answer("suspend", directory, "/desk/counter", "--off")["suspended"] is False
+    assert tell(directory, 4, "--ask").stdout == "[3, 4]\n"
+    nobody = perdure("suspend", directory, "/desk/nobody")
+    assert (nobody.exit_code, "no actor at" in nobody.stderr) == (2, True)
+
+
 def test_a_dead_letter_of_a_live_run_is_sent_again_at_once(live: Any) -> None:
     _, directory = live
     (letter,) = answer("dead", directory)["dead_letters"]

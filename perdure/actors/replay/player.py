@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
-from perdure.actors.replay.compare import NONE, Difference, differences
-from perdure.actors.replay.done import done
+from perdure.actors.replay.codes import CodeOf
+from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
+from perdure.actors.routing import route
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
-from perdure.actors.state import build, restore, run_on_load
-from perdure.errors import UnknownActor, UnknownName
+from perdure.actors.state import build, collect, restore, run_on_load, state_hash
+from perdure.errors import Ignore, UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
@@ -40,20 +41,18 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 class Player:
     """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
 
-    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
-    `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
+    `code_of` gives the code of a digest that records name, `shown` has stand-ins for its messages,
+    for what people are shown; `stored` gives the row of an actor that has ended.
     """
 
     def __init__(
         self,
-        codec: Codec,
+        code_of: CodeOf,
         shown: Codec,
-        classes: dict[str, type[Actor]],
         stored: Callable[[int], ActorRow | None],
         only: str | None = None,
     ) -> None:
-        self.past = Past(codec, classes, stored)
-        self.codec = codec
+        self.past = Past(code_of, stored)
         self._shown = shown
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
@@ -72,11 +71,6 @@ class Player:
                 self._stage.seed = body.seed
             self.past.add(record)
 
-    def go_on_with(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """From here on, run turns with other code. No object is kept."""
-        self.codec = codec
-        self.past.recast(codec, classes)
-
     def close(self) -> None:
         """Let go of the event loop."""
         self._stage.loop.close()
@@ -87,10 +81,14 @@ class Player:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
             return None
+        self.past.codes.begin(cell, body.incarnation, body.message)
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
         self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
         if take_cut(self._stage, scene, self._shown.decode):
+            return scene
+        if cell.cls is None and cell.edition.missing:
+            scene.skipped = cell.edition.missing
             return scene
         try:
             handler = self._handler(scene, env)
@@ -108,7 +106,7 @@ class Player:
 
     def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
         """What ran when the record was made; None if no code of an actor's did."""
-        cell, message = scene.cell, self.codec.decode(env.body)
+        cell, message = scene.cell, scene.cell.edition.codec.decode(env.body)
         if env.lane == Lane.USER:
             actor = self._actor(cell)
             if type(message) in PROXIED:
@@ -158,7 +156,7 @@ class Player:
             return cell.actor
         if cell.cls is None:
             raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
-        decode = self.codec.decode
+        decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
@@ -175,7 +173,7 @@ class Player:
         cell, stage = scene.cell, self._stage
         turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
         if kind in ("stop", "depart"):
-            turn.leaving = str(self.codec.decode(env.body).reason)
+            turn.leaving = str(self.past.codec.decode(env.body).reason)
         turn.is_awaited = mode in ("async", "nonblocking")
         self.past.unmet = self.past.births.of(cell.id, (env.seq, env.index))
         actor = cell.actor
@@ -227,7 +225,7 @@ class Player:
     def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
         body, cell = scene.body, scene.cell
         try:
-            did = done(self._stage, scene, turn, answer)
+            did = self._did(scene, turn, answer)
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             scene.error = error
             self._compare_crash(scene)
@@ -241,3 +239,59 @@ class Player:
         scene.differences = differences(
             body, did, images, address, lambda data: self._shown.decode(whole(data))
         )
+
+    def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
+        """What the turn did, as its record would say it."""
+        cell, env = scene.cell, turn.envelope
+        encode, error, small = self.past.codec.encode, scene.error, self.past.blobs.small
+        if isinstance(error, Ignore):
+            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+            turn.declined = str(error)
+            life = self._stage.lifecycle.after.life(turn)
+            return Did((), cell.state_hash, self._sent(turn), life=life)
+        if error is not None:
+            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+            text = str(error)
+            value = small(encode(("Reject", text)))
+            reply = None if env.reply is None else (env.reply, False, value)
+            return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
+        actor: Any = cell.actor
+        delta = collect(actor, cell.images or {}, encode)
+        self.past.blobs.fresh |= actor.__marks__.large
+        actor.__marks__.large.clear()
+        reply = turn.reply
+        if env.reply is not None and turn.kind != "control":
+            reply = (env.reply, True, small(encode(answer, "the answer")))
+        is_rare = turn.kind != "receive" or turn.stop_reason is not None
+        life = self._stage.lifecycle.after.life(turn) if is_rare else None
+        lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
+        return Did(
+            delta,
+            state_hash(cell.state_hash, delta),
+            self._sent(turn),
+            reply,
+            tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
+            None if turn.result is None else small(turn.result),
+            None,
+            life,
+            tuple(lives),
+            tuple(turn.notes or ()),
+            tuple(turn.marks or ()),
+            tuple(turn.specs or ()),
+            tuple(self._stage.watching.resolved(turn)),
+        )
+
+    def _sent(self, turn: ReplayTurn) -> list[Intended]:
+        past, took = self.past, turn.record.took
+        for env in turn.out:
+            if env.to and env.dead is None and env.lane and past.cell(env.to).is_supervisor:
+                route(env, past.cell(env.to), self.past.codec.decode)
+        return [
+            Intended(
+                env.dead[0] if env.dead else past.address(env.to),
+                past.blobs.small(env.body),
+                *(env.lane, env.cost, env.est),
+                None if env.due is None else (env.due, env.due + took),
+            )
+            for env in self._stage.signals.aim(turn.out)
+        ]

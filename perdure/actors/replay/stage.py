@@ -179,8 +179,9 @@ class RecordedAsks(Asks):
         if dead is not None and dead[1] == "no such actor":
             return
         book = _stage(self.kernel).book
-        earlier = [env for env in turn.out if book.address(env.to) == address]
-        turn.out = [env for env in turn.out if book.address(env.to) != address]
+        told = [env.lane and book.address(env.to) == address for env in turn.out]
+        earlier = [env for env, is_told in zip(turn.out, told, strict=True) if is_told]
+        turn.out = [env for env, is_told in zip(turn.out, told, strict=True) if not is_told]
         recorded = [send.body for send in sends[:at] if send.sender != KERNEL_ID]
         if (
             turn.is_of_this(step)
@@ -241,7 +242,7 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    codec = turn.stage.book.codec
+    codec = turn.cell.edition.codec
     if step.ok:
         return turn.give_back(step, Future.done(codec.decode(step.value)))
     value: Any = read(step.value, codec)
