@@ -166,6 +166,7 @@ class Cell:
         """
         self.edition = edition
         self.cls: type[Actor] | None = edition.classes.get(self.class_name)
+        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
         self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:

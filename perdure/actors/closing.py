@@ -103,17 +103,13 @@ class Closing:
 
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
-        book = kernel.book
+        book, index = kernel.book, turn.index
         is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
         life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        changes: list[Change] = []
-        if is_rare:
-            out[:] = kernel.signals.aim(out)
-            changes = self._watched(turn, life)
+        changes = self._watched(turn, life) if is_rare else None
         wires, dead = self._address(turn, out, life)
         now = book.now_ns()
-        index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
@@ -127,8 +123,7 @@ class Closing:
         self.end(turn)
         book.consume(cell, env)
         book.touch(cell)
-        cell.dirty = True
-        cell.last = seq
+        cell.dirty, cell.last = True, seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
@@ -158,6 +153,13 @@ class Closing:
             cell.version, cell.migrates, cell.row_dirty = version, False, True
         if changes:
             kernel.watching.apply(cell, changes)
+        self._live_on(turn, life, dead)
+        if turn.marks:
+            keep_marks(kernel.book, turn, seq)
+
+    def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
+        """Lives are as the record says: the actor's own, and those that it decides on."""
+        kernel, cell = self.kernel, turn.cell
         if life is not None:
             cell.change_life(life)
             if cell.is_supervisor:
@@ -166,8 +168,6 @@ class Closing:
                 kernel.watching.end(cell)
         if turn.lives is not None:
             kernel.lives.apply(turn.lives, dead)
-        if turn.marks:
-            keep_marks(kernel.book, turn, seq)
 
     def _watched(self, turn: Turn, life: int | None) -> list[Change]:
         """What a turn links and monitors; who hangs on its life is told if it ends with it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perdure.errors import UnknownName
+from perdure.ledger.older import inherit
 from perdure.limits import CODES_KEPT_MAX
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Edition:
         self.since, self.before = seq, before
         gone = {**before.gone, **dict.fromkeys(before.classes, before)}
         self.gone = {name: old for name, old in gone.items() if name not in self.classes}
-        self.codec.names.inherit(before.codec.names)
+        inherit(self.codec.names, before.codec.names)
         oldest, kept = self, 0
         while oldest.before is not None and kept < CODES_KEPT_MAX:
             oldest, kept = oldest.before, kept + 1

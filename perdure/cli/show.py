@@ -11,6 +11,7 @@ from perdure.cli.say import fitted, labelled, say, write_answer
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
 from perdure.runtime.document import shown
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.view import View
 
 CODES_SHOWN_MAX = 10
@@ -76,7 +77,7 @@ def _code(view: View) -> list[str]:
 def code_versions(view: View) -> list[dict[str, Any]]:
     """The code that the run ran, whenever it was other code, or some were reloaded."""
     found: list[dict[str, Any]] = []
-    for seq, digest, scope in view.code.versions:
+    for seq, digest, scope in read_code(view.store).versions:
         code = digest.hex()
         if not found or scope or found[-1]["scope"] or found[-1]["code"] != code:
             whom = [view.actor(id).address for id in scope]

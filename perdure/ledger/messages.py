@@ -207,17 +207,7 @@ class Names:
 
     def __init__(self) -> None:
         self._claims: dict[str, dict[tuple[str, str], type]] = {}  # by name, then by place
-        self._older: WeakSet[type] = WeakSet()  # classes of older code, while anybody has them
-
-    def inherit(self, older: Names) -> None:
-        """Be able to write the classes of older code, too: some of its objects are still about."""
-        if older is not self:
-            for known in (older._older, *(claims.values() for claims in older._claims.values())):
-                self._older.update(known)
-
-    def can_write(self, cls: type, name: str) -> bool:
-        """Whether `cls` is the class of that name, or was in older code."""
-        return (name in self and self.get(name) is cls) or cls in self._older
+        self.older: WeakSet[type] = WeakSet()  # classes of older code: see older.py
 
     @staticmethod
     def of(*namespaces: Mapping[str, object]) -> Names:

@@ -16,6 +16,7 @@ from typing import Any
 from perdure.errors import NotEncodable
 from perdure.ids import MessageId, Ref
 from perdure.ledger.messages import Names, is_model, registration
+from perdure.ledger.older import can_write
 from perdure.ledger.shapes import fields_of
 from perdure.ledger.wire import LOWER, SCALARS
 from perdure.limits import VALUE_DEPTH_MAX
@@ -125,7 +126,7 @@ def _complaint(value: Any, names: Names) -> str:
     noted = registration(kind)
     if noted is None:
         return f"is a {_type_text(kind)}; {_way_out(value)}"
-    if names.can_write(kind, noted.name):
+    if can_write(names, kind, noted.name):
         return ""
     if noted.name not in names:
         return (

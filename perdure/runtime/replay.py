@@ -22,6 +22,7 @@ from perdure.ledger.rows import ActorRow, unpack_row
 from perdure.runtime.code import actor_classes, load_code
 from perdure.runtime.codes import Codes
 from perdure.runtime.document import shown
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.points import point
 from perdure.runtime.program import BUILT_IN, Program, namespaces
 from perdure.runtime.scenario import FILE_NAME
@@ -160,7 +161,7 @@ class Replay:
         """
         if not self.cast.is_recorded:
             return []
-        row = self.view.code
+        row = read_code(self.view.store)
         digests = [digest for _, digest, _ in row.versions]
         found: list[tuple[int, bytes, Path | None]] = [
             (seq, digest, None)

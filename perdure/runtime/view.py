@@ -31,7 +31,7 @@ from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
-from perdure.runtime.oldcode import OldCode, read_code
+from perdure.runtime.oldcode import OldCode
 
 NS = 1_000_000_000
 OVER = ("finished", "failed", "waiting", "interrupted")
@@ -135,11 +135,6 @@ class View:
         if row.status not in OVER and self.directory is not None and not is_owned(self.directory):
             return rows.StatusRow("interrupted", row.reason or "its process died", row.result)
         return row
-
-    @property
-    def code(self) -> rows.CodeRow:
-        """Which code the run has run, and since when."""
-        return read_code(self.store)
 
     @property
     def result(self) -> Any:

@@ -1,4 +1,4 @@
-"""New code of a supervisor: other flags and specs, while its children go on."""
+"""What a reload means to a supervisor: other flags, other children; who runs goes on."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ if TYPE_CHECKING:
 REFUSED = "the new code is not taken"
 
 
-def told(supervisor: Supervisor, spec: dict[str, Any] | None) -> control.NewCode | None:
-    """What a reload is to tell a supervisor; None: nothing changes. See `Supervisor.new_code`."""
+def news(supervisor: Supervisor, spec: dict[str, Any] | None) -> control.NewCode | None:
+    """What a supervisor is to be told; None if nothing changes. Raises what is wrong with it."""
     if supervisor.spec is not None and (spec is None or spec == supervisor.spec):
         return None
     told = control.NewCode(None if supervisor.spec is None else spec)
-    changed(supervisor._supervision(), events.CodeChange(told.spec or supervisor._specification()))
+    event = events.CodeChange(told.spec or supervisor._specification())
+    changed(supervisor._supervision(), event)
     return told
 
 
 def take(supervisor: Supervisor, spec: dict[str, Any] | None, now_ns: int) -> None:
-    """Have the flags and specs of new code, if they are right. Children that run go on."""
+    """Have the flags and specs of new code, if they are right."""
     turn: Any = supervisor._turn
-    before = supervisor._supervision()
+    supervising, before = turn.kernel.supervising, supervisor._supervision()
     try:
         event = events.CodeChange(spec or supervisor._specification())
     except Exception as error:  # noqa: BLE001 - user code: its children()
-        turn.kernel.supervising.note(turn, f"{REFUSED}: {control.crash(error)}")
+        supervising.note(turn, f"{REFUSED}: {control.crash(error)}")
         return
     state, acts = decide(before, event, now_ns)
     for act in acts:
         if isinstance(act, actions.Reply) and not act.ok:
-            turn.kernel.supervising.note(turn, f"{REFUSED}: {act.text}")
+            supervising.note(turn, f"{REFUSED}: {act.text}")
             return
     if spec is not None:
         supervisor.spec = spec
@@ -47,4 +48,4 @@ def take(supervisor: Supervisor, spec: dict[str, Any] | None, now_ns: int) -> No
             continue
         if below != old.spec.supervisor:
             told = control.NewCode(below.to_data())
-            turn.kernel.supervising.tell_child(turn, supervisor.actors[id], told)
+            supervising.tell_child(turn, supervisor.actors[id], told)

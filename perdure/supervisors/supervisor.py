@@ -78,19 +78,16 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         return event is None or takes(self._supervision(), event)
 
     def new_code(self, spec: dict[str, Any] | None) -> control.NewCode | None:
-        """What a reload is to tell it; None: nothing changes. `spec` is its scenario's, if any.
-
-        Raises what is wrong with the new specs.
-        """
-        return newcode.told(self, spec)
+        """What a reload is to tell it, if anything. Raises what is wrong with the new specs."""
+        return newcode.news(self, spec)
 
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message: decide, then do."""
-        self._about = self._name_of(getattr(message, "child", None))
-        if isinstance(message, control.Start) and self._parts_with_temporary(message):
-            return
         if isinstance(message, control.NewCode):
             newcode.take(self, message.spec, now_ns)
+            return
+        self._about = self._name_of(getattr(message, "child", None))
+        if isinstance(message, control.Start) and self._parts_with_temporary(message):
             return
         try:
             event = self._event(message)
@@ -205,12 +202,12 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
                 return events.Halt(reason, asked)
             case control.TryAgain(child=child):
                 return events.TryAgain(child)
+            case control.NewCode():
+                return events.CodeChange(None)
             case _ if type(message) in REQUESTS:
                 turn: Any = self._turn
                 caller = None if turn is None else turn.envelope.reply
                 return event_of(cast("Request", message), caller)
-            case control.NewCode():
-                return events.CodeChange(None)
             case _:
                 return self._event_of_child(message)
 

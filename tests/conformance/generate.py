@@ -20,8 +20,6 @@ RESTARTS = ("permanent", "permanent", "transient", "temporary")
 ORDINARY = ("one_for_one", "one_for_all", "rest_for_one")
 CRASHES = ("boom", "badarg", {"tuple": ["bad", "luck"]}, "killed", "noproc")
 EXITS = ("normal", "shutdown", {"shutdown": "why"})
-KINDS = ("end", "kill", "stop", "signal", "burst", "request", "wrong", "code", "info", "root")
-WEIGHTS = (30, 10, 5, 6, 8, 25, 4, 6, 2, 0.4)
 WRONG = (
     {}, "junk", {"id": "q"}, {"start": True}, {"id": "q", "start": "bad"},
     {"id": "q", "start": True, "restart": "never"}, {"id": "q", "start": True, "shutdown": -1},
@@ -30,6 +28,12 @@ WRONG = (
     {"id": "q", "start": True, "significant": True},
     {"id": "q", "start": True, "modules": "some"}, {"id": "q", "start": True, "modules": [1]},
 )  # fmt: skip
+
+
+OFTEN = {
+    "end": 30, "kill": 10, "stop": 5, "signal": 6, "burst": 8, "request": 25, "wrong": 4, "code": 6,
+    "info": 2, "root": 0.4,
+}  # fmt: skip
 
 
 class Case:
@@ -117,7 +121,7 @@ class Case:
         paths = [*self.workers, *(f"{pool}/#{k}" for pool, n in self.asked.items()
                                   for k in range(1, n + 1))]  # fmt: skip
         nested = [path for path in self.supervisors if path != "root"]
-        kind = rng.choices(KINDS, WEIGHTS)[0]
+        kind = rng.choices(list(OFTEN), list(OFTEN.values()))[0]
         if kind == "end" and paths:
             return [self.end(rng.choice(paths))]
         if kind == "kill":

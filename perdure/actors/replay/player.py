@@ -9,18 +9,18 @@ from perdure.actors.cell import Cell
 from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
 from perdure.actors.replay.codes import CodeOf
-from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
+from perdure.actors.replay.compare import NONE, Difference, differences
+from perdure.actors.replay.done import done
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
 from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
-from perdure.actors.routing import route
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
-from perdure.actors.state import build, collect, restore, run_on_load, state_hash
-from perdure.errors import Ignore, UnknownActor, UnknownName
+from perdure.actors.state import build, restore, run_on_load
+from perdure.errors import UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
@@ -225,7 +225,7 @@ class Player:
     def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
         body, cell = scene.body, scene.cell
         try:
-            did = self._did(scene, turn, answer)
+            did = done(self._stage, scene, turn, answer)
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             scene.error = error
             self._compare_crash(scene)
@@ -239,59 +239,3 @@ class Player:
         scene.differences = differences(
             body, did, images, address, lambda data: self._shown.decode(whole(data))
         )
-
-    def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
-        """What the turn did, as its record would say it."""
-        cell, env = scene.cell, turn.envelope
-        encode, error, small = self.past.codec.encode, scene.error, self.past.blobs.small
-        if isinstance(error, Ignore):
-            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            turn.declined = str(error)
-            life = self._stage.lifecycle.after.life(turn)
-            return Did((), cell.state_hash, self._sent(turn), life=life)
-        if error is not None:
-            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            text = str(error)
-            value = small(encode(("Reject", text)))
-            reply = None if env.reply is None else (env.reply, False, value)
-            return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
-        actor: Any = cell.actor
-        delta = collect(actor, cell.images or {}, encode)
-        self.past.blobs.fresh |= actor.__marks__.large
-        actor.__marks__.large.clear()
-        reply = turn.reply
-        if env.reply is not None and turn.kind != "control":
-            reply = (env.reply, True, small(encode(answer, "the answer")))
-        is_rare = turn.kind != "receive" or turn.stop_reason is not None
-        life = self._stage.lifecycle.after.life(turn) if is_rare else None
-        lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
-        return Did(
-            delta,
-            state_hash(cell.state_hash, delta),
-            self._sent(turn),
-            reply,
-            tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-            None if turn.result is None else small(turn.result),
-            None,
-            life,
-            tuple(lives),
-            tuple(turn.notes or ()),
-            tuple(turn.marks or ()),
-            tuple(turn.specs or ()),
-            tuple(self._stage.watching.resolved(turn)),
-        )
-
-    def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        past, took = self.past, turn.record.took
-        for env in turn.out:
-            if env.to and env.dead is None and env.lane and past.cell(env.to).is_supervisor:
-                route(env, past.cell(env.to), self.past.codec.decode)
-        return [
-            Intended(
-                env.dead[0] if env.dead else past.address(env.to),
-                past.blobs.small(env.body),
-                *(env.lane, env.cost, env.est),
-                None if env.due is None else (env.due, env.due + took),
-            )
-            for env in self._stage.signals.aim(turn.out)
-        ]
