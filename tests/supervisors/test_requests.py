@@ -19,7 +19,7 @@ from perdure.supervisors import (
     TerminateChild,
     WhichChildren,
 )
-from tests.kit import SECONDS, Gate, dead_letters, of, program, resumed, running, settle
+from tests.kit import SECONDS, Gate, dead_letters, of, program, resumed, running, settle, until
 
 GATES: dict[str, Gate] = {}
 LOG: list[str] = []
@@ -283,6 +283,7 @@ def test_a_supervisor_that_ends_answers_who_it_owes_and_who_waits(how: str) -> N
         gate.reached()
         waiting = ask("/r/s", CountChildren())
         told = run.kernel.outside.ask("/r/clerk", ("/r/s", WhichChildren()))
+        until(run, lambda: len(run.kernel.book.cell_at("/r/s").control or ()) == 2)
         if how == "kill":
             run.exit("/r/s", "kill")
         else:
