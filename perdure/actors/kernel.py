@@ -235,6 +235,8 @@ class Kernel:
             self.timers.fire()
             self.dispatch.kick()
             return
+        if dispatch.soon or self.steps.is_pausing:
+            return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
         is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
         self.needs_repair = is_stalled and due is None and not is_waiting
