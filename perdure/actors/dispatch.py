@@ -77,7 +77,7 @@ class Dispatch:
             self.kick()
 
     def _try_again(self, cell: Cell) -> None:
-        """Consider an actor when its back-off is over: until then the run is not at rest."""
+        """Consider an actor when its back-off is over."""
 
         def due() -> None:
             del self.soon[cell]

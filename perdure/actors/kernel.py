@@ -82,6 +82,7 @@ class Kernel:
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
         self.needs_repair = False  # nothing is left but what waits for a person's repair
+        self.is_due_soon = False  # it only waits to try something again: work, a moment away
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -235,11 +236,10 @@ class Kernel:
             self.timers.fire()
             self.dispatch.kick()
             return
-        if dispatch.soon or self.steps.is_pausing:
-            return
         is_stalled = any(cell.stalled for cell in self.book.cells.values())
         is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
         self.needs_repair = is_stalled and due is None and not is_waiting
+        self.is_due_soon = bool(dispatch.soon) or self.steps.is_pausing
         self.quiet(due is not None or is_waiting or is_stalled)
 
     def _shed(self) -> None:

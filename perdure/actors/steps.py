@@ -178,7 +178,7 @@ class Steps:
 
     @property
     def is_pausing(self) -> bool:
-        """Whether a step is about to be tried again: the run is not at rest."""
+        """Whether a step is about to be tried again."""
         return any(work.turn.open for work in self._pausing)
 
     def intend(self, work: StepWork) -> int:

@@ -194,6 +194,8 @@ class Run:
         def watch(waiting: bool) -> None:
             if not waiting:
                 kernel.ending.begin("finished", "nothing left to do")
+            elif kernel.is_due_soon:
+                pass  # a message or a call is tried again after its back-off: that is no waiting
             elif kernel.book.pedigree.has_refused:
                 kernel.ending.begin("waiting", HELD)
             elif kernel.needs_repair:

@@ -115,17 +115,16 @@ def test_a_run_in_which_a_crashed_message_is_about_to_be_given_again_is_not_left
         assert run.wait(SECONDS, stay=False).status == "finished"
 
 
-def test_a_run_is_at_rest_only_when_every_back_off_is_over() -> None:
-    rested: list[bool] = []
+def test_a_run_is_not_left_waiting_before_every_back_off_is_over() -> None:
     with running(failing(60.0), clock=FakeClock(jumps=False)) as run:
         run.tell("/r/a", "x")
         until(run, lambda: run.kernel.dispatch.soon)
-        on_kernel(run, run._set_watch, rested.append)
+        with pytest.raises(TimeoutError):
+            run.wait(0.0, stay=False)
         on_kernel(run, run.kernel.look_quiet)
-        assert rested == []
+        assert not run.kernel.ending.has_begun
         advance(run, 61.0)
-        until(run, lambda: rested)
-        assert rested[0] is False
+        assert run.wait(SECONDS, stay=False).status == "finished"
 
 
 @tool("tests.run.look", effect="read", retries=1, backoff=Backoff(first=60.0, factor=1.0, max=60.0))
@@ -144,19 +143,18 @@ class InThread(Actor, name="tests.run.inthread"):
 
 
 @pytest.mark.parametrize("cls", [OnLoop, InThread])
-def test_a_run_in_which_a_failed_call_is_about_to_be_made_again_is_not_at_rest(
+def test_a_run_in_which_a_failed_call_is_about_to_be_made_again_is_not_left_waiting(
     cls: type[Actor],
 ) -> None:
-    rested: list[bool] = []
     with running(program(Child("a", cls, attempts_max=1)), clock=FakeClock(jumps=False)) as run:
         run.tell("/r/a", "x")
         until(run, lambda: run.kernel.steps.is_pausing)
-        on_kernel(run, run._set_watch, rested.append)
+        with pytest.raises(TimeoutError):
+            run.wait(0.0, stay=False)
         on_kernel(run, run.kernel.look_quiet)
-        assert rested == []
+        assert not run.kernel.ending.has_begun
         advance(run, 61.0)
-        until(run, lambda: rested)
-        assert rested[0] is False
+        assert run.wait(SECONDS, stay=False).status == "finished"
 
 
 def test_the_back_off_of_an_actor_that_was_cancelled_keeps_no_run_waiting() -> None:
