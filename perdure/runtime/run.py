@@ -17,7 +17,7 @@ from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
-from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
+from perdure.actors.recovery import begin_new, is_over, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.scheduler import SchedulerRef
 from perdure.clock import Clock, RealClock
@@ -93,7 +93,7 @@ class Run:
     ) -> Self:
         """Take up a run where its last process left it. The same incarnations go on.
 
-        `live` lets a fork act, from now on: until then its calls wait, but for those that read.
+        One that is over stays as it is. `live` lets a fork act: until then only what reads is done.
         """
         run = cls.__new__(cls)
         if store is None:
@@ -114,10 +114,11 @@ class Run:
         digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
-            opened(run.kernel, package_version(), digest)
-            if live:
-                book.pedigree.let_live(book)
-            take_up(run.kernel, program.root())
+            if not is_over(run.kernel):
+                opened(run.kernel, package_version(), digest)
+                if live:
+                    book.pedigree.let_live(book)
+                take_up(run.kernel, program.root())
 
         run._begin = begin
         run.code_changed = digest != header.code_hash

@@ -85,6 +85,20 @@ def test_a_finished_run_stays_finished_when_it_is_taken_up() -> None:
         assert (report.status, report.result) == ("finished", {"got": 0})
 
 
+def test_a_run_that_is_over_stays_as_it_is_to_the_last_record() -> None:
+    disk = Disk()
+    tree = program(Child("a", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "finish")
+        run.wait(SECONDS)
+    left = disk.reopened()
+    before = left.head()
+    with Run.resume(None, store=left, program=tree) as run:
+        report = run.wait(SECONDS)
+    assert (report.status, report.result) == ("finished", {"got": 0})
+    assert left.reopened().head() == before
+
+
 def test_a_run_that_waits_for_a_timer_can_be_left_waiting() -> None:
     store, clock = MemoryStore(), FakeClock(jumps=False)
     tree = program(Child("a", Echo))
