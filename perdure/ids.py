@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from perdure.errors import UsageError
@@ -9,6 +10,11 @@ from perdure.limits import ADDRESS_BYTES_MAX, NAME_BYTES_MAX
 
 KERNEL_ID = 0
 """The actor id of the kernel itself: parent of the root, sender of outside messages."""
+
+
+_NUMBER = re.compile(
+    r"[+-].*|[\d.,_:]*\d[\d.,_:]*([eE][+-]?\d+)?|\d.{0,3}:.*|\d{4}-?\d\d-?\d\d([T ].*)?", re.DOTALL
+)
 
 
 class Ref(NamedTuple):
@@ -66,6 +72,15 @@ def check_name(name: str) -> str:
             f"the name {name[:40]!r}… has {len(name.encode())} of at most {NAME_BYTES_MAX} bytes."
         )
     return name
+
+
+def is_number(name: str) -> bool:
+    """Whether a name reads as a number, a time or a date, or has a sign: no mark's can.
+
+    >>> [is_number(name) for name in ("17", "-1", "+1.5", "1e3", "00:01", "2026-05-01", "draft-2")]
+    [True, True, True, True, True, True, False]
+    """
+    return _NUMBER.fullmatch(name.strip()) is not None
 
 
 def join(address: str, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell
-from perdure.actors.lives import IMPLICIT, LifeChange
+from perdure.actors.lives import IMPLICIT, OVER, LifeChange
 from perdure.actors.unsettled import charge_inboxes
 from perdure.errors import UsageError
 from perdure.ids import KERNEL_ID
@@ -33,6 +33,11 @@ def cancel(kernel: Kernel, address: str) -> int:
         raise UsageError(
             f"cancel({address}): this is the root, without which there is no run. Cancel what is "
             "below it, or let the run end: SIGTERM drains it."
+        )
+    if top.life in OVER and top.reason == str(CANCELLED):
+        raise UsageError(
+            f"cancel({address}): it is cancelled already, and nothing was changed. "
+            "`perdure resume RUN` goes on without it."
         )
     is_listed = IMPLICIT not in (top.class_name, book.cell(top.parent).class_name)
     life = Life.STOPPED if is_listed else Life.ENDED  # what its supervisor knows, it deletes

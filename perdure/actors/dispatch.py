@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
+from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
 from perdure.ledger.flights import FLIGHT
 from perdure.ledger.records import Life
@@ -44,6 +45,7 @@ class Dispatch:
         self.ready: ReadySet[Cell] = ReadySet()
         self.resumes: deque[tuple[Turn, Callable[[], None]]] = deque()
         self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
+        self.soon: dict[Cell, Timer] = {}  # whose head is tried again after its back-off
         self.estimates = Estimates()
         self.parked: list[asyncio.Future[None]] = []
         self.is_stopping = False
@@ -66,7 +68,7 @@ class Dispatch:
             if cell.held:
                 self.held[cell] = None
             elif cell.not_before and cell.not_before > self.kernel.book.now_ns():
-                self.kernel.timers.at(cell.not_before, lambda: self.consider(cell))
+                self._try_again(cell)
                 return
             else:
                 env = cell.inbox[0]
@@ -80,10 +82,27 @@ class Dispatch:
         if not self._relay_due:
             self.kick()
 
+    def _try_again(self, cell: Cell) -> None:
+        """Consider an actor when its back-off is over."""
+
+        def due() -> None:
+            del self.soon[cell]
+            self.consider(cell)
+            self.kick()  # if it has nothing to do any more, the run may be at rest
+
+        self._no_longer(cell)
+        self.soon[cell] = self.kernel.timers.at(cell.not_before, due)
+
+    def _no_longer(self, cell: Cell) -> None:
+        timer = self.soon.pop(cell, None)
+        if timer is not None:
+            timer.cancel()
+
     def withdraw(self, cell: Cell) -> None:
         """An actor that was ready runs no more: its messages wait for its next life."""
         self.ready.discard(cell)
         self.held.pop(cell, None)
+        self._no_longer(cell)
 
     def index(self, cell: Cell) -> float:
         """The index of the message at the head of an inbox."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from perdure.actors.book import Book
     from perdure.actors.cell import Cell, Step
     from perdure.actors.turn import Turn
+    from perdure.mailbox.envelope import Envelope
 
+EFFECTS_SHOWN_MAX = 5
 REPAIRS = (
     "Put the code back and `perdure resume RUN`, or `perdure clear RUN {address} --forget` (its "
     "steps are forgotten, and made anew) or `--dead` (the message is given up)."
@@ -40,9 +42,10 @@ def in_doubt(asked: Asked, step: Step) -> str:
 
 def mismatch(turn: Turn, key: str, step: Step, attempted: str) -> str:
     """What to say of a handler that asks for something else than it did before."""
+    was = recorded_call(turn.kernel.book, key, step)
     asks = f"and now it asks for {attempted}" if attempted else "and now it asks with another"
     return (
-        f"step {key} of message {turn.envelope.id} is recorded as {recorded_call(turn, key, step)} "
+        f"step {key} of message {turn.envelope.id} is recorded as {was} "
         f"(record {step.seq}), {asks}: with other arguments the recorded outcome is none. "
         f"{REPAIRS.format(address=turn.cell.address)}"
     )
@@ -63,20 +66,49 @@ def unmet(turn: Turn) -> str:
         if step.effect in ("", "read") or step.met is turn:
             continue
         if step.ok or step.phase == "intent":
+            was = recorded_call(turn.kernel.book, key, step)
             became = "done" if step.ok else "about to happen"
             return (
                 f"message {turn.envelope.id} was handled without asking for "
-                f"{recorded_call(turn, key, step)}, which record {step.seq} has as {became}. "
+                f"{was}, which record {step.seq} has as {became}. "
                 f"{REPAIRS.format(address=turn.cell.address)}"
             )
     return ""
 
 
-def recorded_call(turn: Turn, key: str, step: Step) -> str:
+def twice(book: Book, cell: Cell, env: Envelope) -> str:
+    """What to say of effects that would happen twice if a message were handled as new; or ''."""
+    found = [
+        (key, step)
+        for key, step in (env.steps or {}).items()
+        if not step.redone and (step.ok or step.phase == "intent" or is_abandoned(book, step))
+    ]
+    if not found:
+        return ""
+    said = "; ".join(_again(book, key, step) for key, step in found[:EFFECTS_SHOWN_MAX])
+    more = len(found) - EFFECTS_SHOWN_MAX
+    and_more = f"; and {more:,} more" if more > 0 else ""
+    return (
+        f"forget({cell.address}): {said}{and_more}. What is forgotten is made anew. If it may "
+        f"happen a second time, say so: `perdure clear RUN {cell.address} --forget --redo`."
+    )
+
+
+def _again(book: Book, key: str, step: Step) -> str:
+    call = f"step {key}, {recorded_call(book, key, step)} ({step.effect}),"
+    if step.ok:
+        return f"{call} has happened (record {step.seq})"
+    seq = step.intent
+    return (
+        f"{call} is in doubt: it may have happened (record {seq} says that it was about to). Give "
+        f"a verdict first, `perdure doubt RUN {seq} --happened RESULT` or `--did-not-happen`"
+    )
+
+
+def recorded_call(book: Book, key: str, step: Step) -> str:
     """A recorded step in words, from memory or from its record."""
     if step.asked is not None:
         return in_words(step.name, step.asked)
-    book = turn.kernel.book
     for seq in (step.intent, step.seq, step.begun):
         body = _body(book, seq)
         if isinstance(body, Intent | Result) and body.key == key and body.asked is not None:

@@ -41,6 +41,13 @@ class Ending:
         self.kernel.loop.call_later(DRAIN_TURNS_SECONDS_MAX, self._record)
         self.turn_ended()
 
+    def recall(self, status: StatusRow) -> None:
+        """The run had ended before this process took it: nothing changes, nothing is recorded."""
+        self.has_begun = self._is_recorded = True
+        self.kernel.dispatch.is_stopping = True
+        self.status = status
+        self.kernel.loop.call_soon(self.kernel.leave)
+
     def turn_ended(self) -> None:
         """A turn is over: once none is left but those that wait, record the status."""
         if not self.has_begun:

@@ -63,14 +63,13 @@ class Kernel:
     def __init__(
         self, book: Book, *, seed: int, concurrency: int, directory: Path | None, observer: Observer
     ) -> None:
-        self.book = book
-        self.seed = seed
-        self.loop = Loop()
+        self.book, self.seed, self.loop = book, seed, Loop()
         self._make_parts(concurrency, directory, observer)
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
         self.needs_repair = self.needs_release = False  # all that is left is for a person to do
+        self.is_due_soon = False  # it only waits to try something again: work, a moment away
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -245,9 +244,8 @@ class Kernel:
         dispatch = self.dispatch
         if self.ending.has_begun or dispatch.active or dispatch.ready or dispatch.resumes:
             return
-        if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
-            return
-        if self.steps.working or self.door.is_busy:
+        is_busy = self.releases.is_busy or self.steps.working or self.door.is_busy
+        if dispatch.held or not self.barrier.is_clean or is_busy:
             return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:
@@ -258,8 +256,9 @@ class Kernel:
         cells, running = self.book.cells.values(), bool(dispatch.running)
         is_stalled = any(cell.stalled for cell in cells)
         is_suspended = any(cell.is_suspended and (cell.inbox or cell.control) for cell in cells)
-        is_stuck = due is None and not running  # turns that were dropped wait for others
-        self.needs_repair, self.needs_release = is_stuck and is_stalled, is_stuck and is_suspended
+        stuck = due is None and not running  # turns that were dropped wait for others
+        self.needs_repair, self.needs_release = stuck and is_stalled, stuck and is_suspended
+        self.is_due_soon = bool(dispatch.soon) or self.steps.is_pausing
         is_waiting = running or is_stalled or is_suspended or bool(self.waits.suspension.asleep)
         self.quiet(due is not None or is_waiting)
 

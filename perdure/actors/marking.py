@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from perdure.errors import Refused, UsageError
-from perdure.ids import KERNEL_ID, check_name
+from perdure.ids import KERNEL_ID, check_name, is_number
 from perdure.ledger.keys import mark_key, mark_prefix
 from perdure.limits import ACTOR_MARKS_MAX, TURN_MARKS_MAX
 
@@ -28,8 +29,10 @@ def marked(turn: Turn, name: str) -> list[str]:
 
 def one_more(turn: Turn, name: str) -> list[str]:
     """The marks of a turn with that of this name, if a turn may have so many."""
-    if check_name(name).isdecimal():
-        raise UsageError(f"mark({name!r}): a number would be taken for a record's. Use a word.")
+    if is_number(check_name(name)):
+        raise UsageError(
+            f"mark({name!r}): a number or a time would be taken for a record's. Use a word."
+        )
     marks = [*(turn.marks or ()), *(() if name in (turn.marks or ()) else (name,))]
     if len(marks) > TURN_MARKS_MAX:
         raise Refused(
@@ -57,9 +60,13 @@ def keep_marks(book: Book, turn: Turn, seq: int) -> None:
 
 def find_mark(book: Book, actor: int, name: str) -> int:
     """The record that a mark names: the actor's own of that name, else the run's; 0 for none."""
+    return mark_of(lambda key: book.open.puts.get(key) or book.store.get(key), actor, name)
+
+
+def mark_of(get: Callable[[bytes], bytes | None], actor: int, name: str) -> int:
+    """`find_mark`, in the rows that `get` reads."""
     for id in (actor, KERNEL_ID):
-        key = mark_key(id, name)
-        raw = book.open.puts.get(key) or book.store.get(key)
+        raw = get(mark_key(id, name))
         if raw is not None:
             return int.from_bytes(raw, "big")
     return 0

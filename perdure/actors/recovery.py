@@ -100,6 +100,17 @@ def opened(kernel: Kernel, version: str, files: bytes = b"") -> None:
     kernel.interruptions.count(interrupted)
 
 
+def is_over(kernel: Kernel) -> bool:
+    """Whether nothing is left to do, not even an artifact to put in place; then the run leaves."""
+    store = kernel.book.store
+    raw = store.get(STATUS_KEY)
+    status = StatusRow("", "", None) if raw is None else unpack_row(StatusRow, raw)
+    if status.status not in ("finished", "failed") or store.head().counts.get(Table.UNRELEASED):
+        return False
+    kernel.ending.recall(status)
+    return True
+
+
 def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
     """Load what is pending, and make ready what may run.
 

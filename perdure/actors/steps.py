@@ -34,6 +34,7 @@ class Steps:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._under_way: set[StepWork] = set()  # beside their handlers
+        self._pausing: set[StepWork] = set()  # until they are tried again
 
     # --- once and call
 
@@ -170,6 +171,21 @@ class Steps:
         self._under_way.discard(work)
         if self.kernel.dispatch.is_stopping:
             self.kernel.ending.turn_ended()
+
+    def pause(self, work: StepWork, seconds: float, again: Callable[[], None]) -> None:
+        """Try a step again in some seconds."""
+
+        def due() -> None:
+            self._pausing.discard(work)
+            again()
+
+        self._pausing.add(work)
+        self.kernel.timers.after(seconds, due)
+
+    @property
+    def is_pausing(self) -> bool:
+        """Whether a step is about to be tried again."""
+        return any(work.turn.open for work in self._pausing)
 
     def intend(self, work: StepWork) -> int:
         """Record that a step is about to happen, its tokens reserved; kernel thread."""

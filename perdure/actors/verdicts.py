@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.doubts import twice
 from perdure.actors.unsettled import charge_inboxes, end
 from perdure.errors import UsageError
 from perdure.ledger.records import Dead, Kind
@@ -64,9 +65,16 @@ class Verdicts:
         self._append(cell, None, None, "again")
         self._clear(cell)
 
-    def forget(self, cell: Cell) -> None:
-        """Have the message handled as if it were new: without its steps, and what they led to."""
+    def forget(self, cell: Cell, *, redo: bool = False) -> None:
+        """Have the message handled as if it were new: without its steps, and what they led to.
+
+        Raises `UsageError` when an effect of it would happen twice, or could: unless it may, by
+        `redo`.
+        """
         env = self._head(cell)
+        said = "" if redo else twice(self.kernel.book, cell, env)
+        if said:
+            raise UsageError(said)
         lives, dead, out = self._settle(cell, env, [])
         seq = self._append(cell, env, None, "forget", dead=dead, lives=lives, out=out)
         self.kernel.book.drop_steps(cell, env)

@@ -159,7 +159,7 @@ class StepWork:
 
         def later() -> None:
             if pause_seconds:
-                kernel.timers.after(pause_seconds, lambda: self._admit_later(go, refuse))
+                self.steps.pause(self, pause_seconds, lambda: self._admit_later(go, refuse))
             else:
                 self._admit_later(go, refuse)
 
@@ -275,7 +275,7 @@ class StepWork:
         if self.turn.on_loop:
             pause = tool.pause_seconds(tool.retries - self.retries_left)
             again = (self._run_beside, self._refused)
-            self.steps.kernel.timers.after(pause, lambda: self._admit_later(*again))
+            self.steps.pause(self, pause, lambda: self._admit_later(*again))
             self.steps.kernel.dispatch.kick()  # if nothing else goes on, time may leap to it
 
     def cancel(self) -> None:

@@ -22,13 +22,15 @@ TEXTS = {
 @click.option("--again", "verb", flag_value="again", help="Look again at what stopped it.")
 @click.option("--forget", "verb", flag_value="forget", help="Forget the message's steps.")
 @click.option("--dead", "verb", flag_value="dead", help="Make the message a dead letter.")
+@click.option("--redo", is_flag=True, help="With --forget: effects of it may happen twice.")
 @json_option
-def command(run: str, address: str, verb: str | None, as_json: bool) -> None:
+def command(run: str, address: str, verb: str | None, redo: bool, as_json: bool) -> None:
     """Repair the stalled actor at ADDRESS of RUN: a run that goes on goes on with it at once.
 
     --again: what stopped it was mended outside, the code for one. `perdure resume` looks again,
     too. --forget: its message is handled as if it were new; steps that happened happen again (with
-    the same idempotency keys), its asks are sent again, and children that it spawned are ended.
+    the same idempotency keys), its asks are sent again, and children that it spawned are ended. An
+    effect that is in doubt, or happened and is not idempotent, is only forgotten with --redo.
     --dead: the message is given up; who asked with it is told.
     """
     from perdure.runtime.ingress import through_the_door
@@ -36,10 +38,12 @@ def command(run: str, address: str, verb: str | None, as_json: bool) -> None:
 
     if verb is None:
         raise UsageError(f"how? Give one of --again, --forget and --dead for {address}.")
+    if redo and verb != "forget":
+        raise UsageError("--redo belongs to --forget: it lets effects happen twice.")
     directory = find_run(run)
-    fields, how = {"address": address, "how": verb}, verb
+    fields, how = {"address": address, "how": verb, "redo": redo}, verb
     is_live, _ = through_the_door(
-        directory, "clear", fields, lambda: clear(directory, address, how)
+        directory, "clear", fields, lambda: clear(directory, address, how, redo=redo)
     )
     name = name_of(directory)
     if as_json:

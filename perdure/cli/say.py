@@ -68,6 +68,22 @@ def fitted(line: str) -> str:
     return "".join(kept) + "…"
 
 
+def wrapped(line: str, indent: int = 0) -> list[str]:
+    """A line that must be read whole, as lines that fit the terminal; as it is anywhere else."""
+    if not is_terminal():
+        return [line]
+    room = shutil.get_terminal_size().columns
+    lines, left = [], " " * min(indent, room // 4)
+    current, *words = line.split(" ")
+    for word in words:
+        longer = f"{current} {word}"
+        if width(longer) > room and current.strip():
+            lines.append(current.rstrip())
+            longer = left + word
+        current = longer
+    return [*lines, current]
+
+
 def width(text: str) -> int:
     """How many columns `text` takes."""
     return len(click.unstyle(text))

@@ -10,6 +10,9 @@ from perdure.cli.words import brief, clipped, clock, count
 from perdure.limits import EVENT_LINES_MAX
 
 ADDRESS_COLUMNS_MAX = 32
+STALLED_CHARS_MAX = 1_000  # both calls and the verbs that repair it
+WHOLE = ("stalled",)
+"""Kinds whose lines are wrapped where others are cut."""
 
 NOUNS = {
     "crashed": ("crash", "crashes"),
@@ -95,7 +98,8 @@ def _sentence(event: Event) -> str:
         case "dead":
             return f"{paint(f'message {event.message_id} is now a dead letter', 'red')}: {reason}"
         case "stalled":
-            return f"{paint('stalled', 'red')}: {reason}"
+            whole = clipped(event.reason, STALLED_CHARS_MAX)  # the way out is at its end
+            return f"{paint('stalled', 'red')}: {whole}"
         case "reloaded":
             return f"{paint('new code', 'green')}: {reason}"
         case "refused":

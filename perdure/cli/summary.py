@@ -7,7 +7,8 @@ from typing import Any
 
 from perdure.cli.branches import node_form, tree_lines
 from perdure.cli.options import name_of
-from perdure.cli.say import labelled, paint
+from perdure.cli.say import labelled, paint, wrapped
+from perdure.cli.story import STALLED_CHARS_MAX
 from perdure.cli.words import clipped, size, tokens, written
 from perdure.ledger.jsonform import to_json
 from perdure.runtime.document import shown
@@ -16,7 +17,7 @@ from perdure.runtime.view import Totals, View
 
 ARTIFACTS_SHOWN_MAX = 10
 STALLED_SHOWN_MAX = 5
-STALLED_CHARS_MAX = 1_000  # both calls and the verbs that repair it
+STALLED_INDENT = 13
 COLOURS = {"finished": "green", "failed": "red"}
 
 
@@ -35,10 +36,9 @@ def summary_lines(view: View, directory: Path) -> list[str]:
     stalled = [node for node in nodes if node.stalled]
     lines = [status_line(view), "", *tree, "", _figures(totals)]
     lines += artifact_lines(view, directory)
-    lines += [
-        labelled("stalled", f"{node.address}: {clipped(node.stalled, STALLED_CHARS_MAX)}", 2)
-        for node in stalled[:STALLED_SHOWN_MAX]
-    ]
+    for node in stalled[:STALLED_SHOWN_MAX]:
+        reason = clipped(node.stalled, STALLED_CHARS_MAX)
+        lines += wrapped(labelled("stalled", f"{node.address}: {reason}", 2), STALLED_INDENT)
     lines.append(labelled("next", " · ".join(_next(view, name)), 2))
     return lines
 

@@ -223,12 +223,15 @@ class Teller:
             yield paint(count(len(body.dead), "dead letter"), "red")
 
     def _result(self, body: records.Result) -> str:
-        took = f"{body.took / 1e6:.1f} ms{f', try {body.tries}' if body.tries > 1 else ''}"
+        """How a step ended; of waits, and of what a person said, no time was measured."""
+        took = f"{body.took / 1e6:.1f} ms" if body.took else ""
+        tries = f", try {body.tries}" if body.tries > 1 else ""
         spent = f", {count(body.tokens, 'token')}" if body.tokens else ""
         if body.ok:
-            return f"{body.name} took {took}{spent}"
+            return f"{body.name} {f'took {took}' if took else 'is done'}{tries}{spent}"
         value: Any = self._reader.view.codec.decode(body.value)
-        return f"{body.name} failed after {took}{spent}: {': '.join(map(str, value[:2]))}"
+        after = f" after {took}" if took else ""
+        return f"{body.name} failed{after}{tries}{spent}: {': '.join(map(str, value[:2]))}"
 
     def _sent(self, record: Record) -> Iterator[str]:
         """What a record sends, equal kinds to one address together."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.events import Event
 from perdure.cli.progress import progress_line
-from perdure.cli.say import complain, fitted, is_terminal, paint, say, write_json
-from perdure.cli.story import Story, event_form
+from perdure.cli.say import complain, fitted, is_terminal, paint, say, wrapped, write_json
+from perdure.cli.story import WHOLE, Story, event_form
 from perdure.limits import EVENTS_WAITING_MAX
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Figures = Callable[[], Mapping[str, Any]]
 
 FRAMES_PER_SECOND = 8
+INDENT = 10  # of the second line of an event: below what follows the time
 RATE_SECONDS = 2.0  # over which turns per second are measured
 
 
@@ -79,7 +80,7 @@ class Watch:
             elif self._as_json:
                 write_json(event_form(item, start_ns))
             else:
-                self._lines(story.tell(item))
+                self._lines(story.tell(item), is_whole=item.kind in WHOLE)
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -87,14 +88,17 @@ class Watch:
         if self._left_out:
             self._aside(f"{self._left_out:,} events came faster than they could be written.")
 
-    def _lines(self, lines: list[str]) -> None:
+    def _lines(self, lines: list[str], *, is_whole: bool = False) -> None:
         for line in lines:
-            if self._live is None:
-                say(fitted(line))
-            else:
-                from rich.text import Text
+            self._say("\n".join(wrapped(line, INDENT)) if is_whole else fitted(line))
 
-                self._live.console.print(Text.from_ansi(fitted(line)), soft_wrap=True)
+    def _say(self, line: str) -> None:
+        if self._live is None:
+            say(line)
+        else:
+            from rich.text import Text
+
+            self._live.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def _aside(self, text: str) -> None:
         if self._live is None:

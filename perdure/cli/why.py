@@ -102,11 +102,32 @@ def _chosen(body: records.Body) -> list[str]:
 
 
 def _steps(teller: Teller, found: Evidence) -> list[str]:
-    lines = [
-        f"{step.seq}  {type(step.body).__name__.lower()}  {teller.told(step)}"
-        for step in found.steps
-    ]
+    """Each record of a step, with what it knew, or how long it waited."""
+    began = {step.body.key: step for step in found.steps if isinstance(step.body, records.Ask)}
+    answered, lines = dict(found.answers), []
+    for step in found.steps:
+        parts = [f"{step.seq}  {type(step.body).__name__.lower()}  {teller.told(step)}"]
+        parts += _hashes(step.body)
+        key = getattr(step.body, "key", "")
+        if isinstance(step.body, records.Ask) and key in answered:
+            parts.append(f"answered by record {answered[key]}")
+        elif isinstance(step.body, records.Result) and key in began:
+            waited = (step.body.time - began[key].body.time) / 1e9
+            parts.append(f"waited {waited:.2f} s")
+        lines.append("; ".join(parts))
     return lines if found.is_whole else ["(only the nearest records were looked at)", *lines]
+
+
+def _hashes(body: records.Body) -> list[str]:
+    """Digests of what a step was asked with, and of its result."""
+    match body:
+        case records.Ask() if body.digest:
+            return [f"asked {_short(body.digest)}"]
+        case records.Result():
+            result = f"result {_short(content_digest(body.value))}"
+            return [f"arguments {_short(body.digest)}, {result}" if body.digest else result]
+        case _:
+            return []
 
 
 def _policy(view: View, found: Evidence) -> list[str]:
@@ -140,15 +161,8 @@ def _inputs(found: Evidence) -> list[str]:
         lines.append(f"state {_short(found.before)}, {change}")
     if found.input is not None:
         lines.append(f"message {found.input.id} {_short(found.input.digest)}")
-    for step in (*found.steps, found.record):
-        body = step.body
-        if isinstance(body, records.Ask):
-            lines.append(f"step {body.key}, record {step.seq}: asked {_short(body.digest)}")
-        elif isinstance(body, records.Result):
-            result = _short(content_digest(body.value))
-            what = f"arguments {_short(body.digest)}, result {result}"
-            lines.append(f"step {body.key}, record {step.seq}: {what}")
-    return lines
+    own = _hashes(found.record.body)
+    return [*lines, *(f"step {hashes}" for hashes in own)]
 
 
 def _causes(view: View, teller: Teller, reader: Reader, found: Evidence) -> list[str]:
@@ -165,6 +179,8 @@ def _causes(view: View, teller: Teller, reader: Reader, found: Evidence) -> list
         name = who if kind == "turn" else f"{who} {kind}".strip()
         place = paint(f"{record.seq:>6}  {_when(view, record)}", dim=True)
         lines.append(f"{place}  {paint(name, 'cyan')}  {teller.told(record)}")
+    if not found.is_complete:
+        lines.append(paint("(answers further back were not looked for)", dim=True))
     return lines or ["nothing in this run led to it"]
 
 
@@ -189,4 +205,6 @@ def _form(view: View, reader: Reader, found: Evidence) -> dict[str, Any]:
     form["steps_complete"] = found.is_whole
     form["causes"] = [reader.form(each, start) for each in found.causes]
     form["causes_left_out"] = found.left_out
+    form["causes_complete"] = found.is_complete
+    form["answers"] = dict(found.answers)
     return form

@@ -55,7 +55,8 @@ def _clear(kernel: Kernel, post: Post) -> Taken:
     cell, how = stalled_at(kernel, post.fields["address"]), post.fields["how"]
     if how not in CLEARINGS:
         raise UsageError(f"clear {how!r}: write one of {', '.join(CLEARINGS)}.")
-    getattr(Verdicts(kernel), how)(cell)
+    options = {"redo": True} if how == "forget" and post.fields["redo"] else {}
+    getattr(Verdicts(kernel), how)(cell, **options)
     return _repaired(kernel, cell)
 
 
@@ -96,7 +97,7 @@ VERBS: dict[str, Verb] = {
     "tell": Verb(_tell, {"to": str, "message": FORM}),
     "ask": Verb(_ask, {"to": str, "message": FORM}),
     "cancel": Verb(_cancel, {"address": str}),
-    "clear": Verb(_clear, {"address": str, "how": str}),
+    "clear": Verb(_clear, {"address": str, "how": str, "redo": bool}),
     "suspend": Verb(_suspend, {"address": str, "on": bool}),
     "happened": Verb(_happened, {"step": int, "result": FORM}),
     "did-not-happen": Verb(_did_not_happen, {"step": int}),

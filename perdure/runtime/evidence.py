@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from perdure.errors import LedgerDamaged
@@ -16,7 +17,7 @@ from perdure.ledger import keys, records, rows
 from perdure.ledger.blobs import content_digest
 from perdure.ledger.journal import read_record, send_of, sender_of
 from perdure.ledger.past import chain
-from perdure.ledger.records import Body, Record
+from perdure.ledger.records import Body, Record, Send
 from perdure.ledger.rows import unpack_row
 from perdure.limits import READ_ROWS_MAX, WHY_CAUSES_KEPT_MAX, WHY_RECORDS_MAX
 from perdure.runtime.history import newest
@@ -37,8 +38,10 @@ class Evidence(NamedTuple):
     """All that is known of why a record is there.
 
     `before` and `after` are state hashes of its actor. `steps` are the records of earlier attempts
-    and steps at the same message, all of them if `is_whole`. `causes` lead back, nearest first, and
-    end at what nothing in this run caused; `left_out` of them in the middle are not kept.
+    and steps at the same message, all of them if `is_whole`; `answers` are step keys, and records
+    that answered what they asked. `causes` lead back, nearest first, by messages and answers, and
+    end at what nothing in this run caused; `left_out` of them in the middle are not kept. Answers
+    far back may not have been looked for: then `is_complete` is false.
     """
 
     record: Record
@@ -49,6 +52,8 @@ class Evidence(NamedTuple):
     is_whole: bool
     causes: tuple[Record, ...]
     left_out: int
+    answers: tuple[tuple[str, int], ...]
+    is_complete: bool
 
 
 def evidence(view: View, seq: int) -> Evidence:
@@ -57,8 +62,8 @@ def evidence(view: View, seq: int) -> Evidence:
     before, after = _hashes(view, record)
     steps, is_whole = _steps(view, record)
     near: list[Record] = []
-    last, number = None, 0
-    for number, last in enumerate(_causes(view, record), 1):
+    last, number, search = None, 0, Answers(view)
+    for number, last in enumerate(_causes(view, record, search), 1):
         if number <= WHY_CAUSES_KEPT_MAX:
             near.append(last)
     if last is not None and near[-1] is not last:
@@ -66,7 +71,7 @@ def evidence(view: View, seq: int) -> Evidence:
     causes = tuple(near)
     return Evidence(
         record, _input(view, record.body), before, after, steps, is_whole, causes,
-        number - len(causes),
+        number - len(causes), tuple(Answers(view).before(record)), search.is_whole,
     )  # fmt: skip
 
 
@@ -101,21 +106,74 @@ def _hashes(view: View, record: Record) -> tuple[bytes | None, bytes | None]:
 # --- what came before it in its own turn
 
 
+def _floor(body: Any, message: tuple[int, int]) -> int:
+    """The record after which all is that was recorded of a message before this one."""
+    is_first = isinstance(body, records.Turn) and body.attempt == 1
+    return max(message[0], body.previous) if is_first else message[0]
+
+
 def _steps(view: View, record: Record) -> tuple[tuple[Record, ...], bool]:
     """What was recorded of the same message before, oldest first, and whether that is all."""
     body: Any = record.body
     message = getattr(body, "message", None)
     if message is None or isinstance(body, records.Late):
         return (), True
-    floor = message[0]
-    if isinstance(body, records.Turn) and body.attempt == 1:
-        floor = max(floor, body.previous)
+    floor = _floor(body, message)
     found = [
         earlier
         for earlier in _backwards(view, record.seq - 1, floor + 1)
         if getattr(earlier.body, "message", None) == message
     ]
     return tuple(reversed(found)), record.seq - 1 - floor <= WHY_RECORDS_MAX
+
+
+class Answers:
+    """Finds the answers that an actor had got, at the same message, when a record was made.
+
+    It looks at `WHY_RECORDS_MAX` records in all, and says by `is_whole` whether that was enough.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._left = WHY_RECORDS_MAX
+        self.is_whole = True
+
+    def before(self, record: Record) -> list[tuple[str, int]]:
+        """Step keys, and the records that answered them, oldest first."""
+        body: Any = record.body
+        message, actor = getattr(body, "message", None), getattr(body, "actor", 0)
+        if message is None or not actor or isinstance(body, records.Late):
+            return []
+        floor = _floor(body, message)
+        first = max(floor + 1, record.seq - self._left)
+        self.is_whole = self.is_whole and first == floor + 1
+        near = list(_backwards(self._view, record.seq - 1, first))
+        self._left -= len(near)
+        return _answers(reversed(near), actor, message)
+
+
+def _answers(near: Iterator[Record], actor: int, message: tuple[int, int]) -> list[tuple[str, int]]:
+    """Those among records, oldest first, that answered the asks of an actor at a message."""
+    open_asks: dict[str, tuple[int, int]] = {}  # step key -> the question
+    found: dict[str, int] = {}
+    for each in near:
+        body: Any = each.body
+        if getattr(body, "message", None) == message and isinstance(body, records.Ask):
+            for index, send in enumerate(Send(*wire) for wire in body.sends):
+                if send.reply is not None and send.due is None:
+                    open_asks[body.key] = (each.seq, index)
+        elif getattr(body, "message", None) == message and isinstance(body, records.Result):
+            open_asks.pop(body.key, None)  # its time was up: what comes later reaches nobody
+        elif isinstance(body, records.Turn) and body.answer is not None:
+            reply = body.answer[0]
+            if reply[:3] == (actor, *message) and reply[3] in open_asks:
+                found[reply[3]] = each.seq
+                del open_asks[reply[3]]
+        buried = {(row[0], row[1]) for row in getattr(body, "dead", ())}
+        for key in [key for key, id in open_asks.items() if id in buried]:
+            found[key] = each.seq
+            del open_asks[key]
+    return list(found.items())
 
 
 def _backwards(view: View, last: int, first: int) -> Iterator[Record]:
@@ -131,12 +189,18 @@ def _backwards(view: View, last: int, first: int) -> Iterator[Record]:
 # --- what led to it
 
 
-def _causes(view: View, record: Record) -> Iterator[Record]:
-    """The cause of a record, the cause of that, and so on."""
+def _causes(view: View, record: Record, search: Answers) -> Iterator[Record]:
+    """What led to a record, by messages and answers, and what led to that, nearest first."""
+    ahead: list[int] = []
     while True:
-        seq = cause(view, record)
-        if not seq:
+        for seq in (cause(view, record), *(seq for _, seq in search.before(record))):
+            if seq:
+                heappush(ahead, -seq)
+        if not ahead:
             return
+        seq = -heappop(ahead)
+        while ahead and ahead[0] == -seq:
+            heappop(ahead)  # it led to several
         record = view.record(seq)
         yield record
 

@@ -43,6 +43,11 @@ def point(view: View, text: str) -> int:
         if not 1 <= seq <= head:
             raise UsageError(f"there is no record {seq}: the journal has records 1 to {head}.")
         return seq
+    if text.startswith("-"):
+        raise UsageError(
+            f"{text!r} is before record 1: points are not counted from the end. The journal has "
+            f"records 1 to {head}. A point is {FORMS}."
+        )
     after = _time(text, view.run.time)
     if after is None:
         return _marked(view.store, text)

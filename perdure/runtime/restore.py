@@ -6,7 +6,7 @@ from pathlib import Path
 
 from perdure.actors.cell import Cell
 from perdure.actors.kernel import Kernel
-from perdure.actors.marking import find_mark
+from perdure.actors.marking import find_mark, mark_of
 from perdure.actors.recovery import OVER, opened
 from perdure.actors.restores import FRESH, MARK, Restored, set_back
 from perdure.errors import UsageError
@@ -22,6 +22,8 @@ def restore(directory: str | Path, address: str, mark: str) -> list[Restored]:
     state is another now. Raises `UsageError`, `UnknownActor`.
     """
     with View(directory) as view:
+        if not mark_of(view.store.get, view.find(address), mark):
+            raise _no_mark(address, mark)
         if view.status.status in OVER:
             raise UsageError(
                 f"the run is {view.status.status}: nothing would go on from the state of a mark. "
@@ -35,7 +37,7 @@ def restore(directory: str | Path, address: str, mark: str) -> list[Restored]:
         top = book.cell_at(address)
         at = find_mark(book, top.id, mark)
         if not at:
-            raise UsageError(f"neither {address} nor the run has a mark {mark!r}.")
+            raise _no_mark(address, mark)
         kernel.dispatch.is_stopping = True
         opened(kernel, package_version(), run.program.files)
         for cell in _below(kernel, top):
@@ -50,6 +52,12 @@ def restore(directory: str | Path, address: str, mark: str) -> list[Restored]:
         run.kernel.ended.wait()
     run.report()
     return found
+
+
+def _no_mark(address: str, mark: str) -> UsageError:
+    return UsageError(
+        f"neither {address} nor the run has a mark {mark!r}. `perdure trace RUN` shows what marks."
+    )
 
 
 def _below(kernel: Kernel, cell: Cell) -> list[Cell]:

@@ -17,7 +17,7 @@ from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
-from perdure.actors.recovery import begin_new, opened, read_lineage, take_up
+from perdure.actors.recovery import begin_new, is_over, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.reloading import Reloaded
 from perdure.actors.scheduler import SchedulerRef, figures
@@ -99,9 +99,9 @@ class Run(Operated):
         crash_at: int | None = None,
         crash_before: int | None = None,
     ) -> Self:
-        """Take up a run where its last process left it. The same incarnations go on.
+        """Take up a run where its last process left it: the same incarnations go on.
 
-        `live` lets a fork act, from now on: until then its calls wait, but for those that read.
+        One that is over stays so. `live` lets a fork act; until then only what reads is done.
         """
         run = cls.__new__(cls)
         if store is None:
@@ -119,16 +119,16 @@ class Run(Operated):
         except BaseException:
             store.close()
             raise
-        digest, book = program.code_hash, run.kernel.book
 
         def begin() -> None:
-            opened(run.kernel, package_version(), program.files)
-            if live:
-                book.pedigree.let_live(book)
-            take_up(run.kernel, program.root())
+            if not is_over(run.kernel):
+                opened(run.kernel, package_version(), program.files)
+                if live:
+                    run.kernel.book.pedigree.let_live(run.kernel.book)
+                take_up(run.kernel, program.root())
 
         run._begin = begin
-        run.code_changed = digest != header.code_hash
+        run.code_changed = program.code_hash != header.code_hash
         run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
         return run
 
@@ -140,8 +140,7 @@ class Run(Operated):
         clock: Clock | None,
         observer: Observer,
     ) -> None:
-        self.program = program
-        self.scenario = program.scenario
+        self.program, self.scenario = program, program.scenario
         self.directory = None if directory is None else Path(directory)
         self.code_changed = False
         book = Book(store, program.edition(), clock or RealClock())
@@ -204,6 +203,8 @@ class Run(Operated):
         def watch(waiting: bool) -> None:
             if not waiting:
                 kernel.ending.begin("finished", "nothing left to do")
+            elif kernel.is_due_soon:
+                pass  # a message or a call is tried again after its back-off: that is no waiting
             elif kernel.book.pedigree.has_refused:
                 kernel.ending.begin("waiting", HELD)
             elif kernel.needs_repair:

@@ -39,15 +39,17 @@ def did_not_happen(directory: str | Path, intent: int) -> None:
     _repair(directory, say)
 
 
-def clear(directory: str | Path, address: str, verb: str) -> None:
+def clear(directory: str | Path, address: str, verb: str, *, redo: bool = False) -> None:
     """Repair a stalled actor: look `again`, `forget` the message's steps, or call it `dead`.
 
-    Raises `UnknownActor`, and `UsageError` for an actor that is not stalled.
+    Raises `UnknownActor`; `UsageError` for an actor that is not stalled, and when what is to be
+    forgotten holds an effect that happened or may have: unless it may happen again, by `redo`.
     """
 
     def say(run: Run) -> str:
         cell = stalled_at(run.kernel, address)
-        getattr(Verdicts(run.kernel), verb)(cell)
+        options = {"redo": True} if redo else {}
+        getattr(Verdicts(run.kernel), verb)(cell, **options)
         return f"{address} was repaired: {verb}"
 
     _repair(directory, say)

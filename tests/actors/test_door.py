@@ -282,7 +282,7 @@ REFUSED = {
         "this is the root",
     ),
     "who is not stalled": (
-        Post("1" * 32, "clear", {"address": "/r/a", "how": "again"}),
+        Post("1" * 32, "clear", {"address": "/r/a", "how": "again", "redo": False}),
         "UsageError",
         "is not stalled",
     ),

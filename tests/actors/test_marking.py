@@ -101,7 +101,12 @@ class Careful(Actor, name="tests.marking.careful"):
 @pytest.mark.parametrize(
     ("names", "text"),
     [
-        (["17"], "UsageError: mark('17'): a number would be taken for a record's"),
+        (["17"], "UsageError: mark('17'): a number or a time would be taken for a record's"),
+        (["-1"], "UsageError: mark('-1'): a number"),
+        (["1.5"], "UsageError: mark('1.5'): a number"),
+        (["00:00.02"], "UsageError: mark('00:00.02'): a number"),
+        (["2026-05-01"], "UsageError: mark('2026-05-01'): a number"),
+        (["+draft"], "UsageError: mark('+draft'): a number"),
         ([""], "UsageError: '' cannot name an actor"),
         (["a" * 129], "has 129 of at most 128 bytes"),
         ([f"m{n}" for n in range(101)], "Refused: the turn of /r/a sets more than 100 marks"),

@@ -81,7 +81,8 @@ def repair(tree: Program, store: MemoryStore, verb: str) -> MemoryStore:
     def begin() -> None:
         run.kernel.dispatch.is_stopping = True
         load(run.kernel)
-        getattr(Verdicts(run.kernel), verb)(run.kernel.book.cell_at("/r/hub"))
+        options = {"redo": True} if verb == "forget" else {}  # it has paid
+        getattr(Verdicts(run.kernel), verb)(run.kernel.book.cell_at("/r/hub"), **options)
         run.kernel.outside.is_up.set()
         run.kernel.ending.begin("interrupted", verb)
 

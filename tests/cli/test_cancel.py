@@ -83,6 +83,16 @@ def test_it_ends_an_actor_and_all_below_it(office: Path) -> None:
     assert perdure("verify", "last").exit_code == 0
 
 
+def test_who_is_cancelled_already_is_not_cancelled_again(office: Path) -> None:
+    assert perdure("cancel", "last", "/office/team").exit_code == 0
+    before = answer("show", "last")["records"]
+    for address in ("/office/team", "/office/team/ann"):
+        again = perdure("cancel", "last", address)
+        assert (again.exit_code, again.stdout) == (2, "")
+        assert f"cancel({address}): it is cancelled already" in again.stderr
+    assert answer("show", "last")["records"] == before
+
+
 def test_it_has_json(office: Path) -> None:
     form = answer("cancel", "last", "/office/bob")
     assert form["cancelled"] == ["/office/bob"]

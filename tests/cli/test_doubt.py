@@ -150,8 +150,45 @@ def test_again_clears_the_actor_and_the_next_resume_looks(stalled: Path) -> None
     assert perdure("verify", stalled).exit_code == 0
 
 
+def test_a_step_in_doubt_is_not_forgotten_unless_it_may_happen_twice(stalled: Path) -> None:
+    refused = perdure("clear", stalled, "/bank/payer", "--forget")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert (
+        "step bank.pay#1, bank.pay(amount=7) (financial), is in doubt: it may have happened"
+        in refused.stderr
+    )
+    assert "`perdure doubt RUN 10 --happened RESULT` or `--did-not-happen`" in refused.stderr
+    assert "`perdure clear RUN /bank/payer --forget --redo`" in refused.stderr
+    assert [body for body in bodies(stalled).values() if isinstance(body, Verdict)][1:] == []
+    assert perdure("clear", stalled, "/bank/payer", "--forget", "--redo").exit_code == 0
+    assert answer("resume", stalled)["result"] == {"receipts": ["paid 8"]}
+    assert perdure("verify", stalled).exit_code == 0
+
+
+def test_an_effect_that_happened_is_not_forgotten_unless_it_may_happen_twice(stalled: Path) -> None:
+    assert perdure("doubt", stalled, "10", "--happened", '"paid 7"').exit_code == 0
+    assert perdure("resume", stalled, "--no-wait").exit_code == 4  # it stalls on that again
+    refused = perdure("clear", stalled, "/bank/payer", "--forget")
+    assert refused.exit_code == 2
+    assert "bank.pay(amount=7) (financial), has happened (record" in refused.stderr
+
+
+def test_what_did_not_happen_may_be_forgotten(stalled: Path) -> None:
+    assert perdure("doubt", stalled, "10", "--did-not-happen").exit_code == 0
+    assert perdure("resume", stalled).exit_code == 4  # it asks for another amount all the same
+    assert perdure("clear", stalled, "/bank/payer", "--forget").exit_code == 0
+    assert answer("resume", stalled)["result"] == {"receipts": ["paid 8"]}
+
+
+def test_redo_is_a_word_of_forget(stalled: Path) -> None:
+    refused = perdure("clear", stalled, "/bank/payer", "--again", "--redo")
+    assert refused.exit_code == 2
+    assert "--redo belongs to --forget" in refused.stderr
+
+
 def test_forget_has_the_message_handled_as_if_it_were_new(stalled: Path) -> None:
-    assert answer("clear", stalled, "/bank/payer", "--forget")["verdict"] == "forget"
+    form = answer("clear", stalled, "/bank/payer", "--forget", "--redo")
+    assert form["verdict"] == "forget"
     assert answer("doubt", stalled)["doubts"] == []
     assert answer("resume", stalled)["result"] == {"receipts": ["paid 8"]}
     assert answer("show", stalled)["tokens_spent"] == 20  # the forgotten step may have happened

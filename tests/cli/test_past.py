@@ -10,6 +10,40 @@ import pytest
 
 from tests.cli.verbs import answer, lines, perdure, process, shop
 
+ASKING = """
+format = 1
+name = "asking"
+code = "actors.py"
+[tree]
+id = "asking"
+strategy = "one_for_one"
+[[tree.children]]
+id = "asker"
+actor = "Asker"
+[[tree.children]]
+id = "clerk"
+actor = "Clerk"
+[[tell]]
+to = "/asking/asker"
+message = { "$" = "Go" }
+"""
+ASKING_ACTORS = """
+from perdure import Actor, message
+
+@message
+class Go:
+    pass
+
+class Asker(Actor):
+    async def on_receive(self, message: Go) -> None:
+        await self.sleep(0.01)
+        await self.ask("../clerk", message)
+
+class Clerk(Actor):
+    async def on_receive(self, message: Go) -> int:
+        return 1
+"""
+
 
 @pytest.fixture
 def stolen(tmp_path: Path, own_home: Path) -> Path:
@@ -137,6 +171,29 @@ def test_why_has_json(stolen: Path) -> None:
     assert form["state"]["before"] == form["state"]["after"]
 
 
+def test_why_shows_each_step_once_and_leads_through_answers(tmp_path: Path) -> None:
+    folder = tmp_path / "asking"
+    folder.mkdir()
+    (folder / "scenario.toml").write_text(ASKING)
+    (folder / "actors.py").write_text(ASKING_ACTORS)
+    assert perdure("run", folder).exit_code == 0
+    asker = record("turn", -1, actor="/asking/asker")
+    answering = record("turn", -1, actor="/asking/clerk")
+    told = perdure("why", "last", str(asker["seq"])).stdout
+    assert f"; answered by record {answering['seq']}\n" in told
+    assert told.count("ask /asking/clerk#1 while at") == 2  # as a step, as a cause
+    assert told.partition("\ninputs")[2].count("step ") == 0
+    assert "sleep is done; result " in told
+    assert "; waited 0.01 s" in told
+    assert "0.0 ms" not in told.partition("\nsteps")[2]
+    causes = [line.split()[0] for line in told.partition("because   ")[2].splitlines()]
+    form = answer("why", "last", str(asker["seq"]))
+    assert causes == [str(each["seq"]) for each in form["causes"]]
+    assert [each["kind"] for each in form["causes"]] == ["turn", "ask", "post"]
+    assert form["answers"] == {"ask /asking/clerk#1": answering["seq"]}
+    assert "sleep is done" in perdure("trace", "last").stdout
+
+
 def test_why_of_a_supervisors_decision_has_its_reasons(stolen: Path) -> None:
     exit_ = next(r for r in lines("trace", "last") if r.get("notes"))
     told = perdure("why", "last", str(exit_["seq"])).stdout
@@ -190,6 +247,7 @@ def test_trace_causal_can_be_of_one_actor_or_some_records(stolen: Path) -> None:
     [
         (("state", "last", "/shop/till", "--at", "999"), "there is no record 999"),
         (("state", "last", "/shop/till", "--at", "0"), "there is no record 0"),
+        (("state", "last", "/shop/till", "--at", "-1"), "'-1' is before record 1: points are not"),
         (("state", "last", "/shop/till", "--at", "draft"), "there is no mark 'draft'"),
         (("state", "last", "/shop/till", "--at", "25:99:99"), "'25:99:99' is not a time"),
         (("state", "last", "/shop/till", "--at", "2"), "no actor /shop/till at record 2"),

@@ -26,7 +26,7 @@ def test_a_step_in_doubt_that_a_person_decided_replays_and_is_not_made(
 
 
 def test_a_stalled_actor_whose_message_was_begun_anew_replays(stalled: Path) -> None:
-    assert perdure("clear", stalled, "/bank/payer", "--forget").exit_code == 0
+    assert perdure("clear", stalled, "/bank/payer", "--forget", "--redo").exit_code == 0
     assert answer("resume", stalled)["result"] == {"receipts": ["paid 8"]}
     told = answer("replay", stalled)
     assert (told["identical"], told["turns"], told["code_changed"]) == (True, 2, False)

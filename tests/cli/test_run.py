@@ -110,11 +110,12 @@ def test_a_changed_code_is_said_at_resume(tmp_path: Path) -> None:
 
 
 def test_resume_of_a_run_that_is_over_only_shows_it() -> None:
-    perdure("run", COUNTER)
+    before = answer("run", COUNTER)["records"]
     result = perdure("resume", "last")
     assert result.exit_code == 0
     assert result.stdout.startswith("resume    counter-1 is over; nothing is left to do\nfinished ")
     assert answer("resume", "last")["status"] == "finished"
+    assert answer("resume", "last")["records"] == answer("show", "last")["records"] == before
 
 
 def test_a_ledger_in_which_nothing_is_durable_yet_is_started_again(tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def test_an_event_is_told_in_a_line(event: Event, sentence: str) -> None:
     assert told(Story(0), event) == [f"00:01.00  /a/b  {sentence}"]
 
 
+def test_of_a_stall_the_way_out_is_told_too_however_far_back_it_is() -> None:
+    reason = f"{'recorded ' * 40}, then `perdure clear RUN /a/b --forget`."
+    (line,) = told(Story(0), Event("stalled", NS, "/a/b", reason=reason))
+    assert line.endswith("`perdure clear RUN /a/b --forget`.")
+
+
 def test_time_is_told_since_the_start() -> None:
     assert told(Story(NS // 2), restarted())[0].startswith("00:00.50  ")
 

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.bank import bank
+from tests.cli.test_doubt import STOLEN, doubtful
 from tests.cli.verbs import ROOT, shop
+
+__all__ = ["doubtful"]
 
 
 def on_screen(*args: str | Path, **given: str) -> tuple[int, str]:
@@ -61,3 +65,17 @@ def test_without_colours_there_are_none(tmp_path: Path) -> None:
     assert code == 0
     assert "finished" in seen
     assert "\x1b[3" not in seen
+
+
+def test_what_repairs_a_stall_is_seen_in_a_narrow_terminal(doubtful: Path) -> None:
+    bank(doubtful.parent / "bank", STOLEN)
+    code, seen = on_screen("resume", doubtful, COLUMNS="60", NO_COLOR="1")
+    assert code == 4
+    live, _, summary = " ".join(seen.split()).partition("waits for a repair")
+    for text in (live, summary):
+        assert "stalled" in text
+        assert "`perdure clear RUN /bank/payer --forget`" in text
+        assert "`--dead`" in text
+    _, seen = on_screen("show", doubtful, COLUMNS="60", NO_COLOR="1")
+    assert "`perdure clear RUN /bank/payer --forget`" in " ".join(seen.split())
+    assert max(len(line) for line in seen.splitlines() if "RUN" in line) <= 60

@@ -10,7 +10,7 @@ import pytest
 from perdure.actors.events import Event
 from perdure.cli import watching
 from perdure.cli.progress import progress_line
-from perdure.cli.say import columns, fitted
+from perdure.cli.say import columns, fitted, wrapped
 from perdure.cli.watching import Watch
 from perdure.limits import EVENTS_WAITING_MAX
 
@@ -97,6 +97,16 @@ def test_a_line_is_cut_to_a_terminal_and_keeps_its_styles(monkeypatch: pytest.Mo
     red = click.style("0123456789", fg="red")
     assert fitted(red) == "\x1b[31m0123456\x1b[0m…"
     assert fitted("short") == "short"
+
+
+def test_a_line_that_must_be_read_whole_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perdure.cli.say.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "10")
+    red = click.style("stalled", fg="red")
+    assert wrapped(f"{red}: what is to be done", 2) == [f"{red}:", "  what is", "  to be", "  done"]
+    assert wrapped("averyveryverylongword", 2) == ["averyveryverylongword"]
+    monkeypatch.setattr("perdure.cli.say.is_terminal", lambda: False)
+    assert wrapped("what is to be done", 2) == ["what is to be done"]
 
 
 def test_columns_are_as_wide_as_they_look() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from perdure import Actor, Child, message
-from perdure.errors import LedgerDamaged, UsageError
+from perdure.errors import AskTimeout, LedgerDamaged, UsageError
 from perdure.ledger.causes import Causes
 from perdure.ledger.group import blob_digest
 from perdure.ledger.memory import MemoryStore
-from perdure.ledger.records import Birth, Crash, Post, Record, Release, Status, Turn
+from perdure.ledger.records import Ask, Birth, Crash, Post, Record, Release, Status, Turn
 from perdure.runtime.evidence import cause, evidence
 from perdure.runtime.view import View
 from tests.kit import SECONDS, program, running, settle
@@ -99,6 +100,79 @@ def test_an_artifact_and_a_finish_lead_to_their_turns() -> None:
 def test_a_record_that_there_is_not_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no record 9999: the journal has records 1 to"):
         evidence(view(), 9_999)
+
+
+# --- answers
+
+
+class Asker(Actor):
+    async def on_receive(self, message: str) -> None:
+        for name in ("one", "two"):
+            with suppress(AskTimeout):
+                await self.ask(f"/r/{name}", "?", timeout=5.0)
+            self.tell("/r/log", name)
+            await self.sleep(10.0)
+
+
+class Answering(Actor):
+    async def on_receive(self, message: str) -> str:
+        if message == "?" and self.address == "/r/two":
+            await self.sleep(7.0)
+        return message
+
+
+@pytest.fixture(scope="module")
+def asked() -> View:
+    """A journal in which `/r/one` answers, and `/r/two` too late."""
+    store = MemoryStore()
+    children = [Child(name, Answering) for name in ("one", "two", "log")]
+    with running(program(Child("asker", Asker), *children), store) as run:
+        run.tell("/r/asker", "go").get(timeout=SECONDS)
+        settle(run)
+    return View(store.reopened())
+
+
+def of_actor(view: View, address: str, kind: type[Any]) -> list[Record]:
+    id = view.find(address)
+    return [r for r in view.records() if isinstance(r.body, kind) and r.body.actor == id]
+
+
+def test_an_answer_led_to_what_the_asker_did_after_it(asked: View) -> None:
+    closing = of_actor(asked, "/r/asker", Turn)[-1]
+    answer = of_actor(asked, "/r/one", Turn)[-1]
+    found = evidence(asked, closing.seq)
+    asks = of_actor(asked, "/r/asker", Ask)
+    assert found.answers == (("ask /r/one#1", answer.seq),)
+    seqs = [record.seq for record in found.causes]
+    assert seqs == [answer.seq, asks[0].seq, closing.body.message[0]]
+    assert found.is_complete
+
+
+def test_an_answer_that_came_too_late_led_to_nothing(asked: View) -> None:
+    late = of_actor(asked, "/r/two", Turn)[-1]
+    closing = of_actor(asked, "/r/asker", Turn)[-1]
+    assert late.seq < closing.seq
+    assert late.seq not in {record.seq for record in evidence(asked, closing.seq).causes}
+
+
+def test_what_was_done_before_an_answer_was_not_caused_by_it(asked: View) -> None:
+    first_ask = of_actor(asked, "/r/asker", Ask)[0]
+    assert evidence(asked, first_ask.seq).answers == ()
+    assert len(evidence(asked, first_ask.seq).causes) == 1
+
+
+def test_the_causes_are_what_a_whole_reading_finds_to_have_happened_before(asked: View) -> None:
+    causes, after = Causes(), dict[int, tuple[int, ...]]()
+    for record in asked.records():
+        after[record.seq] = causes.add(record).after
+    for record in asked.records():
+        earlier, ahead = set[int](), list(after[record.seq])
+        while ahead:
+            seq = ahead.pop()
+            if seq not in earlier:
+                earlier.add(seq)
+                ahead += after[seq]
+        assert {each.seq for each in evidence(asked, record.seq).causes} <= earlier
 
 
 # --- long histories

@@ -119,6 +119,18 @@ def test_who_has_not_changed_since_is_left_alone(desk: Path) -> None:
         assert sum(isinstance(record.body, Restore) for record in view.records()) == 3
 
 
+def test_of_a_run_that_is_over_address_and_mark_are_looked_at_first(desk: Path) -> None:
+    with Run.resume(desk) as run:
+        run.kernel.on_kernel(run.kernel.ending.begin, "finished", "")
+        assert run.kernel.ended.wait(SECONDS)
+    with pytest.raises(UnknownActor):
+        restore(desk, "/desk/nobody", "good")
+    with pytest.raises(UsageError, match="neither /desk/pair nor the run has a mark 'bad'"):
+        restore(desk, "/desk/pair", "bad")
+    with pytest.raises(UsageError, match=r"the run is finished: .* `perdure fork RUN --at good"):
+        restore(desk, "/desk/pair", "good")
+
+
 def test_a_mark_or_an_actor_that_there_is_not_is_refused(desk: Path) -> None:
     before = notes(desk)
     with pytest.raises(UsageError, match="neither /desk/pair nor the run has a mark 'bad'"):

@@ -7,12 +7,25 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, FakeClock, Run, Supervisor, SupervisorSpec, field
+from perdure import Actor, Backoff, Child, FakeClock, Run, Supervisor, SupervisorSpec, field, tool
 from perdure.clock import RealClock
 from perdure.errors import LedgerExists, LedgerInUse, UsageError
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
-from tests.kit import SECONDS, Disk, Gate, of, program, resumed, running, settle
+from perdure.runtime.program import Program
+from tests.kit import (
+    SECONDS,
+    Disk,
+    Gate,
+    advance,
+    of,
+    on_kernel,
+    program,
+    resumed,
+    running,
+    settle,
+    until,
+)
 
 
 class Echo(Actor, name="tests.run.echo"):
@@ -72,6 +85,20 @@ def test_a_finished_run_stays_finished_when_it_is_taken_up() -> None:
         assert (report.status, report.result) == ("finished", {"got": 0})
 
 
+def test_a_run_that_is_over_stays_as_it_is_to_the_last_record() -> None:
+    disk = Disk()
+    tree = program(Child("a", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "finish")
+        run.wait(SECONDS)
+    left = disk.reopened()
+    before = left.head()
+    with Run.resume(None, store=left, program=tree) as run:
+        report = run.wait(SECONDS)
+    assert (report.status, report.result) == ("finished", {"got": 0})
+    assert left.reopened().head() == before
+
+
 def test_a_run_that_waits_for_a_timer_can_be_left_waiting() -> None:
     store, clock = MemoryStore(), FakeClock(jumps=False)
     tree = program(Child("a", Echo))
@@ -82,6 +109,74 @@ def test_a_run_that_waits_for_a_timer_can_be_left_waiting() -> None:
     with resumed(tree, store.reopened()) as run:
         settle(run)
         assert run.ask("/r/a", "got", timeout=SECONDS) == ["rang"]
+
+
+class Failing(Actor, name="tests.run.failing"):
+    async def on_receive(self, message: str) -> None:
+        raise ValueError("never")
+
+
+def failing(seconds: float) -> Program:
+    """A program whose `/r/a` is given a message again `seconds` after it crashed on it, once."""
+    return program(
+        Child("a", Failing, attempts_max=2, backoff=Backoff(first=seconds, factor=1.0, max=3_600.0))
+    )
+
+
+def test_a_run_in_which_a_crashed_message_is_about_to_be_given_again_is_not_left_waiting() -> None:
+    with running(failing(0.05), clock=RealClock()) as run:
+        run.tell("/r/a", "x")
+        assert run.wait(SECONDS, stay=False).status == "finished"
+
+
+def test_a_run_is_not_left_waiting_before_every_back_off_is_over() -> None:
+    with running(failing(60.0), clock=FakeClock(jumps=False)) as run:
+        run.tell("/r/a", "x")
+        until(run, lambda: run.kernel.dispatch.soon)
+        with pytest.raises(TimeoutError):
+            run.wait(0.0, stay=False)
+        on_kernel(run, run.kernel.look_quiet)
+        assert not run.kernel.ending.has_begun
+        advance(run, 61.0)
+        assert run.wait(SECONDS, stay=False).status == "finished"
+
+
+@tool("tests.run.look", effect="read", retries=1, backoff=Backoff(first=60.0, factor=1.0, max=60.0))
+def look() -> int:
+    raise ValueError("never")
+
+
+class OnLoop(Actor, name="tests.run.onloop"):
+    async def on_receive(self, message: str) -> None:
+        await self.call(look)
+
+
+class InThread(Actor, name="tests.run.inthread"):
+    def on_receive(self, message: str) -> None:
+        self.call(look).get()
+
+
+@pytest.mark.parametrize("cls", [OnLoop, InThread])
+def test_a_run_in_which_a_failed_call_is_about_to_be_made_again_is_not_left_waiting(
+    cls: type[Actor],
+) -> None:
+    with running(program(Child("a", cls, attempts_max=1)), clock=FakeClock(jumps=False)) as run:
+        run.tell("/r/a", "x")
+        until(run, lambda: run.kernel.steps.is_pausing)
+        with pytest.raises(TimeoutError):
+            run.wait(0.0, stay=False)
+        on_kernel(run, run.kernel.look_quiet)
+        assert not run.kernel.ending.has_begun
+        advance(run, 61.0)
+        assert run.wait(SECONDS, stay=False).status == "finished"
+
+
+def test_the_back_off_of_an_actor_that_was_cancelled_keeps_no_run_waiting() -> None:
+    with running(failing(60.0), clock=FakeClock(jumps=False)) as run:
+        run.tell("/r/a", "x")
+        until(run, lambda: run.kernel.dispatch.soon)
+        run.cancel("/r/a")
+        assert run.wait(SECONDS).status == "finished"
 
 
 def test_a_timeout_that_was_not_needed_keeps_no_run_waiting() -> None:
