@@ -29,6 +29,8 @@ class CrashPoint:
     def arm(self) -> None:
         """Watch from here on; what begins a run, or resumes it, is one piece."""
         if self._is_armed:
+            # a SEQ within the beginning is past already: then the beginning is what is durable
+            self.last_durable = max(self.last_durable, self.kernel.book.seq)
             self.kernel.book.append = self._watched  # type: ignore[method-assign]
             self.kernel.on_rest = self._look
 
