@@ -46,6 +46,8 @@ class Ending:
         self.has_begun = self._is_recorded = True
         self.kernel.dispatch.is_stopping = True
         self.status = status
+        if status.result is not None:
+            self.result = self.kernel.book.blobs.whole(status.result)
         self.kernel.loop.call_soon(self.kernel.leave)
 
     def turn_ended(self) -> None:
