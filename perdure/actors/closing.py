@@ -164,6 +164,8 @@ class Closing:
             cell.change_life(life)
             if cell.is_supervisor:
                 kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
+                if life >= Life.DOWN:
+                    kernel.lifecycle.deadlines.ended(cell)
             if life >= Life.DOWN:
                 kernel.watching.end(cell)
         if turn.lives is not None:

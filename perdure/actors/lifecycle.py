@@ -99,6 +99,8 @@ class Lifecycle:
             if actor is None:
                 return None
             if actor.takes(message):
+                if isinstance(message, Stop):
+                    self.deadlines.limit(cell, message)
                 turn = turns.open(cell, env, "control", True)
                 args = (message, turn.time_ns)
                 return turns.run(turn, actor.on_control, args, "nonblocking")

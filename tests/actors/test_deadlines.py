@@ -9,6 +9,8 @@ import pytest
 from perdure import (
     Actor,
     Child,
+    FakeClock,
+    SupervisorSpec,
     field,
 )
 from perdure.ledger import records
@@ -110,3 +112,42 @@ def test_an_on_stop_that_does_not_end_in_time_is_killed() -> None:
         gate.open()
     assert LOG[0] == "stop"
     assert LOG.count("stop") == 1
+
+
+gate = Gate()
+
+
+class Lingering(Actor, name="tests.deadlines.lingering"):
+    """Ends when the gate is opened."""
+
+    async def on_receive(self, message: Any) -> None: ...
+
+    async def on_stop(self) -> None:
+        await gate.passed()
+
+
+def test_a_supervisor_that_is_not_done_in_its_time_is_killed_and_the_others_go_on() -> None:
+    global gate
+    gate, store = Gate(), MemoryStore()
+    inner = SupervisorSpec(children=[Child("x", Lingering, shutdown=60.0)])
+    tree = with_fuse(Child("s", supervisor=inner, shutdown=1.0))
+    with running(tree, store, clock=FakeClock(jumps=False)) as run:
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        gate.reached()
+        advance(run, 1.0)
+        gate.open()
+        until(run, lambda: run.kernel.book.cell_at("/r/s").incarnation == 2)
+        until(run, lambda: run.kernel.book.cell_at("/r/s").life == Life.RUNNING)
+        assert run.kernel.timers.next_ns is None
+    notes = [note for turn in of(store, records.Turn) for note in turn.notes]
+    assert any(note.startswith("shutdown_error: s: killed") for note in notes), notes
+
+
+def test_a_supervisor_that_is_done_in_time_leaves_no_timer_behind() -> None:
+    inner = SupervisorSpec(children=[Child("x", Fuse, shutdown=60.0)])
+    tree = with_fuse(Child("s", supervisor=inner, shutdown=1.0))
+    with running(tree, clock=FakeClock(jumps=False)) as run:
+        run.tell("/r/fuse", "crash").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.book.cell_at("/r/s").incarnation == 2)
+        until(run, lambda: run.kernel.book.cell_at("/r/s").life == Life.RUNNING)
+        assert run.kernel.timers.next_ns is None
