@@ -111,19 +111,19 @@ class Run:
         except BaseException:
             store.close()
             raise
-        digest, book = program.code_hash, run.kernel.book
-
-        def begin() -> None:
-            if not is_over(run.kernel):
-                opened(run.kernel, package_version(), digest)
-                if live:
-                    book.pedigree.let_live(book)
-                take_up(run.kernel, program.root())
-
-        run._begin = begin
-        run.code_changed = digest != header.code_hash
+        run._begin = lambda: run._take_up(live)
+        run.code_changed = program.code_hash != header.code_hash
         run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
         return run
+
+    def _take_up(self, live: bool) -> None:
+        kernel = self.kernel
+        if is_over(kernel):
+            return
+        opened(kernel, package_version(), self.program.code_hash)
+        if live:
+            kernel.book.pedigree.let_live(kernel.book)
+        take_up(kernel, self.program.root())
 
     def _open(
         self,
