@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 PY := $(BIN)/python
 N ?= 200
 JOBS ?= 2
+SEED ?= 1
+COUNT ?= 200
+OTP ?=
 
 # The first Python on the path that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
@@ -16,7 +19,8 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench torture mutants pykka-suite clean
+.PHONY: help run test lint types layers check suite bench torture mutants conformance pykka-suite \
+	clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,6 +54,10 @@ torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
 
 mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
 	$(PY) tests/mutants/run.py
+
+conformance: $(INSTALLED_DEV) ## perdure beside OTP: SEED, COUNT, OTP=folder of an oracle.escript
+	$(PY) -m tests.conformance.check --seed $(SEED) --count $(COUNT) \
+		$(if $(OTP),--oracle $(OTP)/oracle.escript)
 
 pykka-suite: $(INSTALLED_DEV) ## Pykka's own test suite on HostedActor
 	$(PY) -P tests/pykka_suite.py

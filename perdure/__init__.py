@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from perdure.actors.futures import Future
     from perdure.caps.tool import tool
     from perdure.clock import FakeClock
-    from perdure.errors import Deadlock, PerdureError, Reject
+    from perdure.errors import Deadlock, Ignore, PerdureError, Reject
     from perdure.ids import MessageId, Ref
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
     from perdure.runtime.run import Report, Run
-    from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+    from perdure.supervisors.backoff import Backoff
+    from perdure.supervisors.spec import Child, SupervisorSpec
     from perdure.supervisors.supervisor import Supervisor
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Deadlock",
     "FakeClock",
     "Future",
+    "Ignore",
     "MessageId",
     "PerdureError",
     "Ref",
@@ -44,12 +46,13 @@ __all__ = [
 
 _HOMES = {
     "Actor": "perdure.actors.actor",
-    "Backoff": "perdure.supervisors.spec",
+    "Backoff": "perdure.supervisors.backoff",
     "Child": "perdure.supervisors.spec",
     "DeadLetter": "perdure.mailbox.dead",
     "Deadlock": "perdure.errors",
     "FakeClock": "perdure.clock",
     "Future": "perdure.actors.futures",
+    "Ignore": "perdure.errors",
     "MessageId": "perdure.ids",
     "PerdureError": "perdure.errors",
     "Ref": "perdure.ids",

@@ -15,12 +15,17 @@ PerdureError
 │   ├── InboxFull
 │   ├── TooLarge
 │   ├── BudgetExhausted
-│   └── Reject                 raised by handlers: consume the message, answer with an error
+│   ├── Reject                 raised by handlers: consume the message, answer with an error
+│   └── Ignore                 raised by on_start: do not start, which is no failure
 ├── Outcome                    what an ask or a step ended with instead of a value
 │   ├── Crashed                the message one asked with became a dead letter
 │   ├── StepFailed             a recorded failure, given back on a later attempt
 │   │   └── StepCancelled      a step that was cancelled, by a timeout or with its task
+│   ├── CallFailed             a supervisor was asked for what cannot be; `why` is OTP's word for it
 │   ├── AskTimeout
+│   ├── NotTaken               a post that the owner of a run has not taken in time (exit 4)
+│   ├── Unanswered             a question of another process: no answer in time (exit 4)
+│   ├── AskFailed              a question of another process: no answer, ever (exit 1)
 │   └── Deadlock               an ask closed a cycle of actors that wait for each other
 ├── LedgerError
 │   ├── LedgerInUse            another process owns it
@@ -108,12 +113,45 @@ class Reject(Refused):
         self.reason = reason
 
 
+class Ignore(Refused):
+    """Raised by `on_start`: the actor declines to start, which is no failure.
+
+    Its supervisor goes on without it and keeps its spec, unless that is temporary.
+    """
+
+    def __init__(self, reason: object = "not needed") -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class Outcome(PerdureError):
     """What an ask or a step ended with instead of a value."""
 
 
 class Crashed(Outcome):
     """The message one asked with became a dead letter, or its actor is gone for good."""
+
+
+class CallFailed(Outcome):
+    """What a supervisor was asked for cannot be: `why` is OTP's word, like `already_started`.
+
+    `ref` is the child that is in the way, `reason` why a start failed (`why` is `start_failed`),
+    `value` what is wrong with a spec.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        why: str,
+        ref: object = None,
+        reason: object = None,
+        value: object = None,
+    ) -> None:
+        super().__init__(text)
+        self.why = why
+        self.ref = ref
+        self.reason = reason
+        self.value = value
 
 
 class StepFailed(Outcome):
@@ -137,6 +175,28 @@ class StepCancelled(StepFailed, TimeoutError):
 
 class AskTimeout(Outcome, TimeoutError):
     """No answer came in time."""
+
+
+class NotTaken(Outcome):
+    """The owner of a run has not taken a post in time; it stays in the spool, and will be."""
+
+    exit_code = 4
+
+
+class Unanswered(Outcome):
+    """What another process asked is in the run, and has no answer yet; it may still get one."""
+
+    exit_code = 4
+
+
+class AskFailed(Outcome):
+    """What another process asked gets no answer: `kind` is the class of the failure."""
+
+    exit_code = 1
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class DeadlineExceeded(PerdureError):

@@ -29,6 +29,9 @@ WAIT_SECONDS_MAX = 100 * 365.25 * 86_400.0  # of a sleep or a timeout: ledger ti
 SUSPEND_SECONDS_MAX = 10.0  # that a turn which only waits keeps its coroutine or its thread
 WAITING_TURNS_MAX = 256  # that do so with a coroutine each; past it the oldest are suspended
 WAITING_THREADS_MAX = 32  # likewise with a thread each: half of the pool, so that it always works
+INTERRUPTIONS_MAX = 3  # deaths of its process in a row that a message may be running at
+CAUTION_RECORDS = 100  # past a lost message, one turn at a time: it comes back near its old place
+FLIGHTS_MAX = 512  # turns in flight noted at once; any further ones are not, and kill unnamed
 BACKOFF_FIRST_SECONDS = 0.01
 BACKOFF_FACTOR = 2.0
 BACKOFF_SECONDS_MAX = 30.0
@@ -76,6 +79,23 @@ POOL_THREADS_MAX = 64  # threads for `def` handlers and blocking steps
 BATCH_STALL_SECONDS = 0.005  # a pool thread at one turn longer: the others are taken back
 BATCH_TURNS_MAX = 32  # cheap `def` turns handed to one pool thread at once
 
+# --- the door: what other processes ask of a run
+POST_BYTES_MAX = 2 * MESSAGE_BYTES_MAX  # of a post's file: a message in JSON is longer than on disk
+SPOOL_POSTS_MAX = 10_000  # that wait in the spool; past it a poster is refused
+SPOOL_LOOK_SECONDS = 1.0  # between looks at the spool when nobody rings
+SPOOL_REMARKS_MAX = 1_000  # files of the spool that the owner has remarked on, and does not again
+POSTS_AT_ONCE = 256  # taken from the spool and not durable yet; past it the others wait there
+POST_UNFINISHED_SECONDS_MAX = 3_600.0  # since the last write to it; then its poster is dead
+POST_WAIT_SECONDS = 5.0  # that a verb waits until the owner has taken its post
+POST_LOOK_SECONDS_MAX = 0.1  # between a poster's looks at what became of its post
+DOOR_CLIENTS_MAX = 64  # that knock at once; the others fall back on the ledger
+DOOR_REQUEST_BYTES_MAX = 4_096
+DOOR_ANSWER_BYTES_MAX = 8 * 1024 * 1024
+DOOR_CLIENT_SECONDS_MAX = 0.5  # for a client to say what it asks, and to take the answer
+DOOR_KERNEL_SECONDS_MAX = 0.3  # for the kernel to answer; past it the doorkeeper looks for itself
+DOOR_ANSWER_SECONDS_MAX = 1.0  # that a client waits before it takes the ledger's word alone
+CENSUS_TURNS_MAX = 1_000  # turns in flight that an answer names
+
 # --- ledger
 MAP_BYTES_FIRST = 1 << 26  # 64 MiB; grown by doubling, so a small disk is not over-promised
 MAP_BYTES_MAX = 1 << 44
@@ -97,6 +117,12 @@ HOST_RUNNERS_MAX = (
 HOST_RUNNERS_KEPT = 16  # idle runner tasks kept for reuse
 HOST_BATCH_MESSAGES = 16  # handled for one actor before the next ready one has its turn
 HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their turn
+
+# --- code
+CODE_BYTES_MAX = 4 * 1024 * 1024  # of a code folder's files in the ledger; larger ones are not kept
+CODES_KEPT_MAX = 8  # older code in memory, for actors that newer code cannot load
+CODES_LISTED_MAX = 100  # reloads and processes that a run's row of code names: the newest
+RELOAD_ACTORS_MAX = 10_000  # migrated by a reload at once; others when they are next loaded
 
 # --- replay
 REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one that it began with

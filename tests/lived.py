@@ -2,15 +2,18 @@
 
 `/r/mixer` handled `Mix`: it told `/r/bad`, which crashed and waits for its second attempt; told
 `/r/nobody`, a dead letter; set a timer; spawned a child; took tokens; made an artifact. The next
-`Mix` crashed after its first step, on a word seen before, and waits for its second attempt.
+`Mix` crashed after its first step, on a word seen before, and waits for its second attempt. Another
+process posted something that no run does.
 """
 
 from __future__ import annotations
 
 from functools import cache
+from threading import Event
 
 from perdure import Actor, Backoff, Child, FakeClock, Run, field, message, tool
 from perdure.ledger.memory import MemoryStore
+from perdure.ledger.spool import Post
 from tests.kit import SECONDS, program, settle
 
 
@@ -55,6 +58,7 @@ class Quiet(Actor):
 
     async def on_receive(self, message: Poison) -> None:
         self.heard += 1
+        self.monitor("/r")
 
 
 class Bad(Actor):
@@ -70,6 +74,9 @@ def lived() -> MemoryStore:
     with Run(program(*parts), store=store, seed=7, clock=FakeClock(jumps=False)) as run:
         run.tell("/r/mixer", Mix(["salt", "pepper"])).get(timeout=SECONDS)
         run.tell("/r/mixer", Mix(["salt"])).get(timeout=SECONDS)
+        done = Event()
+        run.kernel.door.hand(Post("f" * 32, "dance", {}), done.set)
+        assert done.wait(SECONDS)
         settle(run)  # a poisoned message waits for its next attempt
         run.kernel.on_kernel(run.kernel.ending.begin, "waiting", "only timers or people remain")
         assert run.kernel.ended.wait(SECONDS)

@@ -55,7 +55,7 @@ def _plain(key: bytes, raw: bytes) -> Any:
             return unpack_row(rows.StateRow, raw)
         case Table.ACTOR:
             actor = unpack_row(rows.ActorRow, raw)
-            return actor._replace(not_before=actor.attempts and actor.not_before, version=0)
+            return actor._replace(not_before=actor.attempts and actor.not_before)
         case Table.DEAD:
             return unpack_row(rows.DeadRow, raw)._replace(time=0)
         case Table.RUN if key.endswith(b"status"):

@@ -30,6 +30,7 @@ WITH_EXAMPLES = [
         "docs/inspect.md",
         "docs/fork.md",
         "docs/replay.md",
+        "docs/processes.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -102,6 +102,11 @@ class Actor(Acting, Hosted):
     __declaration__: ClassVar[Declaration]
     __durable__: ClassVar[frozenset[str]] = frozenset()
     __marks__: Marks
+    trap_exit: ClassVar[bool | None] = None
+    """Exit signals of others: True, they come as `Exited` messages; else they end the actor.
+
+    False: so does a stop, at once, and `on_stop` runs only when the actor stops itself.
+    """
     _in_registry = False
 
     def __init_subclass__(
@@ -159,13 +164,20 @@ class Actor(Acting, Hosted):
         raise Reject(f"{type(self).__name__} has no on_receive, so it takes no messages.")
 
     def on_start(self) -> Any:
-        """Begin an incarnation: a turn of its own, committed. An exception is a start failure."""
+        """Begin an incarnation: a turn of its own, committed. An exception is a start failure.
+
+        `raise Ignore(reason)` declines to start, which is none.
+        """
 
     def on_load(self) -> None:
         """Set volatile attributes, each time the object is built. Verbs do not work here."""
 
     def on_stop(self) -> Any:
-        """End an incarnation in an orderly way: the last turn. A crash does not come by here."""
+        """End an incarnation in an orderly way: the last turn. A crash does not come by here.
+
+        `self.stop_reason` says why; `self.stop(other)` has it end with another reason, an exception
+        with that one.
+        """
 
     def on_failure(
         self,

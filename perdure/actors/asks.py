@@ -11,8 +11,10 @@ from perdure.actors.cell import Step
 from perdure.actors.cycles import closed_by
 from perdure.actors.delayed import due_ns
 from perdure.actors.futures import Future
+from perdure.actors.refused import refuse
 from perdure.actors.steps import check_digest
 from perdure.actors.turn import Turn
+from perdure.errors import InboxFull
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Kind, Lane
 from perdure.mailbox.control import Timeout
@@ -50,14 +52,15 @@ class Asks:
         step = turn.envelope.steps.get(key) if turn.envelope.steps else None
         due = None
         if step is None:
-            self.kernel.pressure.admit(address, to)
+            self._admit(turn, address, to)
             due = self._due(question)
         else:
             check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
             if self.kernel.waits.is_begun_anew(turn, key, step):
                 step = self._ask_again(turn, question)
-        earlier = [sent for sent in turn.out if sent.to == to and to]
-        turn.out = [sent for sent in turn.out if not (sent.to == to and to)]
+        earlier = [sent for sent in turn.out if sent.to == to and to and sent.lane]
+        turn.out = [sent for sent in turn.out if not (sent.to == to and to and sent.lane)]
+        turn.taken = (turn.taken or 0) + len(earlier) + 1
         if step is None or step.phase != "done":
             # also when it was asked before: the others may have come to theirs before this attempt
             cycle = closed_by(turn.cell.id, to, self._waits_for) if to else []
@@ -66,6 +69,12 @@ class Asks:
             elif step is None:
                 step = self._send(turn, question, earlier, due)
         return self.kernel.waits.begin(turn, key, step, to)
+
+    def _admit(self, turn: Turn, address: str, to: int) -> None:
+        try:
+            self.kernel.pressure.admit(address, to)
+        except InboxFull as full:
+            refuse(turn, address, str(full))
 
     def _due(self, question: Question) -> int | None:
         if question.timeout is None:
@@ -98,7 +107,7 @@ class Asks:
         asked = book.cell(question.to) if question.to else None
         due = self._due(question)
         if asked is None or all(sent.reply != reply for sent in asked.inbox or ()):
-            self.kernel.pressure.admit(question.address, question.to)
+            self._admit(turn, question.address, question.to)
             return self._send(turn, question, [], due)
         out = [] if due is None else [self._end(turn, question, reply, due)]
         return self._record(turn, question, out)
@@ -138,6 +147,8 @@ class Asks:
         cell = self.kernel.book.cells.get(id)
         if cell is None:
             return ()
+        if cell.is_supervisor:
+            return self.kernel.supervising.awaits(cell)
         asked = set((cell.asleep or {}).values())
         if cell.turn is not None and cell.turn.asks:
             waits = self.kernel.waits.open
@@ -155,7 +166,7 @@ class Asks:
         """Fail an ask that closes a cycle; the failure is its journaled outcome."""
         book, cell, env = self.kernel.book, turn.cell, turn.envelope
         text = f"nobody here can ever answer: {' -> '.join(map(book.address, cycle))}. {WAY_OUT}"
-        value = book.codec.encode(("Deadlock", text))
+        value = book.blobs.small(book.codec.encode(("Deadlock", text)))
         out: list[Envelope] = []
         if step is None:
             step = Step("asked", f"ask {question.address}", question.digest, 0)

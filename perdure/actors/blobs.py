@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from perdure.ledger.blobs import digest_of, refer
+from perdure.ledger.blobs import digest_of, fetch, is_reference, refer
 from perdure.limits import BLOB_BYTES_MIN, BLOBS_KNOWN_MAX
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class Blobs:
         reference = refer(data)
         self.keep({digest_of(reference): data})
         return reference
+
+    def whole(self, data: bytes) -> bytes:
+        """The bytes of a value that a record or row holds."""
+        return fetch(data, self.read) if is_reference(data) else data
 
     def keep(self, blobs: Mapping[bytes, bytes]) -> None:
         """Have blobs, by digest, made durable with the open group; those there are, are not."""

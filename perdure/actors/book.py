@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
+from perdure.actors.editions import Edition, Editions
 from perdure.actors.group import OpenGroup
 from perdure.actors.held import Pedigree
+from perdure.actors.routing import route
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, UnknownActor
 from perdure.ids import KERNEL_ID
-from perdure.ledger.journal import pack_payload, send_of, sender_of, unpack_payload
+from perdure.ledger.journal import pack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,
     actor_key,
@@ -29,35 +31,32 @@ from perdure.ledger.keys import (
     step_key,
     timer_key,
 )
-from perdure.ledger.records import Dead, Kind, Life
+from perdure.ledger.records import Dead, Life
 from perdure.ledger.rows import ActorRow, DeadRow, pack_row, unpack_row
 from perdure.ledger.states import read_state
+from perdure.ledger.watching import read_watches
 from perdure.limits import BLOB_BYTES_MIN, INBOX_SOFT_MAX
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
-    from perdure.actors.actor import Actor
     from perdure.ledger.group import Store
-    from perdure.ledger.values import Codec
 
 
 class Book:
     """What is true in this run now, and how a record changes it."""
 
-    def __init__(
-        self, store: Store, codec: Codec, clock: Clock, classes: dict[str, type[Actor]]
-    ) -> None:
+    def __init__(self, store: Store, edition: Edition, clock: Clock) -> None:
         head = store.head()
         self.store = store
-        self.codec = codec
-        self.classes = classes
+        self.editions = Editions(edition)
+        self.codec = edition.codec  # writes whatever any code has, and reads as the newest
         self.clock = LedgerClock(clock, head.time_ns)
         self.seq = head.seq
         self.durable = head.seq
         self.open = OpenGroup(1, head.seq + 1)
         self.blobs = Blobs(self)
-        codec.read_blob = self.blobs.read
+        self.codec.read_blob = self.blobs.read
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.budget = Budget(None)
@@ -116,7 +115,9 @@ class Book:
         if raw is None:
             raise Broken(f"there is no actor {id}")
         row = unpack_row(ActorRow, raw)
-        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
+        if row.watches:
+            cell.watches = read_watches(self.store, id)
         if self.find(row.address) == id:
             self.names[row.address] = id
         return cell
@@ -148,7 +149,8 @@ class Book:
 
     def adopt(self, id: int, row: ActorRow) -> Cell:
         """The cell of an actor whose birth record was just appended."""
-        cell = self.cells[id] = Cell(id, row, self.classes.get(row.class_name))
+        self.editions.born(id, row.parent)
+        cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
         cell.row_dirty = True
         cell.images = {}
         self.names[row.address] = id
@@ -183,6 +185,8 @@ class Book:
                 cell = self.cells.get(env.to) or self.cell(env.to)
                 if cell.life >= Life.STOPPED:
                     env.dead, env.to, env.plain = (cell.address, "not running"), 0, False
+                elif cell.is_supervisor:
+                    route(env, cell, self.codec.decode)
 
     def deliver(self, seq: int, out: list[Envelope]) -> None:
         """Put the messages of the record just appended where they belong."""
@@ -280,20 +284,3 @@ class Book:
         """Adopt a new token budget and have it written."""
         self.budget = budget
         self.open.puts[BUDGET_KEY] = pack_row(budget)
-
-    def read_envelope(self, seq: int, index: int) -> Envelope:
-        """A message as the record that sent it holds it."""
-        raw = self.store.record(seq)
-        if raw is None:
-            raise Broken(f"record {seq}, which sent message {seq}.{index}, is gone")
-        body = unpack_payload(seq, raw.kind, raw.payload)
-        send = send_of(body, index)
-        type = self.codec.type_name(send.body)
-        return Envelope.read(seq, index, send, type, sender_of(body, send))
-
-    def late(self, cell: Cell, env: Envelope, incarnation: int, what: str) -> None:
-        """Record that a result of a turn that is over changed nothing."""
-        self.append(
-            Kind.LATE,
-            (self.now_ns(), (), cell.id, incarnation, cell.incarnation, (env.seq, env.index), what),
-        )

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell
 from perdure.actors.lives import IMPLICIT, OVER, LifeChange
+from perdure.actors.unsettled import charge_inboxes
 from perdure.errors import UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Dead, Kind, Life
-from perdure.mailbox.control import CANCELLED, DeleteChild, Ignored, TerminateChild
+from perdure.mailbox.control import CANCELLED, Ignored
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.requests import DeleteChild, TerminateChild
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -41,10 +43,17 @@ def cancel(kernel: Kernel, address: str) -> int:
     life = Life.STOPPED if is_listed else Life.ENDED  # what its supervisor knows, it deletes
     lives = kernel.lives.expand([(top.id, top.incarnation, int(life))])
     cells = [book.cell(id) for id, _, _ in lives]
-    waiting = [dead for cell in cells for dead in _waiting(cell)]
+    charge_inboxes(kernel, lives)
+    waiting = [
+        dead
+        for cell, (_, _, after) in zip(cells, lives, strict=True)
+        for dead in _waiting(kernel, cell, after)
+    ]
     delayed = kernel.waits.delayed.of({cell.id for cell in cells})
     dead = waiting + [Dead(e.seq, e.index, book.address(e.to), REASON, 0) for e in delayed]
-    out = _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
+    out = kernel.lives.apologies(lives)
+    out += kernel.watching.ends(lives, CANCELLED)
+    out += _notices(kernel, {cell.id for cell in cells}, waiting, dead, delayed)
     if is_listed:
         out += _to_supervisor(kernel, top)
     wires = book.wires(out, KERNEL_ID)
@@ -58,9 +67,13 @@ def cancel(kernel: Kernel, address: str) -> int:
 REASON = "cancelled"
 
 
-def _waiting(cell: Cell) -> list[Dead]:
+def _waiting(kernel: Kernel, cell: Cell, life: int) -> list[Dead]:
     """What is in an inbox, as dead letters; the first one may have been tried."""
-    return [
+    requests = [
+        Dead(env.seq, env.index, cell.address, REASON, 0)
+        for env in kernel.lives.requests(cell, life)
+    ]
+    return requests + [
         Dead(env.seq, env.index, cell.address, REASON, 0 if place else cell.attempts)
         for place, env in enumerate(cell.inbox or ())
     ]
@@ -78,7 +91,8 @@ def _notices(
 
 def _to_supervisor(kernel: Kernel, top: Cell) -> list[Envelope]:
     """Have the supervisor drop it, in OTP's words; one that waits for its start goes on."""
-    messages: list[object] = [TerminateChild(top.id), DeleteChild(top.id)]
+    child = top.address.rpartition("/")[2]
+    messages: list[object] = [TerminateChild(child), DeleteChild(child)]
     if top.life == Life.STARTING:
         messages.insert(0, Ignored(top.id, top.incarnation))
     return [kernel.lifecycle.control(top.parent, top.id, message) for message in messages]

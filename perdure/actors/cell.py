@@ -9,10 +9,12 @@ from perdure.actors.attempts import deadline_ns
 from perdure.ledger.records import Life
 from perdure.ledger.rows import ActorRow, StateRow, StepRow
 from perdure.ledger.states import StateLog
+from perdure.ledger.watching import Watches
 from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
+    from perdure.actors.editions import Edition
     from perdure.actors.turn import Turn
     from perdure.actors.work import StepWork
 
@@ -79,6 +81,7 @@ class Cell:
         "crashes",
         "deadline_ns",
         "dirty",
+        "edition",
         "falls",
         "fell_at",
         "held",
@@ -89,44 +92,50 @@ class Cell:
         "incarnation",
         "index",
         "init",
+        "is_supervisor",
+        "kept",
         "last",
         "life",
         "log",
+        "migrates",
         "not_before",
         "parent",
         "reason",
+        "renews",
         "restarts",
         "row_dirty",
         "seq",
         "spec",
         "stalled",
         "state_hash",
+        "suspended",
+        "tokens",
         "touched",
         "turn",
         "turns",
         "version",
+        "watches",
     )
 
-    def __init__(self, id: int, row: ActorRow, cls: type[Actor] | None) -> None:
+    def __init__(self, id: int, row: ActorRow, edition: Edition) -> None:
         self.id = id
         self.address = row.address
         self.class_name = row.class_name
         self.version = row.version
-        self.cls = cls
+        self.run(edition)
+        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
+        self.migrates = self.renews = False  # see `run`
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
         self.deadline_ns = deadline_ns(row.spec)  # of one attempt; 0: it may take any time
         self.init = row.init
         self.incarnation = row.incarnation
         self.life = row.life
-        self.crashes = row.crashes
-        self.restarts = row.restarts
-        self.attempts = row.attempts
-        self.not_before = row.not_before
+        self.crashes, self.restarts = row.crashes, row.restarts
+        self.attempts, self.not_before = row.attempts, row.not_before
         self.reason = row.reason
         self.falls = row.falls  # crashes in a row, no message handled in between
         self.fell_at = row.fell_at
-        self.actor: Actor | None = None  # the live object; None while unloaded
         self.images: dict[str, Any] | None = None  # committed state; None while unloaded
         self.log: StateLog | None = None  # of a large state
         self.state_hash = NO_HASH
@@ -140,10 +149,25 @@ class Cell:
         self.held = 0  # inboxes past their soft limit that this actor has sent to
         self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
+        self.suspended = row.suspended  # the incarnation that takes no messages
+        self.watches: Watches | None = None  # links and monitors; None: it has none
+        self.tokens = row.tokens
+        self.kept = row.kept
         self.dirty = False  # the state row must be written with the open group
         self.row_dirty = False  # likewise the actor row
         self.index = 0.0  # of its head, when it was put into the ready set
         self.touched = 0  # group in which it last did anything
+
+    def run(self, edition: Edition) -> None:
+        """Have the code of an edition: the next object is of its class.
+
+        It `migrates` while its object is of another class version than its state; it `renews` when
+        it has other code once its turn is over.
+        """
+        self.edition = edition
+        self.cls: type[Actor] | None = edition.classes.get(self.class_name)
+        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
+        self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:
         """The actor's table row."""
@@ -164,6 +188,10 @@ class Cell:
             self.falls,
             self.fell_at,
             self.stalled,
+            self.suspended,
+            len(self.watches or ()),
+            self.tokens,
+            self.kept,
         )
 
     def take_state(self, found: tuple[StateRow, StateLog | None] | None) -> None:
@@ -174,6 +202,11 @@ class Cell:
         row, self.log = found
         self.images = row.images
         self.turns, self.last, self.state_hash = row.turns, row.seq, row.state_hash
+
+    def spend(self, tokens: int) -> None:
+        """Count tokens of its steps."""
+        self.tokens += tokens
+        self.row_dirty = True
 
     def fall(self) -> None:
         """Count a crash; a message handled since the last one ends the row of them."""
@@ -195,9 +228,20 @@ class Cell:
     @property
     def idle(self) -> bool:
         """Whether nothing is going on that only memory knows."""
-        return not (self.turn or self.inbox or self.control or self.stalled) and (
+        is_parked = self.stalled or self.suspended
+        return not (self.turn or self.inbox or self.control or is_parked) and (
             not self.holds and not self.held
         )
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has a life, begun or about to."""
+        return self.life in (Life.STARTING, Life.RUNNING)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether it takes no messages until it is told to go on: its life was suspended."""
+        return self.suspended == self.incarnation and self.suspended != 0
 
     @property
     def is_running(self) -> bool:

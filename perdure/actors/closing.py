@@ -6,31 +6,24 @@ appended, then memory follows it: nothing of a turn is in memory that its record
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import traceback
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.attempts import breaker_trips
-from perdure.actors.cell import Cell
-from perdure.actors.doubts import tripped
+from perdure.actors.late import late
+from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
-from perdure.actors.unsettled import charge
-from perdure.errors import Reject
+from perdure.actors.unsettled import charge, charge_inboxes
+from perdure.errors import Ignore, Reject
 from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
-from perdure.limits import TRACEBACK_BYTES_MAX
-from perdure.mailbox.control import crash as reason_of
+from perdure.ledger.watching import Change
 from perdure.mailbox.envelope import Envelope, ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
-    from perdure.actors.lifecycle import CrashPlan
 
 Reply = tuple[ReplyTo, bool, bytes]
 """(where the answer goes, whether it is one or a failure, its bytes)."""
@@ -42,7 +35,6 @@ class Closing:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.closed = 0  # turns of user messages, in this process
-        self.crashed = 0
         self._plain = Plain(kernel)
 
     # --- closed
@@ -59,11 +51,13 @@ class Closing:
         encode = book.codec.encode
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
-            reply = None
-            if env.reply is not None:
+            if turn.is_rare and turn.result is not None:
+                turn.result = book.blobs.small(turn.result)
+            reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
+            if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
-            self.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
             return
         if reply is not None or not self._plain.close(turn, delta):
             self._commit(turn, delta, reply, None)
@@ -72,7 +66,21 @@ class Closing:
         """End a turn that ran no handler: its message is consumed, state stays as committed."""
         self.kernel.book.load_state(turn.cell)
         turn.cell.actor = None
+        if turn.envelope.steps:  # of a start that was fenced in the middle of one
+            charge(self.kernel, turn.cell, turn.envelope)
         self._commit(turn, (), None, None)
+
+    def keep(self, turn: Turn, delta: Delta) -> None:
+        """End a turn whose state came from outside."""
+        reply = turn.envelope.reply
+        answer = None if reply is None else (reply, True, self.kernel.book.codec.encode(None))
+        self._commit(turn, delta, answer, None)
+
+    def refuse(self, turn: Turn, text: str) -> None:
+        """End a turn that changes nothing, and say why to who asked."""
+        reply, book = turn.envelope.reply, self.kernel.book
+        value = book.blobs.small(book.codec.encode(("Reject", text)))
+        self._commit(turn, (), None if reply is None else (reply, False, value), text)
 
     def reject(self, turn: Turn, error: Reject) -> None:
         """Consume the message, answer with an error, drop state and sends."""
@@ -80,21 +88,28 @@ class Closing:
         if env.steps is not None and self.kernel.steps.stalls(turn):
             return
         turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-        turn.marks = None
-        value = self.kernel.book.codec.encode(("Reject", text))
-        reply = None if env.reply is None else (env.reply, False, value)
+        turn.marks = turn.watches = None
         turn.cell.actor = None  # what the handler changed in memory was never committed
-        self._commit(turn, (), reply, text)
+        self.refuse(turn, text)
+
+    def decline(self, turn: Turn, error: Ignore) -> None:
+        """Consume a start whose actor declined it, drop state and sends."""
+        if turn.envelope.steps is not None and self.kernel.steps.stalls(turn):
+            return
+        turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
+        turn.marks, turn.declined = None, str(error)
+        turn.cell.actor = None
+        self._commit(turn, (), None, None)
 
     def _commit(self, turn: Turn, delta: Delta, reply: Reply | None, rejected: str | None) -> None:
         kernel, cell, env, out = self.kernel, turn.cell, turn.envelope, turn.out
-        book = kernel.book
-        is_rare = turn.is_rare or turn.stop_reason is not None
-        life = kernel.lifecycle.life_after(turn) if is_rare else None
+        book, index = kernel.book, turn.index
+        is_rare = turn.is_rare or turn.stop_reason is not None or cell.migrates
+        life = kernel.lifecycle.after.life(turn) if is_rare else None
         hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        wires, dead = self._address(turn, out)
+        changes = self._watched(turn, life) if is_rare else None
+        wires, dead = self._address(turn, out, life)
         now = book.now_ns()
-        index = turn.index
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
@@ -102,42 +117,90 @@ class Closing:
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
-        if is_rare and (turn.lives is not None or turn.notes is not None or turn.marks):
-            fields += (turn.lives or (), dead, turn.notes or (), turn.marks or (), turn.specs or ())
+        if is_rare:
+            fields += _rare(turn, dead, changes)
         seq = book.append(Kind.TURN, fields)
         self.end(turn)
         book.consume(cell, env)
         book.touch(cell)
-        cell.dirty = True
-        cell.last = seq
+        cell.dirty, cell.last = True, seq
         if delta:
             self._plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
-        if life is not None:
-            cell.change_life(life)
-        if turn.lives is not None:
-            kernel.lives.apply(turn.lives, dead)
-        if turn.marks:
-            keep_marks(book, turn, seq)
+        if is_rare:
+            self._follow(turn, seq, life, changes, dead)
         if out:
             book.deliver(seq, out)
         if reply is not None or turn.artifacts or turn.result is not None or cell.holds:
             self._spread(turn, seq, reply)
+        if cell.renews:
+            kernel.codes.renew(cell)
         if cell.inbox or cell.control:
             kernel.dispatch.consider(cell)
 
-    def _address(self, turn: Turn, out: list[Envelope]) -> tuple[list[tuple[Any, ...]], list[Dead]]:
-        """What the record holds of the turn's messages, dead letters and their notices included."""
-        kernel = self.kernel
-        kernel.book.address_out(out)
-        out += kernel.news.notices(out)
-        dead: list[Dead] = []
+    def _follow(
+        self,
+        turn: Turn,
+        seq: int,
+        life: int | None,
+        changes: list[Change] | None,
+        dead: list[Dead],
+    ) -> None:
+        """Have lives, what hangs on them, and marks follow the record."""
+        kernel, cell = self.kernel, turn.cell
+        if version := _version(turn):
+            cell.version, cell.migrates, cell.row_dirty = version, False, True
+        if changes:
+            kernel.watching.apply(cell, changes)
+        self._live_on(turn, life, dead)
+        if turn.marks:
+            keep_marks(kernel.book, turn, seq)
+
+    def _live_on(self, turn: Turn, life: int | None, dead: list[Dead]) -> None:
+        """Lives are as the record says: the actor's own, and those that it decides on."""
+        kernel, cell = self.kernel, turn.cell
+        if life is not None:
+            cell.change_life(life)
+            if cell.is_supervisor:
+                kernel.lives.bury_requests(cell, life, {(d.seq, d.index): d for d in dead})
+            if life >= Life.DOWN:
+                kernel.watching.end(cell)
         if turn.lives is not None:
-            turn.lives = kernel.lives.expand(turn.lives)
-            dead = kernel.lives.doomed(turn.lives)
-            out += kernel.news.notices_of(dead)
-        return kernel.book.wires(out, turn.cell.id), dead
+            kernel.lives.apply(turn.lives, dead)
+
+    def _watched(self, turn: Turn, life: int | None) -> list[Change]:
+        """What a turn links and monitors; who hangs on its life is told if it ends with it."""
+        cell, watching = turn.cell, self.kernel.watching
+        turn.out[:] = self.kernel.signals.aim(turn.out)
+        changes: list[Change] = []
+        if turn.watches:
+            changes = watching.resolved(turn)
+            turn.out += watching.missing(turn, changes)
+        if life is not None and life >= Life.DOWN and (cell.watches or changes):
+            turn.out += watching.farewells(cell, cell.reason, changes)
+        return changes
+
+    def _address(
+        self, turn: Turn, out: list[Envelope], life: int | None
+    ) -> tuple[list[tuple[Any, ...]], list[Dead]]:
+        """What the record holds of the turn's messages, dead letters and their notices included."""
+        kernel, cell = self.kernel, turn.cell
+        kernel.book.address_out(out)
+        dead: list[Dead] = []
+        lives: list[LifeChange] = []
+        if turn.lives is not None:
+            lives = turn.lives = kernel.lives.expand(turn.lives)
+            out += kernel.watching.ends(turn.lives)
+        if cell.is_supervisor and life is not None:
+            lives = [(cell.id, cell.incarnation, life), *lives]
+        if lives:
+            charge_inboxes(kernel, lives)
+            out += kernel.lives.apologies(lives)
+            dead = kernel.lives.doomed(lives)
+        out += kernel.news.notices(out)
+        out += kernel.news.notices_of(dead)
+        return kernel.book.wires(out, cell.id), dead
 
     def _count(self, turn: Turn, seconds: float) -> None:
         """A user message was handled: learn from it."""
@@ -172,80 +235,9 @@ class Closing:
 
     # --- not closed
 
-    def crash(self, turn: Turn, error: BaseException, *, cut: bool = False) -> None:
-        """Record a failed attempt: state and sends are dropped, the supervisor is told.
-
-        `cut`: the kernel ended it, its handler is not done. Then no hook of it runs either.
-        """
-        kernel, cell, env = self.kernel, turn.cell, turn.envelope
-        book, now = kernel.book, kernel.book.now_ns()
-        reason = reason_of(error)
-        plan = kernel.lifecycle.plan_crash(turn, reason, now)
-        if plan.consumed and env.steps:
-            charge(kernel, cell, env)
-            now = book.now_ns()
-        lives = kernel.lives.expand(plan.lives)
-        dead = plan.dead + kernel.lives.doomed(lives)
-        out = plan.out + kernel.news.notices_of(dead)
-        fields: tuple[Any, ...] = (
-            now,
-            book.wires(out, cell.id),
-            cell.id,
-            turn.incarnation,
-            turn.attempt,
-            (env.seq, env.index),
-            str(reason),
-            _traceback(error) + self._tell_hook(turn, error),
-            plan.counted,
-            plan.not_before,
-            dead,
-            now - turn.time_ns,
-        )
-        if lives or cut:
-            fields += (lives, cut)
-        seq = book.append(Kind.CRASH, fields)
-        self.end(turn)
-        self._fall(cell, env, str(reason), plan)
-        if lives:
-            kernel.lives.apply(lives, dead)
-        kernel.news.crashed(turn, str(reason), plan)
-        book.deliver(seq, out)
-        if breaker_trips(cell.spec, cell.falls):
-            kernel.stall(cell, None if plan.consumed else env, tripped(cell, str(reason)))
-        kernel.dispatch.consider(cell)
-
-    def _fall(self, cell: Cell, env: Envelope, reason: str, plan: CrashPlan) -> None:
-        """The actor is down: the next attempt gets an object built from committed bytes."""
-        book = self.kernel.book
-        self.crashed += 1
-        cell.actor = None
-        cell.crashes += 1
-        cell.life, cell.reason = Life.DOWN, reason
-        cell.attempts, cell.not_before = plan.attempts, plan.not_before
-        cell.fall()
-        cell.row_dirty = True
-        book.touch(cell)
-        if plan.consumed:
-            book.consume(cell, env)
-        for row in plan.dead:
-            book.bury(row, env.reply)
-
-    def _tell_hook(self, turn: Turn, error: BaseException) -> str:
-        """Call `on_failure`; what it fails with itself goes into the record of the crash."""
-        actor = turn.cell.actor
-        if actor is None or "on_failure" not in actor.__declaration__.hooks:
-            return ""
-        try:
-            result = actor.on_failure(type(error), error, error.__traceback__)
-            if inspect.isawaitable(result):
-                self.kernel.keep_task(self.kernel.loop.create_task(_finish(result)))
-        except Exception as failure:  # noqa: BLE001 - user code; the crash itself goes on
-            return f"\non_failure failed too: {reason_of(failure)}"
-        return ""
-
     def late(self, turn: Turn, what: str) -> None:
         """Record that a turn which is over came to an end of its own; it changes nothing."""
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, what)
+        late(self.kernel.book, turn, what)
         self.kernel.dispatch.ended(turn)
         self.kernel.dispatch.kick()
 
@@ -261,12 +253,18 @@ class Closing:
         self.kernel.dispatch.ended(turn)
 
 
-async def _finish(hook: Awaitable[Any]) -> None:
-    """Let an async `on_failure` run to its end; what it raises changes nothing any more."""
-    with contextlib.suppress(Exception):
-        await hook
+def _version(turn: Turn) -> int:
+    """The class version that a state is of after a turn; 0 if that does not change."""
+    actor = turn.cell.actor if turn.cell.migrates else None
+    return 0 if actor is None else actor.__declaration__.version
 
 
-def _traceback(error: BaseException) -> str:
-    """The end of a traceback, which is where the reason is."""
-    return "".join(traceback.format_exception(error))[-TRACEBACK_BYTES_MAX:]
+def _rare(turn: Turn, dead: list[Dead], changes: list[Change] | None) -> tuple[Any, ...]:
+    """What the record of a turn holds that most have not."""
+    version = _version(turn)
+    has_more = turn.marks or turn.refused or changes or version or dead
+    if turn.lives is None and turn.notes is None and not has_more:
+        return ()
+    notes, marks, specs = turn.notes or (), turn.marks or (), turn.specs or ()
+    more = (turn.refused or (), changes or (), version)
+    return turn.lives or (), dead, notes, marks, specs, *more

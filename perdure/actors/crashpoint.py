@@ -15,6 +15,8 @@ class CrashPoint:
 
     `at` SEQ: the journal is durable up to SEQ, and nothing that waited for it is released.
     `before` SEQ: the journal is durable up to SEQ - 1, record SEQ exists in memory only.
+    Records of one piece (what a post of another process does) are durable together or not at all:
+    there the process dies at the end of the piece, or with the journal durable up to before it.
     """
 
     def __init__(self, kernel: Kernel, at: int | None, before: int | None) -> None:
@@ -27,6 +29,8 @@ class CrashPoint:
     def arm(self) -> None:
         """Watch from here on; what begins a run, or resumes it, is one piece."""
         if self._is_armed:
+            # a SEQ within the beginning is past already: then the beginning is what is durable
+            self.last_durable = max(self.last_durable, self.kernel.book.seq)
             self.kernel.book.append = self._watched  # type: ignore[method-assign]
             self.kernel.on_rest = self._look
 
@@ -36,9 +40,10 @@ class CrashPoint:
 
     def _look(self) -> None:
         """Between records, when all that the last one changed is in the open group."""
-        if self.kernel.book.seq < self.last_durable:
+        if self.kernel.book.seq < self.last_durable or self.kernel.door.is_taking:
             return
-        if self._is_armed:
+        is_past = self.goes_on and self.kernel.book.seq > self.last_durable  # within a piece
+        if self._is_armed and not is_past:
             self.kernel.barrier.flush()
             self._is_armed = False
             if self.goes_on:

@@ -17,6 +17,9 @@ HOOKS = frozenset(
     {"on_receive", "on_start", "on_load", "on_stop", "on_failure", "on_restart", "migrate"}
 )
 
+OPTIONS = frozenset({"trap_exit"})
+"""What a class says of itself by a plain attribute."""
+
 _NO_OVERRIDE = {
     "__init__": "durable attributes are declared and given in a child's init; use on_start",
     "__new__": "use on_start, or on_load for what is rebuilt each time the object is",
@@ -169,6 +172,10 @@ class _Body:
 
     def _check_name(self, name: str, is_field: bool, value: Any) -> None:
         if name[:2] == "__" or name not in self.taken:
+            return
+        if name in OPTIONS:
+            if is_field or not isinstance(value, bool):
+                raise self._error(name, "it is an option of the class: write True or False.")
             return
         is_code = callable(value) or isinstance(value, classmethod | staticmethod)
         if name not in HOOKS or is_field or not is_code:

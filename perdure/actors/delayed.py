@@ -78,7 +78,6 @@ class Delayed:
             env.body,
             env.type,
             env.sender,
-            lane=env.lane,
             cost=env.cost,
             est=env.est,
             dead=None if env.to else env.dead,

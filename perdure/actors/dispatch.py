@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
+from perdure.ledger.flights import FLIGHT
 from perdure.ledger.records import Life
 from perdure.limits import GROUP_RECORDS_BEHIND
 from perdure.mailbox.estimates import Estimates
@@ -23,6 +24,9 @@ CONTROL_FIRST = float("inf")
 TURNS_BETWEEN_BREATHS = 128  # turns in a row before other callbacks of the loop get a chance
 RUNNING = int(Life.RUNNING)
 CHEAP_SECONDS = 0.002  # `def` turns expected to be shorter share one thread hop
+
+
+note = FLIGHT.pack_into
 
 
 class Dispatch:
@@ -59,6 +63,8 @@ class Dispatch:
         if cell.control:
             self.ready.push(cell, CONTROL_FIRST)
         elif cell.inbox and cell.life == RUNNING and not cell.stalled and cell.asleep is None:
+            if cell.suspended and cell.is_suspended:
+                return
             if cell.held:
                 self.held[cell] = None
             elif cell.not_before and cell.not_before > self.kernel.book.now_ns():
@@ -236,14 +242,19 @@ class Dispatch:
             if not waker.done():
                 waker.set_result(None)
         else:
-            self.kernel.keep_task(self.kernel.loop.create_task(self._runner()))
+            runner = self.kernel.loop.create_task(self._runner())
+            self.kernel.interruptions.seat(runner)
+            self.kernel.keep_task(runner)
 
     async def _runner(self) -> None:
         kernel, task, turns = self.kernel, asyncio.current_task(), 0
         begin, close = kernel.turns.begin, kernel.closing.close
+        flights = kernel.interruptions.flights
+        place = kernel.interruptions.places[task]  # type: ignore[index]
         while not self.is_stopping:
             cell = self.take()
             if cell is None:
+                flights.clear(place)
                 kernel.rest()
                 if len(self.parked) >= self.limit:
                     return
@@ -254,7 +265,8 @@ class Dispatch:
             running = begin(cell)
             if running is not None:
                 turn, handler = running
-                turn.task = task
+                turn.task, env = task, turn.envelope
+                note(flights.buffer, place, cell.id, env.seq, env.index)
                 if not self._relay_due:
                     self._relay_due = True
                     kernel.loop.call_soon(self._relay)

@@ -24,6 +24,7 @@ class Ending:
         self.kernel = kernel
         self.has_begun = False
         self.status = StatusRow("running", "", None)
+        self.result: bytes | None = None  # that of the status, for when the ledger is closed
         self.error: BaseException | None = None
         self._is_recorded = False
         self._was_starting = False
@@ -36,6 +37,7 @@ class Ending:
         self._was_starting = self.status.status == "starting"
         self.kernel.dispatch.is_stopping = True
         self.status = StatusRow(status, reason, result)
+        self.result = None if result is None else self.kernel.book.blobs.whole(result)
         self.kernel.loop.call_later(DRAIN_TURNS_SECONDS_MAX, self._record)
         self.turn_ended()
 
@@ -44,6 +46,8 @@ class Ending:
         self.has_begun = self._is_recorded = True
         self.kernel.dispatch.is_stopping = True
         self.status = status
+        if status.result is not None:
+            self.result = self.kernel.book.blobs.whole(status.result)
         self.kernel.loop.call_soon(self.kernel.leave)
 
     def turn_ended(self) -> None:

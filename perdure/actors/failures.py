@@ -1,7 +1,8 @@
-"""Failures of steps as the journal holds them, and as a later attempt meets them again.
+"""Failures of steps as a later attempt meets them again.
 
 What a handler caught, it must be able to catch again: a recorded failure is given back as a
-`StepFailed` that is an instance of the class that was raised, too, where that class still is.
+`StepFailed` that is an instance of the class that was raised, too, where that class still is. It
+has the arguments and attributes that could be stored.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from functools import lru_cache
 from typing import Any, cast
 
 from perdure.actors.futures import Future
+from perdure.actors.particulars import NOTHING, TEXT, Particulars, have
 from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import (
     AskTimeout,
+    CallFailed,
     Crashed,
     Deadlock,
     PerdureError,
@@ -32,16 +35,8 @@ _OUR_OWN: dict[str, type[PerdureError]] = {
     "Deadlock": Deadlock,
 }
 
+CALL_FAILED = CallFailed.__name__
 _EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
-
-
-def recorded(error: BaseException) -> tuple[str, str, str]:
-    """A failure as plain data: class name, text, module."""
-    kind = type(error)
-    module = kind.__module__ or ""
-    if module.startswith(CODE_PREFIX):
-        module = CODE_PREFIX  # it is named anew each time it is loaded
-    return kind.__qualname__, str(error), module
 
 
 def stopped(kind: str, text: str) -> StepFailed:
@@ -49,20 +44,29 @@ def stopped(kind: str, text: str) -> StepFailed:
     return StepFailed(kind, f"{kind}: {text}")
 
 
-def failure_of(kind: str, text: str, module: str = "builtins") -> Exception:
-    """The exception for a recorded failure."""
+def failure_of(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
+    """The exception for a recorded failure; `details` are its particulars, or a `CallFailed`'s."""
+    if kind == CALL_FAILED:
+        return CallFailed(text, *details)
+    particulars: Particulars = details[0] if details else NOTHING
     if kind in _OUR_OWN:
-        return _OUR_OWN[kind](text)
+        return have(_OUR_OWN[kind](text), particulars)
     if kind in (CANCELLED, ABANDONED):
         return StepCancelled(kind, text)
     if kind in _EXITS:
         return stopped(kind, text)
     found = class_of(kind, module)
     again = None if found is None else _remembered(cast("Any", found))
-    return StepFailed(kind, text) if again is None else again(kind, text)
+    if again is not None:
+        return have(again(kind, text), particulars)
+    left = have(StepFailed(kind, text), particulars)
+    left.kind, left.text = kind, text
+    return left
 
 
-def failed_again(key: str, kind: str, text: str, module: str = "builtins") -> Future[Any]:
+def failed_again(
+    key: str, kind: str, text: str, module: str = "builtins", *details: Any
+) -> Future[Any]:
     """A recorded failure of a step, as a later attempt meets it.
 
     One that was cancelled in a task of the handler's own waits until that task is cancelled again:
@@ -70,7 +74,7 @@ def failed_again(key: str, kind: str, text: str, module: str = "builtins") -> Fu
     """
     if kind == CANCELLED and branch_of(key):
         return Future()
-    return Future.failed(failure_of(kind, text, module))
+    return Future.failed(failure_of(kind, text, module, *details))
 
 
 def class_of(kind: str, module: str) -> type[Exception] | None:
@@ -93,7 +97,7 @@ def _remembered(raised: Any) -> type[StepFailed] | None:
     """A class that is both; None where Python cannot make one."""
     names: dict[str, Any] = {
         "__init__": _keep,
-        "__str__": StepFailed.__str__,
+        "__str__": _said,
         "__module__": raised.__module__,
     }
     bases = (StepFailed,) if issubclass(StepFailed, raised) else (StepFailed, raised)
@@ -117,6 +121,13 @@ def _keep(self: StepFailed, kind: str, text: str) -> None:
     if not isinstance(self, BaseExceptionGroup):
         Exception.__init__(self, kind, text)
     self.kind, self.text = kind, text
+    vars(self)[TEXT] = text  # the class that was raised may have a text of its own
+
+
+def _said(self: Any) -> str:
+    """The text that the first attempt saw, to the letter."""
+    said: str = vars(self)[TEXT]
+    return said
 
 
 def is_retried(error: BaseException) -> bool:

@@ -11,12 +11,17 @@ from perdure.actors.barrier import Barrier
 from perdure.actors.book import Book
 from perdure.actors.cell import Cell
 from perdure.actors.closing import Closing
+from perdure.actors.codes import Codes
+from perdure.actors.crashing import Crashing
 from perdure.actors.dispatch import Dispatch
+from perdure.actors.door import Door
+from perdure.actors.doorkeeper import Doorkeeper
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.garbage import collections
 from perdure.actors.host import Host
+from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -27,6 +32,7 @@ from perdure.actors.pool import Pool
 from perdure.actors.pressure import Pressure
 from perdure.actors.releases import Releases
 from perdure.actors.scheduler import Scheduler
+from perdure.actors.signals import Signals
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
@@ -34,6 +40,7 @@ from perdure.actors.timers import Timers
 from perdure.actors.turns import Turns
 from perdure.actors.waits import Waits
 from perdure.actors.watchdog import Watchdog
+from perdure.actors.watching import Watching
 from perdure.actors.wedged import Wedged
 from perdure.errors import TurnClosed
 from perdure.ledger.keys import STATUS_KEY
@@ -56,32 +63,12 @@ class Kernel:
     def __init__(
         self, book: Book, *, seed: int, concurrency: int, directory: Path | None, observer: Observer
     ) -> None:
-        self.book = book
-        self.seed = seed
-        self.loop = Loop()
-        self.dispatch = Dispatch(self, concurrency)
-        self.turns = Turns(self)
-        self.closing = Closing(self)
-        self.steps = Steps(self)
-        self.waits = Waits(self)
-        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
-        self.lifecycle = Lifecycle(self)
-        self.lives = Lives(self)
-        self.supervising = Supervising(self)
-        self.spawning = Spawning(self)
-        self.pressure = Pressure(self)
-        self.outside = Outside(self)
-        self.pool = Pool(self)
-        self.timers = Timers(self)
-        self.wedged = Wedged(self)
-        self.barrier = Barrier(self)
-        self.releases = Releases(self, directory)
-        self.news = News(self, observer)
-        self.ending = Ending(self)
+        self.book, self.seed, self.loop = book, seed, Loop()
+        self._make_parts(concurrency, directory, observer)
         self.budget_waiters: list[Callable[[], None]] = []
         self.ended = threading.Event()
         self.quiet: Callable[[bool], None] = lambda waiting: None
-        self.needs_repair = False  # nothing is left but what waits for a person's repair
+        self.needs_repair = self.needs_release = False  # all that is left is for a person to do
         self.is_due_soon = False  # it only waits to try something again: work, a moment away
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
@@ -90,8 +77,35 @@ class Kernel:
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
         self._watchdog = Watchdog(self, directory)
+        self._doorkeeper = Doorkeeper(self, directory)
         self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
         self._listen()
+
+    def _make_parts(self, concurrency: int, directory: Path | None, observer: Observer) -> None:
+        """Each part does one thing; they reach each other through here."""
+        self.interruptions = Interruptions(self, directory)
+        self.dispatch = Dispatch(self, concurrency)
+        self.turns = Turns(self)
+        self.closing, self.crashing = Closing(self), Crashing(self)
+        self.steps = Steps(self)
+        self.waits = Waits(self)
+        self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
+        self.lifecycle = Lifecycle(self)
+        self.lives = Lives(self)
+        self.signals, self.watching = Signals(self), Watching(self)
+        self.supervising = Supervising(self)
+        self.spawning = Spawning(self)
+        self.codes = Codes(self)
+        self.pressure = Pressure(self)
+        self.outside = Outside(self)
+        self.door = Door(self)
+        self.pool = Pool(self)
+        self.timers = Timers(self)
+        self.wedged = Wedged(self)
+        self.barrier = Barrier(self)
+        self.releases = Releases(self, directory)
+        self.news = News(self, observer)
+        self.ending = Ending(self)
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
@@ -110,6 +124,7 @@ class Kernel:
         self._begin = begin
         self._thread.start()
         self._watchdog.start()
+        self._doorkeeper.start()
 
     def _main(self) -> None:
         asyncio.set_event_loop(self.loop)
@@ -123,8 +138,11 @@ class Kernel:
         except BaseException as error:  # noqa: BLE001 - whoever waits for the run gets it
             self.ending.error = self.ending.error or error
         finally:
+            self.outside.is_up.set()
+            self._doorkeeper.close()
             self.barrier.close()
             self.pool.close()
+            self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
             collections.end()
@@ -226,9 +244,8 @@ class Kernel:
         dispatch = self.dispatch
         if self.ending.has_begun or dispatch.active or dispatch.ready or dispatch.resumes:
             return
-        if dispatch.held or not self.barrier.is_clean or self.releases.is_busy:
-            return
-        if self.steps.working:
+        is_busy = self.releases.is_busy or self.steps.working or self.door.is_busy
+        if dispatch.held or not self.barrier.is_clean or is_busy:
             return
         due = self.timers.next_ns
         if due is not None and self.book.clock.clock.jumps:
@@ -236,11 +253,14 @@ class Kernel:
             self.timers.fire()
             self.dispatch.kick()
             return
-        is_stalled = any(cell.stalled for cell in self.book.cells.values())
-        is_waiting = bool(dispatch.running or self.waits.suspension.asleep)
-        self.needs_repair = is_stalled and due is None and not is_waiting
+        cells, running = self.book.cells.values(), bool(dispatch.running)
+        is_stalled = any(cell.stalled for cell in cells)
+        is_suspended = any(cell.is_suspended and (cell.inbox or cell.control) for cell in cells)
+        stuck = due is None and not running  # turns that were dropped wait for others
+        self.needs_repair, self.needs_release = stuck and is_stalled, stuck and is_suspended
         self.is_due_soon = bool(dispatch.soon) or self.steps.is_pausing
-        self.quiet(due is not None or is_waiting or is_stalled)
+        is_waiting = running or is_stalled or is_suspended or bool(self.waits.suspension.asleep)
+        self.quiet(due is not None or is_waiting)
 
     def _shed(self) -> None:
         """Unload idle actors beyond the bound, those untouched longest first."""
@@ -264,6 +284,8 @@ class Kernel:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
         cell.stalled = reason
         cell.actor = None
+        if cell.renews:
+            self.codes.renew(cell)
         cell.row_dirty = True
         message = None if env is None else (env.seq, env.index)
         fields = (self.book.now_ns(), (), cell.id, cell.incarnation, message, reason)
@@ -275,16 +297,3 @@ class Kernel:
         """A closed turn called `finish`: nothing more is dispatched, what is in flight ends."""
         self.book.open.puts[STATUS_KEY] = pack_row(StatusRow("finishing", "", result))
         self.ending.begin("finished", "", result)
-
-    def figures(self) -> dict[str, int | None]:
-        """Counts for a progress display, since this process took the run."""
-        budget = self.book.budget
-        return {
-            "turns": self.closing.closed,
-            "crashed": self.closing.crashed,
-            "restarts": self.lives.restarts,
-            "dead": self.book.dead_letters,
-            "tokens_spent": budget.spent,
-            "tokens_limit": budget.limit,
-            "waiting": len(self.dispatch.ready),
-        }

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.attempts import attempts_max
 from perdure.actors.cell import Cell
+from perdure.actors.crashplan import CrashPlan
 from perdure.actors.events import Event, Observer, shown
-from perdure.actors.lifecycle import CrashPlan
 from perdure.actors.turn import Turn
 from perdure.errors import UnknownName
 from perdure.ledger.records import Dead
@@ -35,7 +35,7 @@ class News:
         """An attempt failed; its record was just appended."""
         cell, env, book = turn.cell, turn.envelope, self.kernel.book
         kind = "start_failed" if turn.kind == "start" else "crashed"
-        text = shown(book.codec.decode(env.body)) if turn.kind == "receive" else ""
+        text = shown(cell.edition.codec.decode(env.body)) if turn.kind == "receive" else ""
         limit = attempts_max(cell.spec)
         about = (book.now_ns(), cell.address, text, str(env.id), reason, turn.attempt, limit)
         self.announce(book.seq, Event(kind, *about))
@@ -60,6 +60,19 @@ class News:
         event = Event("stalled", book.now_ns(), cell.address, reason=cell.stalled)
         self.announce(book.seq, event)
 
+    def killed(self, cell: Cell, env: Envelope, reason: str) -> None:
+        """A message that ends processes was given up; its record was just appended."""
+        book = self.kernel.book
+        text = self._text(env)
+        event = Event("dead", book.now_ns(), cell.address, text, str(env.id), reason)
+        self.announce(book.seq, event)
+
+    def _text(self, env: Envelope) -> str:
+        try:
+            return shown(self.kernel.book.editions.read(env.body))
+        except UnknownName:
+            return ""  # its class is gone
+
     # --- dead letters
 
     def notices(self, out: list[Envelope]) -> list[Envelope]:
@@ -77,7 +90,8 @@ class News:
         found: list[Envelope] = []
         for row in dead:
             cell = book.cells.get(book.find(row.to))
-            for env in (cell.inbox if cell is not None else None) or ():
+            lanes = () if cell is None else (*(cell.inbox or ()), *(cell.control or ()))
+            for env in lanes:
                 if (env.seq, env.index) == (row.seq, row.index):
                     found += self.notice(row, env.body)
                     break
@@ -92,7 +106,7 @@ class News:
             return []
         id = f"{dead.seq}.{dead.index}"
         try:
-            message = book.codec.decode(body)
+            message = book.cell(target).edition.codec.decode(body)
         except UnknownName:
             message = None  # its class is gone; the dead letter itself keeps the bytes
         letter = DeadLetter(id, dead.to, message, dead.reason, dead.attempts)

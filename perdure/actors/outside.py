@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
 from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
+from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind
+from perdure.ledger.records import Kind, Lane
 from perdure.ledger.rows import StatusRow, pack_row
-from perdure.mailbox.control import Exit, Reason, Started, StartFailed, Stopped
-from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.control import (
+    Exit,
+    Ignored,
+    Reason,
+    Started,
+    StartFailed,
+    Stopped,
+)
+from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
+REPLACE = Replace.__name__
 Post = tuple[str, object]
 """(address, message)."""
 
@@ -29,6 +40,7 @@ class Outside:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.first_posts: list[Post] = []
+        self.requeued: set[bytes] = set()  # keys of dead letters that are none, not yet durably
         self.is_up = threading.Event()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: set[Future[Any]] = set()
@@ -51,17 +63,41 @@ class Outside:
 
     def cancel(self, address: str) -> Future[int]:
         """End an actor and all below it; resolves, to the record's seq, when that is durable."""
+        return self.intervene(cancel, address)
+
+    def intervene(self, function: Callable[..., int], *args: Any) -> Future[int]:
+        """Run `function(kernel, *args)`, which appends a record, on the kernel thread.
+
+        Resolves, to the record's seq, when that is durable; fails with what it refuses with.
+        """
         done: Future[int] = Future()
-        self._hand_in(done, self._cancel, address, done)
+        self._hand_in(done, self._intervene, function, args, done)
         return done
 
-    def _cancel(self, address: str, done: Future[int]) -> None:
+    def _intervene(
+        self, function: Callable[..., int], args: tuple[Any, ...], done: Future[int]
+    ) -> None:
         try:
-            seq = cancel(self.kernel, address)
+            seq = function(self.kernel, *args)
         except PerdureError as refused:
             done.set_exception(refused)
             return
+        self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))
+
+    def reload(self, loaded: Loaded, addresses: Sequence[str]) -> Future[Reloaded]:
+        """Have actors run other code; resolves when that is durable."""
+        done: Future[Reloaded] = Future()
+        self._hand_in(done, self._reload, loaded, addresses, done)
+        return done
+
+    def _reload(self, loaded: Loaded, addresses: Sequence[str], done: Future[Reloaded]) -> None:
+        try:
+            reloaded = Reloading(self.kernel).reload(loaded, addresses)
+        except PerdureError as refused:
+            done.set_exception(refused)
+            return
+        self.kernel.barrier.when_durable(reloaded.seq, lambda: done.set(reloaded))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
         self._open.add(future)
@@ -91,7 +127,10 @@ class Outside:
             return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
-        self.post([self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))], "outside")
+        env = self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))
+        if type == REPLACE and env.to:
+            env.lane = Lane.CONTROL  # between two turns, before what waits
+        self.post([env], "outside")
 
     def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
         to = self.kernel.book.find(address)
@@ -99,29 +138,43 @@ class Outside:
         return Envelope(to, body, type, KERNEL_ID, reply=reply, dead=dead)
 
     def post(
-        self, out: list[Envelope], origin: str, requeued: tuple[int, int] | None = None
+        self,
+        out: list[Envelope],
+        origin: str,
+        requeued: tuple[int, int] | None = None,
+        about: tuple[str, str, bool | None, bytes | None] = ("", "", None, None),
     ) -> int:
-        """Journal messages from outside, then deliver them; returns the record's seq."""
+        """Journal messages from outside, then deliver them; returns the record's seq.
+
+        `about` a post of another process is its id and verb, whether it was done, and its outcome.
+        """
         book = self.kernel.book
         book.address_out(out)
         out = out + self.kernel.news.notices(out)
         wires = book.wires(out, KERNEL_ID)
-        seq = book.append(Kind.POST, (book.now_ns(), wires, "", origin, requeued))
+        post_id, *became = about
+        seq = book.append(Kind.POST, (book.now_ns(), wires, post_id, origin, requeued, *became))
         if requeued is not None:
-            book.open.delete(dead_key(*requeued))
+            key = dead_key(*requeued)
+            book.open.delete(key)
             book.dead_letters -= 1
+            self.requeued.add(key)
+            self.kernel.barrier.when_durable(seq, lambda: self.requeued.discard(key))
         book.deliver(seq, out)
         self.kernel.dispatch.kick()
         return seq
 
     # --- out
 
-    def answer(self, message: tuple[int, int], ok: bool, value: bytes, seq: int) -> None:
+    def answer(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An outside ask was answered by the record `seq`: tell it when that is durable."""
-        answer = self._asks.pop(message, None)
+        if reply[3]:
+            self.kernel.door.answered(reply, ok, value)
+            return
+        answer = self._asks.pop((reply[1], reply[2]), None)
         if answer is None:
             return
-        decoded = self.kernel.book.codec.decode(value)
+        decoded = self.kernel.book.editions.read(value)
 
         def release() -> None:
             if ok:
@@ -150,9 +203,10 @@ class Outside:
         message = self.kernel.book.codec.decode(env.body)
         if isinstance(message, Started):
             self.kernel.loop.call_soon(self.begin_run)
-            self.is_up.set()
         elif isinstance(message, StartFailed):
             self._root_ended(message.reason, "could not start")
+        elif isinstance(message, Ignored):
+            self._root_ended(message.reason, "did not start")
         elif isinstance(message, Exit):
             self._root_ended(message.reason, "ended")
         elif isinstance(message, Stopped):
@@ -162,8 +216,18 @@ class Outside:
         self.kernel.loop.call_soon(self.kernel.ending.begin, "failed", f"the root {what}: {reason}")
 
     def begin_run(self) -> None:
-        """Post the scenario's first messages, once in the life of a run."""
+        """The tree is up. Post the scenario's first messages, once in the life of a run.
+
+        The tree is durable before: should one of them end the process, there is a run to resume.
+        """
+        if self.kernel.ending.status.status == "starting":
+            self.kernel.barrier.when_durable(self.kernel.book.seq, self._post_first)
+        else:
+            self.is_up.set()
+
+    def _post_first(self) -> None:
         kernel = self.kernel
+        self.is_up.set()
         if kernel.ending.status.status != "starting":
             return
         book = kernel.book

@@ -34,13 +34,13 @@ class Plain:
     def close(self, turn: Turn, delta: Delta) -> bool:
         """Record the turn and have the run see it; False, and nothing done, if it is not plain."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
-        if turn.is_rare or env.steps is not None or cell.attempts or cell.holds:
+        if turn.is_rare or env.steps is not None or cell.attempts or cell.holds or cell.migrates:
             return False
         book = kernel.book
         cells, wires, targets = book.cells, [], []
         for sent in turn.out:
             target = cells.get(sent.to)
-            if not sent.plain or target is None or target.life >= STOPPED:
+            if not sent.plain or target is None or target.life >= STOPPED or target.is_supervisor:
                 return False
             wires.append((sent.to, sent.body))
             targets.append(target)
@@ -105,9 +105,6 @@ class Plain:
         if marks.large:
             self.kernel.book.blobs.keep(marks.large)
             marks.large.clear()
-        if cell.version != actor.__declaration__.version:
-            cell.version = actor.__declaration__.version
-            cell.row_dirty = True
 
     def _deliver(self, out: list[Envelope], targets: list[Cell], seq: int) -> None:
         book, consider = self.kernel.book, self.kernel.dispatch.consider

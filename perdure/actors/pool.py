@@ -8,6 +8,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from perdure.ledger.flights import FLIGHT, Flights
 from perdure.limits import BATCH_STALL_SECONDS, BATCH_TURNS_MAX, POOL_THREADS_MAX
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ class Batch:
     both ends of a deque are safe without a lock.
     """
 
-    __slots__ = ("current", "has_slot", "is_abandoned", "is_handed_over", "todo")
+    __slots__ = (
+        "current", "has_slot", "is_abandoned", "is_handed_over", "place", "thread_id", "todo",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.todo: deque[Work] = deque()
         self.current: Turn | None = None
+        self.thread_id = 0
         self.is_handed_over = False
         self.is_abandoned = False
         self.has_slot = True
+        self.place: int | None = None  # where its thread notes what it runs
 
 
 class Pool:
@@ -111,12 +116,23 @@ class Pool:
         self.call(lambda: self._work(batch))
 
     def _work(self, batch: Batch) -> object:
+        batch.thread_id = threading.get_ident()
+        flights = self.kernel.interruptions.flights
+        batch.place = place = flights.place()
+        try:
+            return self._run(batch, flights, place)
+        finally:
+            flights.leave(place)
+
+    def _run(self, batch: Batch, flights: Flights, place: int) -> object:
         while True:
             try:
                 turn, handler, args = batch.todo.popleft()
             except IndexError:
                 break
             batch.current = turn
+            env = turn.envelope
+            FLIGHT.pack_into(flights.buffer, place, turn.cell.id, env.seq, env.index)
             answer, error = None, None
             try:
                 answer = handler(*args)
@@ -124,6 +140,7 @@ class Pool:
                     asked.get()  # dropped without get(): answered before the turn closes
             except BaseException as raised:  # noqa: BLE001 - a crash, whatever it is
                 error = raised
+            flights.clear(place)
             self.kernel.on_kernel(self._done, turn, answer, error)
             if batch.is_abandoned:
                 return GONE
@@ -163,10 +180,22 @@ class Pool:
             self._batches.pop(turn, None)
             self.kernel.turns.undo(turn)
 
+    def thread_of(self, turn: Turn) -> int | None:
+        """The thread that runs a turn's handler; 0 if it has not begun, None if it is no `def`."""
+        batch = self._batches.get(turn)
+        if batch is None:
+            return None
+        return batch.thread_id if batch.current is turn else 0
+
     def has_slot(self, turn: Turn) -> bool:
         """Whether a turn runs in the slot of its batch."""
         batch = self._batches.get(turn)
         return batch is not None and batch.has_slot
+
+    def place(self, turn: Turn) -> int | None:
+        """Where a turn that a thread is at is noted as in flight."""
+        batch = self._batches.get(turn)
+        return batch.place if batch is not None and batch.current is turn else None
 
     def lend(self, turn: Turn) -> bool:
         """A batched turn waits for the kernel: its batch ends with it, and lends the slot."""

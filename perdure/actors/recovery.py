@@ -56,14 +56,19 @@ def read_lineage(store: Store) -> Lineage:
     return lineage(store)
 
 
-def begin_new(kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str) -> None:
-    """Append the header, the root and its start; `header` is `Run` without time and sends."""
+def begin_new(
+    kernel: Kernel, header: tuple[Any, ...], root: dict[str, Any], version: str, files: bytes = b""
+) -> None:
+    """Append the header, the root and its start; `header` is `Run` without time and sends.
+
+    `files` are those of its code, none if they are too large to keep.
+    """
     book = kernel.book
     run = Run(0, (), *header)
     book.append(Kind.RUN, (book.now_ns(), (), *header))
     book.pedigree.run_id = run.run_id
     book.set_budget(Budget(run.tokens_limit))
-    opened(kernel, version, run.code_hash)
+    opened(kernel, version, files)
     kernel.ending.status = StatusRow("starting", "", None)
     book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)
     _bear(kernel, root)
@@ -85,10 +90,14 @@ def _bear(kernel: Kernel, root: dict[str, Any]) -> Cell:
     return cell
 
 
-def opened(kernel: Kernel, version: str, code_hash: bytes) -> None:
-    """Record that a process took the ledger."""
-    fields = (kernel.book.now_ns(), (), os.getpid(), time_ns(), version, code_hash)
-    kernel.book.append(Kind.OPEN, fields)
+def opened(kernel: Kernel, version: str, files: bytes = b"") -> None:
+    """Record that a process took the ledger, with code of those files."""
+    book, edition = kernel.book, kernel.book.editions.common
+    code = kernel.codes.keep_files(files)
+    interrupted = kernel.interruptions.took()
+    who = (os.getpid(), time_ns(), version, edition.digest, interrupted, code)
+    kernel.codes.opened(book.append(Kind.OPEN, (book.now_ns(), (), *who)), edition)
+    kernel.interruptions.count(interrupted)
 
 
 def is_over(kernel: Kernel) -> bool:
@@ -125,9 +134,9 @@ def take_up(kernel: Kernel, root_init: dict[str, Any]) -> None:
         if cell.stalled:
             Verdicts(kernel).again(cell)  # what it waits for may have been repaired outside
         kernel.dispatch.consider(cell)
+    kernel.interruptions.judge(cells)
     root = _root(book) or _bear(kernel, root_init)
     if root.life == Life.RUNNING:
-        kernel.outside.is_up.set()
         kernel.loop.call_soon(kernel.outside.begin_run)
     elif root.life == Life.DOWN:
         kernel.ending.begin("failed", f"the root ended: {root.reason}")
@@ -152,7 +161,7 @@ def _root(book: Book) -> Cell | None:
     return None
 
 
-def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:
+def envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]:
     """Messages by id, each record read once; ids in order."""
     for seq, group in groupby(ids, key=lambda id: id[0]):
         raw = book.store.record(seq)
@@ -168,11 +177,11 @@ def _envelopes(book: Book, ids: Iterator[tuple[int, int]]) -> Iterator[Envelope]
 def _load_inboxes(book: Book) -> list[Cell]:
     keys = [inbox_id(key) for key, _ in book.store.scan(bytes([Table.INBOX]))]
     by_id = sorted({(seq, index) for _, _, seq, index in keys})
-    envelopes = {(e.seq, e.index): e for e in _envelopes(book, iter(by_id))}
+    found = {(e.seq, e.index): e for e in envelopes(book, iter(by_id))}
     cells: dict[int, Cell] = {}
     for actor, lane, seq, index in keys:
         cell = cells[actor] = book.cell(actor)
-        env = envelopes[seq, index]
+        env = found[seq, index]
         env.to, env.due = actor, None
         name = "inbox" if lane else "control"
         waiting = getattr(cell, name)
@@ -199,5 +208,5 @@ def _load_timers(kernel: Kernel) -> None:
     book = kernel.book
     ids = sorted(timer_id(key) for key, _ in book.store.scan(bytes([Table.TIMER])))
     for due, seq, index in ids:
-        env = next(_envelopes(book, iter([(seq, index)])))
+        env = next(envelopes(book, iter([(seq, index)])))
         kernel.waits.delayed.set(due, env)

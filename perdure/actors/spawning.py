@@ -35,11 +35,11 @@ class Spawning:
         book, cell = self.kernel.book, turn.cell
         address = join(cell.address, name)
         class_name = actor if isinstance(actor, str) else actor.__declaration__.name
-        cls = book.classes.get(class_name)
+        cls = (classes := cell.edition.classes).get(class_name)
         if cls is None:
             raise UnknownActor(
                 f"spawn({class_name}): the scenario's code has no actor class of that name. "
-                f"It has {', '.join(sorted(book.classes))}."
+                f"It has {', '.join(sorted(classes))}."
             )
         if isinstance(actor, type) and actor is not cls:
             raise NameClash(
@@ -52,9 +52,11 @@ class Spawning:
         there = book.find(address)
         if there:
             return self._found(book.cell(there), class_name)
-        spec = cast("Any", book.classes[IMPLICIT]).spec_of(name, class_name, options)
+        spec = cast("Any", classes[IMPLICIT]).spec_of(name, class_name, options)
         body = book.codec.encode(init, f"the init of {address}")
-        build(cls, book.codec.decode(body))  # refused here, in the handler that gave it
+        born = book.editions.of(cell.id, class_name)  # other code, if its parent ends on older
+        cls = born.classes[class_name]
+        build(cls, born.codec.decode(body))  # refused here, in the handler that gave it
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
@@ -97,6 +99,6 @@ class Spawning:
         if id:
             return book.cell(id)
         spec = {"parent": parent.id}
-        version = book.classes[IMPLICIT].__declaration__.version
+        version = parent.edition.classes[IMPLICIT].__declaration__.version
         init = book.codec.encode({})
         return self.kernel.lives.birth(parent, address, IMPLICIT, version, spec, init, Life.RUNNING)

@@ -13,6 +13,8 @@ from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unm
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
+from perdure.actors.late import late
+from perdure.actors.particulars import read
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
@@ -79,9 +81,9 @@ class Steps:
         check_digest(turn, asked.key, step, asked.digest, asked.words)
         if step.phase == "done":
             if step.ok:
-                return Future.done(self.kernel.book.codec.decode(step.value))
+                return Future.done(turn.cell.edition.codec.decode(step.value))
             if self.is_final(turn, asked.key, step):
-                return failed_again(asked.key, *self.kernel.book.codec.decode(step.value))
+                return failed_again(asked.key, *read(step.value, self.kernel.book.codec))
             if not is_abandoned(self.kernel.book, step):
                 # begun anew: it has an intent of its own, and is paid for again
                 return self._begin(turn, asked, None)
@@ -91,7 +93,10 @@ class Steps:
         """Have a step happen, unless this run is a fork that may only read."""
         if self.kernel.book.pedigree.holds(asked.tool.effect):
             raise stalled(turn, f"{asked.words} ({asked.tool.effect}) is {HELD}.")
-        return StepWork(self, turn, asked, step).start()
+        work = StepWork(self, turn, asked, step)
+        if step is not None:
+            step.work = work  # an attempt after this one must find it under way, and not the first
+        return work.start()
 
     def is_final(self, turn: Turn, key: str, step: Step) -> bool:
         """Whether a recorded failure is past: the handler saw it, and went on."""
@@ -159,6 +164,7 @@ class Steps:
     def began(self, work: StepWork) -> None:
         """A step is under way beside its handler."""
         self._under_way.add(work)
+        self.kernel.interruptions.goes_on(work.turn)
 
     def ended(self, work: StepWork) -> None:
         """A step is under way no longer, or nobody waits for it any more."""
@@ -220,16 +226,17 @@ class Steps:
         intent = old.intent if old is not None and old.effect else 0
         tries = (0 if old is None else old.tries) + work.has_begun
         step = Step("done", asked.tool.name, asked.digest, 0)
-        step.ok, step.value, step.begun, step.intent = ok, value, work.since, intent
-        step.tries, step.again, step.asked, step.work = tries, again, asked.encoded, work
+        step.ok, step.value, step.tries, step.again = ok, book.blobs.small(value), tries, again
+        step.begun, step.intent, step.asked, step.work = work.since, intent, asked.encoded, work
         step.effect, step.redone = asked.tool.effect, asked.tool.redone
         head = self._head(turn, asked.key, asked.tool.name, asked.digest)
         tokens = (reserved if spent is None else spent, reserved)
         arguments = None if intent else kept(asked.encoded)
         what = (took, arguments, intent, work.since, tries, again)
-        step.seq = book.append(Kind.RESULT, (*head, ok, value, *tokens, *what))
+        step.seq = book.append(Kind.RESULT, (*head, ok, step.value, *tokens, *what))
         if reserved:
             book.set_budget(book.budget.settle(reserved, tokens[0]))
+            cell.spend(tokens[0])
         book.keep_step(cell, env, asked.key, step)
         if ok:
             self._progress(turn)
@@ -248,11 +255,12 @@ class Steps:
     def late(self, work: StepWork) -> None:
         """Record that an outcome came when its turn had gone on without it, or was over."""
         turn, name = work.turn, work.asked.tool.name
-        self.kernel.book.late(turn.cell, turn.envelope, turn.incarnation, f"result of {name}")
+        late(self.kernel.book, turn, f"result of {name}")
 
     def _progress(self, turn: Turn) -> None:
         """A newly journaled result gives the message all its attempts again."""
         cell = turn.cell
+        self.kernel.interruptions.progress(turn.envelope)
         if cell.attempts:
             cell.attempts = 0
             cell.row_dirty = True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.cell import Cell
 from perdure.actors.turn import Turn
 from perdure.ledger.records import Life
 from perdure.mailbox.control import (
@@ -20,6 +22,7 @@ from perdure.mailbox.control import (
     Stopped,
     read_reason,
 )
+from perdure.mailbox.envelope import ReplyTo
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -54,7 +57,7 @@ class Supervising:
                 cell.spec, cell.init = spec, body
                 turn.specs = [*(turn.specs or ()), (id, spec, body)]
         else:
-            cls = book.classes.get(class_name)
+            cls = book.editions.of(turn.cell.id, class_name).classes.get(class_name)
             version = 1 if cls is None else cls.__declaration__.version
             cell = self.kernel.lives.birth(
                 turn.cell, address, class_name, version, spec, body, Life.BORN
@@ -99,6 +102,10 @@ class Supervising:
             turn.lives = []
         turn.lives.append((id, incarnation, int(life)))
 
+    def tell_child(self, turn: Turn, id: int, message: object) -> None:
+        """A control message to a child that is a supervisor."""
+        turn.out.append(self.kernel.lifecycle.control(id, turn.cell.id, message))
+
     def to_self(self, turn: Turn, message: object) -> None:
         """A control message of a supervisor to itself, behind what waits already."""
         turn.out.append(self.kernel.lifecycle.control(turn.cell.id, turn.cell.id, message))
@@ -122,6 +129,27 @@ class Supervising:
         self.kernel.lifecycle.to_parent(
             turn, StartFailed(turn.cell.id, turn.cell.incarnation, reason)
         )
+
+    def ignored(self, turn: Turn, why: str) -> None:
+        """A supervisor declines to start."""
+        turn.life = Life.DOWN
+        cell, reason = turn.cell, Reason("normal", f"declined: {why}")
+        cell.reason = str(reason)
+        self.kernel.lifecycle.to_parent(turn, Ignored(cell.id, cell.incarnation, reason))
+
+    def reply(self, turn: Turn, to: ReplyTo, ok: bool, value: object) -> None:
+        """Have the turn's record answer what the supervisor was asked, now or long ago."""
+        book = self.kernel.book
+        turn.reply = (to, ok, book.blobs.small(book.codec.encode(value, "the answer")))
+
+    def awaits(self, cell: Cell) -> Iterable[int]:
+        """The child for whose start or end a supervisor waits, if only that child can bring it."""
+        actor: Any = cell.actor if cell.actor is not None else self.kernel.turns.load(cell)
+        child = None if actor is None else actor.awaits()
+        if child is None:
+            return ()
+        turn = self.kernel.book.cell(child).turn
+        return () if turn is None or turn.kind == "receive" else (child,)
 
     def exit_self(self, turn: Turn, reason: Reason, asked: bool) -> None:
         """A supervisor's children are down: it ends, on its own or because it was asked to."""

@@ -92,6 +92,7 @@ class Suspension:
             return
         queue = self._queue(turn)
         queue.to_the_end(turn, self.kernel.book.now_ns()).tasks[task] = wait
+        self.kernel.interruptions.waits(turn)
         if len(queue.turns) > queue.most:
             self.kernel.loop.call_soon(self._thin_out, queue)
         self._arm()
@@ -101,6 +102,7 @@ class Suspension:
         blocked = self._queue(wait.turn).place(wait.turn)
         if blocked is not None and blocked.tasks.get(task) is wait:
             del blocked.tasks[task]
+            self.kernel.interruptions.goes_on(wait.turn)
             if not blocked.tasks:
                 self.over(wait.turn)
 

@@ -9,14 +9,16 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
+from perdure.actors.refused import refuse
 from perdure.errors import Refused, TurnClosed, UsageError
-from perdure.ids import Ref, resolve
+from perdure.ids import Ref, check_artifact, resolve
 from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
-from perdure.limits import BLOB_BYTES_MIN, NAME_BYTES_MAX, TURN_INTENTS_MAX
-from perdure.mailbox.admission import admit
+from perdure.limits import BLOB_BYTES_MIN, TURN_INTENTS_MAX
+from perdure.mailbox.admission import full
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
@@ -65,7 +67,7 @@ class Turn:
         self.kernel = kernel
         self.cell = cell
         self.envelope = envelope
-        self.kind = kind  # receive, start, stop, control, killed, stale
+        self.kind = kind  # receive, start, stop, depart, control, killed, stale
         self.incarnation = cell.incarnation
         self.attempt = cell.attempts + 1
         self.on_loop = on_loop
@@ -89,12 +91,18 @@ class Turn:
     artifacts: Extra[list[tuple[Artifact, bytes]]] = Extra()
     result: Extra[bytes] = Extra()
     stop_reason: Extra[str] = Extra()
+    declined: Extra[str] = Extra()  # why, of a start
+    leaving: Extra[str] = Extra()  # why its actor ends, in its last turn
+    reply: Extra[tuple[ReplyTo, bool, bytes]] = Extra()  # of a supervisor, to whom it owes one
     life: Extra[int] = Extra()  # what a supervisor's own life becomes
     lives: Extra[list[tuple[int, int, int]]] = Extra()
     notes: Extra[list[str]] = Extra()
     marks: Extra[list[str]] = Extra()
     specs: Extra[list[tuple[int, dict[str, Any], bytes]]] = Extra()
+    watches: Extra[list[tuple[str, str, str]]] = Extra()  # (verb, address, monitor's id)
     chance: Extra[random.Random] = Extra()
+    refused: Extra[list[tuple[int, str, str]]] = Extra()  # sends, by a full inbox: (place, to, why)
+    taken: Extra[int] = Extra()  # sends that are in records already: asks, and what went with them
 
     # --- what it knows
 
@@ -152,7 +160,7 @@ class Turn:
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:
-            admit(address, len(inbox), kernel.pressure.hard_max)
+            refuse(self, address, full(address, len(inbox), kernel.pressure.hard_max))
         is_plain = cost is None and qos is None and est is None and delay is None and id
         if is_plain and len(body) <= BLOB_BYTES_MIN:
             env = plain_envelope(id, body, name, self.cell.id)
@@ -232,6 +240,15 @@ class Turn:
         self.is_rare = True
         self.stop_reason = reason
 
+    def exit(self, to: str | Ref, reason: str) -> None:
+        self._check()
+        address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
+        self._on_kernel(exit_signal, address, reason)
+
+    def watch(self, verb: str, to: str | Ref, monitor: str) -> str:
+        self._check()
+        return watch(self, verb, to if isinstance(to, str) else to.address, monitor)
+
     def finish(self, result: object = None) -> None:
         self._check()
         self.is_rare = True
@@ -267,20 +284,6 @@ class Turn:
         """For a thread that asked: its turn may have been fenced before the kernel came to it."""
         self._check()
         return function(self, *args)
-
-
-def check_artifact(path: str) -> None:
-    """Raise `UsageError` unless `path` is a plain relative path."""
-    parts = path.split("/")
-    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
-        raise UsageError(
-            f"{path!r} cannot name an artifact: use a relative path without '..', like report.txt."
-        )
-    if "\0" in path or len(path.encode()) > 2 * NAME_BYTES_MAX:
-        raise UsageError(
-            f"the artifact path {path[:40]!r}… has {len(path.encode())} of at most "
-            f"{2 * NAME_BYTES_MAX} bytes, and no NUL."
-        )
 
 
 def closed(turn: Turn) -> str:

@@ -15,7 +15,7 @@ from perdure.actors.state import build, restore, run_on_load
 from perdure.actors.suspension import Suspended
 from perdure.actors.turn import Turn
 from perdure.actors.waiting import Wait
-from perdure.errors import Reject, UnknownActor, UnknownName
+from perdure.errors import Ignore, Reject, UnknownActor, UnknownName
 from perdure.mailbox.calls import PROXIED
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
@@ -46,7 +46,7 @@ class Turns:
         if actor is None and (actor := self.load(cell)) is None:
             return None
         try:
-            message = self.kernel.book.codec.decode(env.body)
+            message = cell.edition.codec.decode(env.body)
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
@@ -78,18 +78,29 @@ class Turns:
 
     def build(self, cell: Cell) -> Actor:
         """`load`, for who has another use for a failure: raises what the user's code raises."""
-        book = self.kernel.book
+        self.kernel.book.load_state(cell)
+        codes = self.kernel.codes
+        try:
+            actor = self.made(cell)
+        except Exception as error:  # noqa: BLE001 - user code
+            return codes.fall_back(cell, error)
+        codes.proven(cell)
+        return actor
+
+    def made(self, cell: Cell) -> Actor:
+        """The object of an actor whose state is loaded, by the code that it is to run."""
         if cell.cls is None:
             text = f"there is no actor class {cell.class_name!r} in the scenario's code. "
             raise UnknownActor(text + "Put it back, or resume with the code that has it.")
-        book.load_state(cell)
-        decode = book.codec.decode
+        decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
             actor = build(cell.cls, decode(cell.init))
-        if "on_load" in actor.__declaration__.hooks:
+        declaration = actor.__declaration__
+        if "on_load" in declaration.hooks:
             run_on_load(actor)
+        cell.migrates = cell.version != declaration.version
         cell.actor = actor
         return actor
 
@@ -115,7 +126,8 @@ class Turns:
             self.kernel.pool.submit(turn, handler, args, is_short)
             return None
         try:
-            answer = handler(*args)
+            with self.kernel.interruptions.noted(turn):
+                answer = handler(*args)
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             self.failed(turn, error)
             return None
@@ -165,8 +177,10 @@ class Turns:
             self.kernel.stall(turn.cell, turn.envelope, str(stalled))
         elif isinstance(error, Reject):
             closing.reject(turn, error)
+        elif isinstance(error, Ignore) and turn.kind == "start":
+            closing.decline(turn, error)
         else:
-            closing.crash(turn, error)
+            self.kernel.crashing.crash(turn, error)
 
 
 def _stalled(error: BaseException) -> BaseException | None:

@@ -29,6 +29,8 @@ class Verbs(Protocol):
     @property
     def budget(self) -> int | None: ...
     @property
+    def leaving(self) -> str | None: ...
+    @property
     def random(self) -> Random: ...
     @property
     def sender(self) -> Ref | None: ...
@@ -52,6 +54,8 @@ class Verbs(Protocol):
     def artifact(self, path: str, data: str | bytes, /) -> Future[str]: ...
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: Any, /) -> Ref: ...
     def stop(self, reason: str, /) -> None: ...
+    def exit(self, to: str | Ref, reason: str, /) -> None: ...
+    def watch(self, verb: str, to: str | Ref, monitor: str, /) -> str: ...
     def finish(self, result: object, /) -> None: ...
     def mark(self, name: str, /) -> None: ...
 
@@ -189,6 +193,37 @@ class Acting:
         """Stop when this turn is committed."""
         self._in_turn("stop").stop(reason)
 
+    def exit(self, to: str | Ref, reason: str) -> None:
+        """Send an exit signal when this turn is committed: OTP's `exit(Pid, Reason)`.
+
+        The other ends with `reason`, unless that is "normal" or it traps exits; then it gets an
+        `Exited` message. "kill" cannot be trapped. Supervisors take none from strangers but "kill".
+        """
+        self._in_turn("exit").exit(to, reason)
+
+    def link(self, to: str | Ref) -> None:
+        """Tie this life to that of another actor, when this turn is committed: OTP's `link`.
+
+        When either ends otherwise than "normal", the other ends with the same reason, or gets
+        `Exited` if it traps exits. A restart is another life. One that has no life is `noproc`.
+        """
+        self._in_turn("link").watch("link", to, "")
+
+    def unlink(self, to: str | Ref) -> None:
+        """Undo `link`, from either end."""
+        self._in_turn("unlink").watch("unlink", to, "")
+
+    def monitor(self, to: str | Ref) -> str:
+        """Have `Down` sent here, once, when the other's life ends; returns the monitor's id.
+
+        OTP's `monitor`. One that has no life is down already: `Down` comes at once, "noproc".
+        """
+        return self._in_turn("monitor").watch("monitor", to, "")
+
+    def demonitor(self, to: str | Ref, monitor: str) -> None:
+        """Undo a `monitor` of that actor; a `Down` that was sent before stays."""
+        self._in_turn("demonitor").watch("demonitor", to, monitor)
+
     def finish(self, result: object = None) -> None:
         """Finish the run with a result when this turn is committed."""
         self._in_turn("finish").finish(result)
@@ -226,6 +261,11 @@ class Acting:
     def attempt(self) -> int:
         """The how-manieth try at this message this is: 1, 2, 3…"""
         return self._in_turn("attempt").attempt
+
+    @property
+    def stop_reason(self) -> str | None:
+        """In `on_stop`: why the actor ends, `normal`, `shutdown`, `killed` or a text; else None."""
+        return self._in_turn("stop_reason").leaving
 
     @property
     def budget(self) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.cell import Cell, Step
 from perdure.actors.doubts import twice
-from perdure.actors.unsettled import end
+from perdure.actors.unsettled import charge_inboxes, end
 from perdure.errors import UsageError
 from perdure.ledger.records import Dead, Kind
 from perdure.ledger.steprecords import CANCELLED, REFUTED
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from perdure.actors.lives import LifeChange
 
 GIVEN_UP = "given up by a verdict"
+KILLS = "kills_process"
 
 
 class Verdicts:
@@ -33,9 +34,10 @@ class Verdicts:
 
     def happened(self, cell: Cell, env: Envelope, key: str, value: bytes) -> None:
         """A step in doubt has this result, and is paid for."""
-        self._append(cell, env, key, "happened", value)
+        self._append(cell, env, key, "happened", self.kernel.book.blobs.small(value))
         step = self._step(env, key)
         self._end(cell, env, key, True, value, step.reserved)
+        self.kernel.interruptions.progress(env)
         cell.attempts = cell.not_before = 0
         self._clear(cell)
 
@@ -83,10 +85,20 @@ class Verdicts:
 
     def dead(self, cell: Cell) -> None:
         """Make the message that stopped an actor a dead letter."""
-        kernel, book, env = self.kernel, self.kernel.book, self._head(cell)
-        row = Dead(env.seq, env.index, cell.address, GIVEN_UP, cell.attempts)
+        self._give_up(cell, self._head(cell), "dead", GIVEN_UP)
+
+    def kills_process(self, cell: Cell, deaths: int) -> None:
+        """The kernel's own verdict: a message was running at too many deaths of its process."""
+        env, kernel = self._head(cell), self.kernel
+        reason = f"{KILLS}: it was running at {deaths} deaths of its process in a row"
+        self._give_up(cell, env, KILLS, reason)
+        kernel.news.killed(cell, env, reason)
+
+    def _give_up(self, cell: Cell, env: Envelope, verdict: str, reason: str) -> None:
+        kernel, book = self.kernel, self.kernel.book
+        row = Dead(env.seq, env.index, cell.address, reason, cell.attempts)
         lives, dead, out = self._settle(cell, env, [row])
-        seq = self._append(cell, env, None, "dead", dead=dead, lives=lives, out=out)
+        seq = self._append(cell, env, None, verdict, dead=dead, lives=lives, out=out)
         book.consume(cell, env)
         book.bury(row, env.reply)
         kernel.lives.apply(lives, dead)
@@ -116,8 +128,10 @@ class Verdicts:
                 value = self.kernel.book.codec.encode((CANCELLED, text, ""))
                 self._end(cell, env, key, False, value, step.reserved)
         lives = self.kernel.lives.expand(self.kernel.spawning.orphans(env))
+        charge_inboxes(self.kernel, lives)
         dead = dead + self.kernel.lives.doomed(lives)
-        return lives, dead, self.kernel.news.notices_of(dead)
+        out = self.kernel.watching.ends(lives) + self.kernel.news.notices_of(dead)
+        return lives, dead, out
 
     # --- the record
 

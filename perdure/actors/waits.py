@@ -13,11 +13,12 @@ from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
+from perdure.actors.particulars import read
 from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Wait
-from perdure.errors import StepCancelled, TurnClosed
+from perdure.errors import StepCancelled, TurnClosed, UnknownName
 from perdure.ledger.records import Kind
 from perdure.ledger.steprecords import CANCELLED
 from perdure.mailbox.control import Wake
@@ -41,7 +42,7 @@ class Waits:
     def begin(self, turn: Turn, key: str, step: Step, to: int = 0) -> Future[Any]:
         """The future of a step that may be settled already; `to` is the actor that is asked."""
         if step.phase == "done":
-            return self._outcome(key, step)
+            return _outcome(turn.cell, key, step)
         env = turn.envelope
         reply = (turn.cell.id, env.seq, env.index, key)
         wait: Wait[Any] = Wait(self, turn, reply, to)
@@ -50,16 +51,12 @@ class Waits:
         turn.asks[reply] = self.open[reply] = wait
         return wait
 
-    def _outcome(self, key: str, step: Step) -> Future[Any]:
-        value = self.kernel.book.codec.decode(step.value)
-        return Future.done(value) if step.ok else failed_again(key, *value)
-
     # --- what settles a wait
 
     def answered(self, reply: ReplyTo, ok: bool, value: bytes, seq: int) -> None:
         """An answer (or a dead letter) came for an ask; the record `seq` holds it."""
         if reply[0] == 0:
-            self.kernel.outside.answer((reply[1], reply[2]), ok, value, seq)
+            self.kernel.outside.answer(reply, ok, value, seq)
             return
         found = self._unsettled(reply)
         if found is not None:  # else the asker has gone on: a late answer reaches nobody
@@ -77,9 +74,11 @@ class Waits:
         value = codec.encode(None if ok else ("AskTimeout", message.text))
         cell, head, step = found
         seq = self.record(cell, head, reply[3], step, ok, value)
-        if ok and cell.attempts:
-            cell.attempts = 0  # a newly journaled result is progress
-            cell.row_dirty = True
+        if ok:  # a newly journaled result is progress
+            self.kernel.interruptions.progress(head)
+            if cell.attempts:
+                cell.attempts = 0
+                cell.row_dirty = True
         self.settle(reply, cell, head, step, ok, value, seq)
         self.kernel.dispatch.kick()
 
@@ -130,7 +129,7 @@ class Waits:
         self.delayed.settled(reply)
         wait = self.open.pop(reply, None)
         if wait is not None:
-            wait.resume(self._outcome(reply[3], done))
+            wait.resume(_outcome(cell, reply[3], done))
         self.suspension.settled(cell, key)
 
     # --- what nobody waits for any more
@@ -187,3 +186,14 @@ def _is_ending(turn: Turn) -> bool:
     """Whether the handler has returned or raised: the tasks that it left are cancelled."""
     keys = turn.keys
     return keys is not None and (keys.has_returned or keys.is_failing)
+
+
+def _outcome(cell: Cell, key: str, step: Step) -> Future[Any]:
+    """What a settled step gives its handler, in the classes of the code that the actor runs."""
+    codec = cell.edition.codec
+    if not step.ok:
+        return failed_again(key, *read(step.value, codec))
+    try:
+        return Future.done(codec.decode(step.value))
+    except UnknownName as error:  # of a class that only other code has
+        return Future.failed(error)

@@ -43,5 +43,5 @@ class Wedged:
             return
         seconds = turn.cell.deadline_ns / NS
         turn.cell.actor = None  # whoever is at work on it still is
-        self.kernel.closing.crash(turn, DeadlineExceeded(turn.cell.address, seconds), cut=True)
+        self.kernel.crashing.crash(turn, DeadlineExceeded(turn.cell.address, seconds), cut=True)
         leave(turn)

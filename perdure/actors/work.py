@@ -10,8 +10,9 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.calls import Asked
-from perdure.actors.failures import is_retried, recorded, stopped
+from perdure.actors.failures import is_retried, stopped
 from perdure.actors.futures import Future
+from perdure.actors.particulars import recorded
 from perdure.actors.stepfuture import StepFuture, WaitingStep
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
@@ -178,7 +179,7 @@ class StepWork:
             ended = self._try()
             if ended.outcome.exception() is None:
                 kernel.on_kernel(self.conclude, ended)
-                self.future.set(kernel.book.codec.decode(ended.value))
+                self.future.set(self.turn.cell.edition.codec.decode(ended.value))
                 return
             # what comes after a failure is recorded after it: that is what makes it final
             if not kernel.ask_kernel(self.conclude, ended):
@@ -219,8 +220,7 @@ class StepWork:
     async def _await(self) -> None:
         start = perf_counter_ns()
         try:
-            result = await self.asked.tool.function(*self.asked.args, **self._given())
-            outcome = Future.done(result)
+            outcome = Future.done(await self.asked.tool.function(*self.asked.args, **self._given()))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
             outcome = Future.failed(error)
         self.conclude(self._bytes(outcome, start))
@@ -235,7 +235,7 @@ class StepWork:
                 outcome, error = Future.failed(refused), refused
         if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
             outcome = Future.failed(stopped(type(error).__name__, str(error)))
-        return Ended(outcome, codec.encode(recorded(error)), took)
+        return Ended(outcome, recorded(error, codec), took)
 
     # --- after it; kernel thread
 
@@ -262,7 +262,7 @@ class StepWork:
             return True
         self.is_over = True
         if isinstance(self.future, StepFuture):
-            decode = self.steps.kernel.book.codec.decode  # a copy, as a later attempt will get
+            decode = self.turn.cell.edition.codec.decode  # a copy, as a later attempt will get
             self._settle(ended.outcome if error else Future.done(decode(ended.value)))
         return False
 

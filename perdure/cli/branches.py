@@ -73,13 +73,17 @@ def _details(node: Node, now_ns: int) -> tuple[str, str]:
     if node.life != "running":
         reason = clipped(node.reason, REASON_CHARS_MAX)
         more.append(paint(f"{node.life}: {reason}" if reason else node.life, "red"))
+    if node.old_code:
+        more.append(paint(f"old code: {clipped(node.old_code, REASON_CHARS_MAX)}", "yellow"))
+    if node.suspended:
+        more.append(paint("suspended", "yellow"))
     if node.stalled:
         more.append(paint(f"stalled: {clipped(node.stalled, REASON_CHARS_MAX)}", "red"))
     return turns, "   ".join(more)
 
 
 def _is_well(node: Node) -> bool:
-    return node.life == "running" and not node.stalled
+    return node.life == "running" and not (node.stalled or node.suspended or node.old_code)
 
 
 def _strategy(node: Node, now_ns: int) -> str:
@@ -117,6 +121,10 @@ def node_form(node: Node, now_ns: int) -> dict[str, object]:
         "waiting": node.waiting,
         "reason": node.reason,
     }
+    if node.old_code:
+        form["old_code"] = node.old_code
+    if node.suspended:
+        form["suspended"] = True
     if node.stalled:
         form["stalled"] = node.stalled
     if node.supervision is not None:

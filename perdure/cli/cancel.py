@@ -10,6 +10,7 @@ from perdure.cli.words import count
 from perdure.ledger.records import Cancel
 from perdure.runtime.cancel import cancel_in
 from perdure.runtime.home import find_run
+from perdure.runtime.ingress import through_the_door
 from perdure.runtime.view import View
 
 
@@ -20,11 +21,14 @@ from perdure.runtime.view import View
 def command(run: str, address: str, as_json: bool) -> None:
     """End the actor at ADDRESS in RUN, and all below it. Its supervisor does not restart it.
 
-    What waits for them becomes dead letters. It needs a run that no process is at; `perdure resume
-    RUN` goes on without them.
+    What waits for them becomes dead letters. A run that goes on goes on without them at once, any
+    other at `perdure resume RUN`.
     """
     directory = find_run(run)
-    seq = cancel_in(directory, address)
+    is_live, said = through_the_door(
+        directory, "cancel", {"address": address}, lambda: {"record": cancel_in(directory, address)}
+    )
+    seq = said["record"]
     with View(directory) as view:
         (record,) = view.records(seq, seq)
         body = record.body
@@ -38,4 +42,5 @@ def command(run: str, address: str, as_json: bool) -> None:
     if dead:
         letters = count(dead, "message is a dead letter", "messages are dead letters")
         say(labelled("dead", f"{letters}: perdure dead {name}"))
-    say(labelled("next", f"perdure resume {name}"))
+    if not is_live:
+        say(labelled("next", f"perdure resume {name}"))

@@ -25,7 +25,7 @@ TEXTS = {
 @click.option("--redo", is_flag=True, help="With --forget: effects of it may happen twice.")
 @json_option
 def command(run: str, address: str, verb: str | None, redo: bool, as_json: bool) -> None:
-    """Repair the stalled actor at ADDRESS of RUN; `perdure resume RUN` goes on then.
+    """Repair the stalled actor at ADDRESS of RUN: a run that goes on goes on with it at once.
 
     --again: what stopped it was mended outside, the code for one. `perdure resume` looks again,
     too. --forget: its message is handled as if it were new; steps that happened happen again (with
@@ -33,6 +33,7 @@ def command(run: str, address: str, verb: str | None, redo: bool, as_json: bool)
     effect that is in doubt, or happened and is not idempotent, is only forgotten with --redo.
     --dead: the message is given up; who asked with it is told.
     """
+    from perdure.runtime.ingress import through_the_door
     from perdure.runtime.verdicts import clear
 
     if verb is None:
@@ -40,10 +41,14 @@ def command(run: str, address: str, verb: str | None, redo: bool, as_json: bool)
     if redo and verb != "forget":
         raise UsageError("--redo belongs to --forget: it lets effects happen twice.")
     directory = find_run(run)
-    clear(directory, address, verb, redo=redo)
+    fields, how = {"address": address, "how": verb, "redo": redo}, verb
+    is_live, _ = through_the_door(
+        directory, "clear", fields, lambda: clear(directory, address, how, redo=redo)
+    )
     name = name_of(directory)
     if as_json:
         write_answer({"run": name, "actor": address, "verdict": verb})
     else:
         say(TEXTS[verb].format(address=address))
-        say(labelled("next", f"perdure resume {name}"))
+        if not is_live:
+            say(labelled("next", f"perdure resume {name}"))

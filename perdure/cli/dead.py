@@ -13,6 +13,7 @@ from perdure.errors import UsageError
 from perdure.ids import MessageId
 from perdure.ledger.jsonform import to_json
 from perdure.runtime.home import find_run
+from perdure.runtime.ingress import through_the_door
 from perdure.runtime.requeue import requeue
 from perdure.runtime.view import Letter, View
 
@@ -24,7 +25,7 @@ from perdure.runtime.view import Letter, View
 def command(run: str, action: tuple[str, ...], as_json: bool) -> None:
     """List the dead letters of RUN, or send the one with that ID again.
 
-    Requeueing needs a run that no process is at; `perdure resume RUN` handles the message then.
+    A run that goes on handles the message at once, any other at `perdure resume RUN`.
     """
     match action:
         case ():
@@ -74,10 +75,17 @@ def _requeue(run: str, id: MessageId, as_json: bool) -> None:
     directory = find_run(run)
     with View(directory) as view:
         letter = view.dead_letter(id)
-    new = requeue(directory, id)
+    is_live, said = through_the_door(
+        directory,
+        "requeue",
+        {"message": str(id)},
+        lambda: {"message": str(requeue(directory, id))},
+    )
+    new = said["message"]
     name = name_of(directory)
     if as_json:
-        write_answer({"run": name, "requeued": str(id), "message": str(new)})
+        write_answer({"run": name, "requeued": str(id), "message": new})
     else:
         say(f"{id} is sent again, as {new}: {called(letter.message)} to {letter.to}")
-        say(labelled("next", f"perdure resume {name}"))
+        if not is_live:
+            say(labelled("next", f"perdure resume {name}"))

@@ -31,7 +31,7 @@ def command(
 
     A step is in doubt when the journal says that it was about to happen, and not how it ended: the
     process died in between, or the step was cancelled while it was under way. ID is the record that
-    says so. A verdict needs a run that no process is at; `perdure resume RUN` goes on with it.
+    says so. A run that goes on goes on with the verdict at once, any other at `perdure resume RUN`.
     """
     if intent is None:
         if happened is not None or refuted:
@@ -78,22 +78,31 @@ def _form(view: View, doubt: Doubt) -> dict[str, Any]:
 
 def _judge(run: str, intent: int, happened: str | None, as_json: bool) -> None:
     from perdure.runtime import verdicts
+    from perdure.runtime.ingress import through_the_door
 
     directory = find_run(run)
     with View(directory) as view:
         call = view.call(intent)
     if happened is None:
-        verdicts.did_not_happen(directory, intent)
-        verdict, text = "did-not-happen", f"{call} did not happen: it is begun anew"
+        verdict, fields = "did-not-happen", {"step": intent}
+        is_live, _ = through_the_door(
+            directory, verdict, fields, lambda: verdicts.did_not_happen(directory, intent)
+        )
+        text = f"{call} did not happen: it is begun anew"
     else:
-        verdicts.happened(directory, intent, _read(happened))
-        verdict, text = "happened", f"{call} happened, and came to {happened}"
+        form = _read(happened)
+        verdict, fields = "happened", {"step": intent, "result": form}
+        is_live, _ = through_the_door(
+            directory, verdict, fields, lambda: verdicts.happened(directory, intent, form)
+        )
+        text = f"{call} happened, and came to {happened}"
     name = name_of(directory)
     if as_json:
         write_answer({"run": name, "id": intent, "verdict": verdict})
     else:
         say(text)
-        say(labelled("next", f"perdure resume {name}"))
+        if not is_live:
+            say(labelled("next", f"perdure resume {name}"))
 
 
 def _read(text: str) -> Any:

@@ -11,6 +11,7 @@ from perdure.errors import LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.journal import sender_of
+from perdure.ledger.jsonform import to_json
 from perdure.ledger.records import Body, Lane, Life, Record, Send
 from perdure.runtime.view import View
 
@@ -22,11 +23,13 @@ CONTROL = {
     "start": "start",
     "stop": "stop",
     "kill": "kill",
+    "signal": "exit signal of",
     "exit": "exit of",
     "started": "started",
     "start_failed": "failed start of",
     "ignored": "declined start of",
     "stopped": "stopped",
+    "new_code": "new code",
     "try_again": "try again",
     "terminate_child": "stop",
     "delete_child": "forget",
@@ -61,6 +64,8 @@ class Reader:
             return called(message)
         child, reason = getattr(message, "child", None), getattr(message, "reason", None)
         who = self.address(child) if isinstance(child, int) else child or ""
+        if kind == "signal":
+            who = message.sender or "the outside"
         incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0
         which = f"(incarnation {incarnation})" if incarnation else ""
         words = " ".join(part for part in (CONTROL[kind], who, which) if part)
@@ -121,6 +126,8 @@ class Reader:
         for name, value in fields.items():
             if name not in ("time", "sends") and value not in (None, (), ""):
                 form[name] = self._field(name, value)
+        if isinstance(body, records.Result) and not body.ok:
+            form["value"] = self._failure(body.value)
         if self.is_new_call(record):
             form["new"] = True
         form["hash"] = record.hash.hex()
@@ -138,8 +145,16 @@ class Reader:
                 return Life(value).name.lower()
             case "lives":
                 return [[self.address(id), n, Life(life).name.lower()] for id, n, life in value]
+            case "watches":
+                return [[verb, self.address(id) or None, monitor] for verb, id, monitor in value]
             case "delta":
                 return [[self._part(part) for part in entry] for entry in value]
+            case "scope":
+                return [self.address(id) for id in value]
+            case "kept":
+                return [[self.address(id), why] for id, why in value]
+            case "under_way":
+                return [[self.address(id), n, str(MessageId(*at))] for id, n, *at in value]
             case "inits" | "specs":
                 return [[self.address(row[0]), self.view.codec.form(row[-1])] for row in value]
             case "answer":
@@ -148,6 +163,17 @@ class Reader:
                 return self.view.codec.form(value)
             case _:
                 return _plain(value)
+
+    def _failure(self, value: bytes) -> Any:
+        """What a step failed with: class, text and module, and what else could be stored."""
+        kind, text, *more = self.view.codec.decode(value)
+        found = {"kind": kind, "text": text}
+        if more:
+            found["module"] = more[0]
+        if len(more) > 1:
+            args, found["attributes"] = self.view.codec.decode(more[1])
+            found["args"] = list(args)
+        return to_json(found)
 
     def _part(self, part: Any) -> Any:
         return self.view.codec.form(part) if isinstance(part, bytes) else part

@@ -74,8 +74,9 @@ def _begin(replay: Replay, name: str) -> None:
     )
     if replay.code_changed:
         say(labelled("code", paint("is not what this run began with: it may diverge", "yellow")))
-    for seq, later in replay.codes_of_forks():
-        say(labelled("code", f"from record {seq:,} on, as of a fork: {shown(later)}"))
+    for seq, digest, later in replay.codes():
+        what = f"{digest.hex()[:12]}" if later is None else f"as of a fork: {shown(later)}"
+        say(labelled("code", f"from record {seq:,} on{',' if later else ':'} {what}"))
 
 
 def _through(replay: Replay, as_json: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from perdure.cli.options import json_option, name_of, run_argument, view_of
@@ -9,7 +11,11 @@ from perdure.cli.say import fitted, labelled, say, write_answer
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
 from perdure.runtime.document import shown
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.view import View
+
+CODES_SHOWN_MAX = 10
+SCOPE_SHOWN_MAX = 3
 
 
 @click.command("show")
@@ -45,10 +51,38 @@ def _lines(view: View) -> list[str]:
         lines.append(labelled("fork", f"of {parent.hex()} at record {at:,}   {state}"))
         new = f"{count(head.seq - at, 'record')} after it, in which calls are new"
         lines.append(labelled("", new))
+    lines += _code(view)
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
     return [line for line in lines if line.strip()]
+
+
+def _code(view: View) -> list[str]:
+    """Which code it ran, if it was not the same all along."""
+    versions = code_versions(view)
+    if len(versions) < 2:
+        return []
+    lines: list[str] = []
+    for version in versions[-CODES_SHOWN_MAX:]:
+        scope = version["scope"]
+        whom = f", for {', '.join(scope[:SCOPE_SHOWN_MAX])}" if scope else ""
+        text = f"{version['code'][:12]} from record {version['seq']:,} on{whom}"
+        lines.append(labelled("" if lines else "code", text))
+    if len(versions) > CODES_SHOWN_MAX:
+        lines.insert(0, labelled("code", f"{len(versions) - CODES_SHOWN_MAX:,} before these"))
+    return lines
+
+
+def code_versions(view: View) -> list[dict[str, Any]]:
+    """The code that the run ran, whenever it was other code, or some were reloaded."""
+    found: list[dict[str, Any]] = []
+    for seq, digest, scope in read_code(view.store).versions:
+        code = digest.hex()
+        if not found or scope or found[-1]["scope"] or found[-1]["code"] != code:
+            whom = [view.actor(id).address for id in scope]
+            found.append({"seq": seq, "code": code, "scope": whom})
+    return found
 
 
 def _fork(view: View) -> dict[str, object]:
@@ -69,6 +103,7 @@ def _header(view: View) -> dict[str, object]:
         "seed": header.seed,
         "settings": dict(header.settings),
         **_fork(view),
+        "code": code_versions(view),
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,

@@ -21,6 +21,10 @@ NOUNS = {
     "dead": ("dead letter", "dead letters"),
     "stalled": ("stalled actor", "stalled actors"),
     "report": ("report", "reports"),
+    "reloaded": ("reload", "reloads"),
+    "refused": ("refused reload", "refused reloads"),
+    "kept": ("actor on old code", "actors on old code"),
+    "ingress": ("remark on posts", "remarks on posts"),
 }
 SILENT = ("artifact",)
 """Kinds that the summary tells of."""
@@ -48,7 +52,7 @@ class Story:
         if event.kind in SILENT or event.reason.startswith("child_terminated: "):
             return []  # the crash itself was told
         letter = self._dead.pop(event.address, None)
-        if event.kind == "dead":
+        if event.kind == "dead" and event.limit:  # else it had no attempt that failed
             self._dead[event.address] = event
             return [] if letter is None else self._line(letter, _sentence(letter))
         if letter is None:
@@ -96,6 +100,12 @@ def _sentence(event: Event) -> str:
         case "stalled":
             whole = clipped(event.reason, STALLED_CHARS_MAX)  # the way out is at its end
             return f"{paint('stalled', 'red')}: {whole}"
+        case "reloaded":
+            return f"{paint('new code', 'green')}: {reason}"
+        case "refused":
+            return f"{paint('the new code is refused', 'red')}: {reason}"
+        case "kept":
+            return f"{paint('keeps the old code', 'yellow')}: {reason}"
         case _:
             return _report(reason)
 

@@ -114,6 +114,9 @@ class Teller:
                 yield f"{body.scenario}, seed {body.seed}"
             case records.Open():
                 yield f"process {body.pid}, perdure {body.version}"
+                yield from (
+                    f"was running: {self._message(id)}" for _, *id in body.interrupted or ()
+                )
             case records.Birth():
                 yield f"a {body.class_name} below {self._reader.address(body.parent) or 'nobody'}"
             case records.Turn():
@@ -131,7 +134,8 @@ class Teller:
             case records.Ask():
                 yield f"{body.key} while at {self._message(body.message)}"
             case records.Post():
-                yield body.origin
+                yield body.origin if not body.verb else f"{body.origin}: {body.verb}"
+                yield self._refused(body)
                 yield f"again {self._message(body.requeued)}" if body.requeued else ""
             case records.Timer():
                 yield f"{self._message(body.timer)} is due"
@@ -141,14 +145,22 @@ class Teller:
                 yield f"artifacts/{body.path} is in place"
             case records.Status():
                 yield f"{body.status} {body.reason}".strip()
-            case records.Stall():
-                yield clipped(body.reason)
             case _:
                 yield from self._from_above(body)
+
+    def _refused(self, body: records.Post) -> str:
+        """Why what another process asked for was not done."""
+        if body.ok is not False or body.value is None:
+            return ""
+        return f"refused: {clipped(self._reader.view.codec.decode(body.value)[1])}"
 
     def _from_above(self, body: records.Body) -> Iterator[str]:
         """What is done to a run from above its actors."""
         match body:
+            case records.Stall():
+                yield clipped(body.reason)
+            case records.Suspend():
+                yield "takes messages again" if not body.incarnation else "takes no messages"
             case records.Verdict():
                 yield f"verdict: {body.verdict} {body.key or ''}".rstrip()
                 yield from self._lives(body)
@@ -159,9 +171,26 @@ class Teller:
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
             case records.Live():
                 yield "it may act from here on"
+            case records.Reload():
+                yield from self._reload(body)
+            case records.Keep():
+                yield f"goes on with code {body.code_hash.hex()[:12]}: {clipped(body.reason)}"
             case records.Restore():
                 yield f"back to {body.rung}, record {body.as_of}" if body.as_of else body.rung
                 yield f"{count(body.undone, 'turn')} undone" if body.undone else ""
+
+    def _reload(self, body: records.Reload) -> Iterator[str]:
+        scope = ", ".join(self._reader.address(id) for id in body.scope[:SENDS_SHOWN_MAX])
+        yield f"code {body.code_hash.hex()[:12]} from here on{f' for {scope}' if scope else ''}"
+        for name, before, now in body.versions:
+            if before != now:
+                yield f"{name} {before or 'new'} → {now or 'gone'}"
+        for id, why in body.kept[:SENDS_SHOWN_MAX]:
+            yield f"{self._reader.address(id)} keeps the old code: {clipped(why)}"
+        if len(body.kept) > SENDS_SHOWN_MAX:
+            yield f"and {len(body.kept) - SENDS_SHOWN_MAX:,} more"
+        if body.under_way:
+            yield f"{count(len(body.under_way), 'turn')} under way"
 
     def _turn(self, body: records.Turn) -> Iterator[str]:
         yield f"{self._message(body.message)}"
@@ -177,6 +206,10 @@ class Teller:
             yield f"makes {path}, {size(bytes_)}"
         if body.marks:
             yield "marks " + ", ".join(body.marks)
+        for verb, id, _ in body.watches[:SENDS_SHOWN_MAX]:
+            yield f"{verb}s {self._reader.address(id) or 'nobody'}"
+        if body.refused:
+            yield f"{count(len(body.refused), 'send')} refused by a full inbox"
         if body.finish is not None:
             yield "finishes the run"
         yield from self._lives(body)

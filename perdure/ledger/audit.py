@@ -35,7 +35,8 @@ def audit(
     - A message is consumed by exactly one closed turn or dies by one crash, or it waits in an
       inbox, on a timer or as a dead letter. Messages of one pair in a lane keep their order.
     - Only the living incarnation ends a turn. State hashes follow from deltas.
-    - Tokens spent and reserved never exceed the limit. Time does not go back, seqs have no gap.
+    - Tokens spent and reserved never exceed the limit, and only open steps reserve any.
+    - Time does not go back, seqs have no gap.
     - Every table is the fold of the journal. Every blob that a record refers to is there.
 
     >>> audit([], [])
@@ -54,6 +55,9 @@ def audit(
             if artifact[0] not in blobs:
                 text = f"the bytes of artifact {path} are not in the ledger"
                 fold.violations.append(Violation(artifact[2], text))
+    if fold.reserved != fold.steps.reserved:
+        text = f"{fold.reserved} tokens are reserved, and open steps reserve {fold.steps.reserved}"
+        fold.violations.append(Violation(fold.seq, text))
     wrong = [*fold.violations, *_compare(fold, table_rows, States(fold, read_blob))]
     return sorted(wrong, key=lambda each: each.seq)
 
@@ -94,6 +98,8 @@ def _expected(fold: Fold) -> dict[bytes, str]:
     for id, agent in fold.agents.items():
         found[keys.actor_key(id)] = agent.address
         found[keys.child_key(agent.parent, id)] = agent.address
+        for other, monitor in agent.watches:
+            found[keys.watch_key(id, other, monitor)] = f"what {agent.address} watches"
         if agent.images or agent.turns:
             found[keys.state_key(id)] = agent.address
     for address in fold.names:
@@ -107,6 +113,8 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
     for actor, name in fold.pasts.marks:
         found[keys.mark_key(actor, name)] = f"mark {name}"
+    for post_id in fold.posts.rows:
+        found[keys.posted_key(post_id)] = f"post {post_id}"
     if fold.pasts.row is not None:
         found[keys.FORK_KEY] = "the run's fork"
     for (seq, index), steps in fold.steps.rows.items():
@@ -118,9 +126,12 @@ def _expected(fold: Fold) -> dict[bytes, str]:
         found[keys.artifact_key(path)] = path
         if not artifact[3]:
             found[keys.unreleased_key(path)] = path
+    if fold.interrupted:
+        found[keys.INTERRUPTED_KEY] = "the messages that were running when a process died"
     if fold.seq:
         found[keys.STATUS_KEY] = "the run's status"
         found[keys.BUDGET_KEY] = "the run's budget"
+        found[keys.CODE_KEY] = "the run's code"
     return found
 
 
@@ -136,6 +147,7 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         agent.address,
         ("address", row.address, agent.address),
         ("class", row.class_name, agent.class_name),
+        ("version", row.version, agent.version),
         ("parent", row.parent, agent.parent),
         ("life", Life(row.life).name, Life(agent.life).name),
         ("incarnation", row.incarnation, agent.incarnation),
@@ -147,6 +159,10 @@ def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
         ("spec", row.spec, agent.spec),
         ("init", row.init, agent.init),
         ("stalled", row.stalled, agent.stalled),
+        ("suspended", row.suspended, agent.suspended),
+        ("watches", row.watches, len(agent.watches)),
+        ("tokens", row.tokens, agent.tokens),
+        ("kept", row.kept, agent.kept),
     )
 
 
@@ -224,9 +240,14 @@ def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
         said = tuple(unpack_row(rows.BudgetRow, value))
         true = (fold.limit, fold.spent, fold.reserved)
         return _differs("the budget", ("limit, spent, reserved", said, true))
+    if key == keys.CODE_KEY:
+        return _differs("the run", ("code", unpack_row(rows.CodeRow, value), fold.code))
     if key == keys.FORK_KEY:
         fork = unpack_row(rows.ForkRow, value)
         return _differs("the run", ("fork", fork, fold.pasts.row))
+    if key == keys.INTERRUPTED_KEY:
+        counts = {(seq, index): n for seq, index, n in unpack_row(rows.InterruptedRow, value)[0]}
+        return _differs("the run", ("interrupted", counts, fold.interrupted))
     if key != keys.STATUS_KEY:
         return f"there is no row {key!r}"
     status = unpack_row(rows.StatusRow, value).status
@@ -242,6 +263,21 @@ def _mark(fold: Fold, key: bytes, value: bytes) -> str | None:
     return _differs(f"mark {name}", ("record", int.from_bytes(value, "big"), true))
 
 
+def _watch(fold: Fold, key: bytes, value: bytes) -> str | None:
+    actor, other, monitor = keys.watch_id(key)
+    agent = fold.agents.get(actor)
+    true = None if agent is None else agent.watches.get((other, monitor))
+    return _differs(f"actor {actor}", (f"of {other} {monitor!r}", value.decode(), true))
+
+
+def _posted(fold: Fold, key: bytes, value: bytes) -> str | None:
+    post_id = key[1:].decode()
+    row, true = unpack_row(rows.PostedRow, value), fold.posts.rows.get(post_id)
+    if post_id in fold.posts.lost:
+        row = row._replace(value=b"")  # made of the words of the dead letter
+    return _differs(f"post {post_id}", ("that it is", row, true))
+
+
 _CHECKS: dict[int, Check] = {
     Table.ACTOR: _actor,
     Table.NAME: _name,
@@ -253,5 +289,7 @@ _CHECKS: dict[int, Check] = {
     Table.CHILD: _child,
     Table.RUN: _run,
     Table.MARK: _mark,
+    Table.WATCH: _watch,
+    Table.POSTED: _posted,
     Table.UNRELEASED: _unreleased,
 }

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from perdure.ledger import fold_past, fold_steps, records
+from perdure.ledger import fold_code, fold_past, fold_steps, records, watching
 from perdure.ledger.fold_past import Pasts, farewell
+from perdure.ledger.fold_posts import Posts
 from perdure.ledger.fold_steps import Steps
 from perdure.ledger.fold_waits import Reply, Waits
 from perdure.ledger.folded import Agent, Id, Letter, Violation, Waiting
@@ -44,8 +45,11 @@ class Fold:
         self.spent = self.reserved = 0
         self.steps = Steps()
         self.pasts = Pasts()
+        self.code = fold_code.NO_CODE
+        self.posts = Posts()
         self.result: bytes | None = None  # of a turn that finished the run
         self.has_begun = False  # the scenario's first messages were sent
+        self.interrupted: dict[Id, int] = {}  # deaths in a row that a message was running at
         self.status: records.Status | None = None  # None once a process took the ledger again
 
     def add(self, record: Record) -> None:
@@ -72,6 +76,14 @@ class Fold:
             self._wrong(seq, f"there is no actor {id}")
             agent = self.agents[id] = Agent(f"?{id}", "?", 0, Life.RUNNING, 0)
         return agent
+
+    def _watches(self, id: int) -> watching.Watches:
+        return self.agents[id].watches
+
+    def _farewell(self, id: int, agent: Agent) -> None:
+        """Nothing hangs on a life that ended."""
+        if agent.life >= Life.DOWN and agent.watches:
+            watching.end(self._watches, id)
 
     # --- messages
 
@@ -109,7 +121,8 @@ class Fold:
                     self._wrong(seq, text)
                     break
         del self.waiting[id]
-        self.steps.forget(id)
+        for key in self.steps.forget(id):
+            self._wrong(seq, f"{_name(id)} ends, and its {key} still reserves tokens")
         del lane[id]
         self.waits.gone(id)
         if not lane:
@@ -140,6 +153,7 @@ class Fold:
         if reply is not None:
             text = f"{_name(id)} to {letter.to} is a dead letter: {letter.reason}"
             self.steps.died(letter.seq, reply, text)
+            self.posts.died(reply[3], text)
 
     # --- records
 
@@ -149,8 +163,18 @@ class Fold:
         self.pasts.run_id = body.run_id
         self.limit = body.tokens_limit
 
-    def _open(self, _: int, body: records.Open) -> None:
+    def _open(self, seq: int, body: records.Open) -> None:
         self.status = None
+        self.code = fold_code.opened(self.code, seq, body.code_hash)
+        if body.interrupted is None:
+            return
+        before, self.interrupted = self.interrupted, {}
+        for actor, *id in body.interrupted:
+            message = (id[0], id[1])
+            waiting = self.waiting.get(message)
+            if waiting is None or waiting.to != actor:
+                self._wrong(seq, f"{_name(message)} was running, and does not wait there")
+            self.interrupted[message] = before.get(message, 0) + 1
 
     def _birth(self, seq: int, body: records.Birth) -> None:
         if body.address in self.names:
@@ -173,9 +197,13 @@ class Fold:
         if body.rejected is not None and (body.delta or body.artifacts or body.finish):
             self._wrong(seq, f"{agent.address} rejects a message, and changes something")
         self._change_state(seq, agent, body)
+        agent.version = body.version or agent.version
+        if body.watches:
+            watching.change(self._watches, body.actor, body.watches)
         if body.life is not None:
             farewell(agent, body)
             agent.life = body.life
+            self._farewell(body.actor, agent)
         self._lives(seq, body.lives, body.dead)
         for path, digest, size in body.artifacts:
             self.artifacts[path] = (digest, size, seq, False)
@@ -186,6 +214,7 @@ class Fold:
         if body.answer is not None:
             self._answered(body.answer[0])
             self.steps.answered(seq, *body.answer)
+            self.posts.answered(body.answer[0][3], *body.answer[1:])
         self.result = body.finish if body.finish is not None else self.result
 
     def _change_state(self, seq: int, agent: Agent, body: records.Turn | records.Restore) -> None:
@@ -205,6 +234,7 @@ class Fold:
         agent.falls = agent.falls + 1 if agent.fell_at == agent.turns else 1
         agent.fell_at = agent.turns
         agent.life, agent.reason = Life.DOWN, body.reason
+        self._farewell(body.actor, agent)
         is_dead = any((row[0], row[1]) == body.message for row in body.dead)
         waiting = self.waiting.get(body.message)
         if waiting is None or waiting.to != body.actor or waiting.lane == Lane.CONTROL:
@@ -236,6 +266,7 @@ class Fold:
         agent = self._agent(seq, id)
         agent.restarts += life == Life.STARTING and incarnation > 1
         agent.life, agent.incarnation = life, incarnation
+        self._farewell(id, agent)
         if life in (Life.STOPPED, Life.ENDED):
             agent.attempts = agent.not_before = 0
             agent.stalled = ""
@@ -247,6 +278,8 @@ class Fold:
 
     def _post(self, seq: int, body: records.Post) -> None:
         self.has_begun |= body.origin == "scenario"
+        if (wrong := self.posts.taken(seq, body)) is not None:
+            self._wrong(seq, wrong)
         if body.requeued is not None and self.dead.pop(body.requeued, None) is None:
             self._wrong(seq, f"{_name(body.requeued)} is requeued, and is no dead letter")
 
@@ -257,20 +290,10 @@ class Fold:
         elif due > body.time:
             self._wrong(seq, f"a timer fires {due - body.time} ns early")
 
-    def _release(self, seq: int, body: records.Release) -> None:
-        artifact = self.artifacts.get(body.path)
-        if artifact is None:
-            self._wrong(seq, f"{body.path} is in place, and no turn made it")
-        elif artifact[0] == body.digest:
-            self.artifacts[body.path] = (*artifact[:3], True)
-
-    def _status(self, _: int, body: records.Status) -> None:
-        self.status = body
-
 
 _EFFECTS: dict[type[Any], Callable[[Fold, int, Any], object]] = {
-    records.Run: Fold._run, records.Open: Fold._open, records.Status: Fold._status,
+    records.Run: Fold._run, records.Open: Fold._open,
     records.Birth: Fold._birth, records.Turn: Fold._turn, records.Crash: Fold._crash,
-    records.Post: Fold._post, records.Timer: Fold._timer, records.Release: Fold._release,
-    **fold_past.EFFECTS, **fold_steps.EFFECTS,
+    records.Post: Fold._post, records.Timer: Fold._timer,
+    **fold_code.EFFECTS, **fold_past.EFFECTS, **fold_steps.EFFECTS,
 }  # fmt: skip

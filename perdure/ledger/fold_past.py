@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
-from perdure.ledger.records import Lane, Life, Send, Stall, Turn
+from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
+from perdure.ledger.records import Lane, Life, Release, Send, Stall, Status, Turn
 from perdure.ledger.rows import ForkRow
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def _verdict(fold: Whole, seq: int, body: Verdict) -> None:
     if body.verdict != "again":
         agent.attempts = agent.not_before = 0
     if body.verdict == "forget" and body.message is not None:
-        fold.steps.forget(body.message)
+        for key in fold.steps.forget(body.message):
+            fold._wrong(seq, f"{key} is forgotten, and still reserves tokens")
         fold.waits.gone(body.message)
     fold._lives(seq, body.lives, body.dead)
 
@@ -73,6 +74,13 @@ def _cancel(fold: Whole, seq: int, body: Cancel) -> None:
     for id, _, _ in body.lives:
         fold._agent(seq, id).reason = f"shutdown: {body.reason}"
     fold._lives(seq, body.lives, body.dead)
+
+
+def _suspend(fold: Whole, seq: int, body: Suspend) -> None:
+    agent = fold._agent(seq, body.actor)
+    if body.incarnation not in (0, agent.incarnation):
+        fold._wrong(seq, f"it suspends incarnation {body.incarnation} of {agent.address}")
+    agent.suspended = body.incarnation
 
 
 def _restore(fold: Whole, seq: int, body: Restore) -> None:
@@ -98,11 +106,26 @@ def _live(fold: Whole, _: int, body: Live) -> None:
     fold.pasts.held = False
 
 
+def _release(fold: Whole, seq: int, body: Release) -> None:
+    artifact = fold.artifacts.get(body.path)
+    if artifact is None:
+        fold._wrong(seq, f"{body.path} is in place, and no turn made it")
+    elif artifact[0] == body.digest:
+        fold.artifacts[body.path] = (*artifact[:3], True)
+
+
+def _status(fold: Whole, _: int, body: Status) -> None:
+    fold.status = body
+
+
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Stall: _stall,
     Verdict: _verdict,
     Cancel: _cancel,
+    Suspend: _suspend,
     Restore: _restore,
     Fork: _fork,
     Live: _live,
+    Release: _release,
+    Status: _status,
 }

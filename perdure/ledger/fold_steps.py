@@ -82,10 +82,17 @@ class Steps:
             self.answered(seq, reply, False, b"")
             self.lost[(message_seq, index), key] = text
 
-    def forget(self, message: Id) -> None:
-        """A message is consumed: its steps are history."""
-        for key in self.rows.pop(message, ()):
+    def forget(self, message: Id) -> list[str]:
+        """A message is consumed: its steps are history. Returns those that still reserve tokens."""
+        steps = self.rows.pop(message, {})
+        for key in steps:
             self.lost.pop((message, key), None)
+        return [key for key, row in steps.items() if row.reserved]
+
+    @property
+    def reserved(self) -> int:
+        """The tokens that open steps reserve."""
+        return sum(row.reserved for steps in self.rows.values() for row in steps.values())
 
     def _keep(self, message: Id, key: str, row: StepRow, attempt: int) -> None:
         """Keep a step: as long as it has no outcome it is one execution, begun once.
@@ -142,10 +149,12 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
     fold.steps.concluded(seq, body)
     fold.reserved -= body.reserved
     fold.spent += body.tokens
+    agent.tokens += body.tokens
     if fold.reserved < 0:
         fold._wrong(seq, "more tokens are settled than were reserved")
     if body.ok:
         agent.attempts = 0  # a newly journaled result is progress
+        fold.interrupted.pop(body.message, None)
 
 
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {

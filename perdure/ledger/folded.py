@@ -61,6 +61,10 @@ class Agent:
     fell_at: int = 0
     turns: int = 0
     stalled: str = ""
+    suspended: int = 0
+    watches: dict[tuple[int, str], str] = field(default_factory=dict)
     last: int = 0  # the record that its state is as of
     state_hash: bytes = bytes(16)
     images: dict[str, Image] = field(default_factory=dict)
+    tokens: int = 0
+    kept: int = 0  # as in its row

@@ -23,7 +23,7 @@ class Verdict(NamedTuple):
     actor: int
     message: tuple[int, int] | None
     key: str | None  # of the step that it is about
-    verdict: str  # happened, did-not-happen, again, forget, dead
+    verdict: str  # happened, did-not-happen, again, forget, dead, kills_process
     value: bytes | None  # the encoded result of a step that happened
     dead: tuple[Any, ...] = ()  # Dead rows: the message, when it is given up
     lives: tuple[Any, ...] = ()  # [(actor id, incarnation, Life)…]: the children it had spawned
@@ -42,6 +42,13 @@ class Restore(NamedTuple):
     previous: int  # as in Turn
 
 
+class Suspend(NamedTuple):
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    incarnation: int  # that takes no messages from here on; 0: it takes them again
+
+
 class Fork(NamedTuple):
     time: int
     sends: tuple[Any, ...]
@@ -52,6 +59,32 @@ class Fork(NamedTuple):
     code: str | None  # where its code is, if not where the original's was
     code_hash: bytes
     inits: tuple[Any, ...] = ()  # [(actor id, init)…] of those without a state, by its settings
+
+
+class Reload(NamedTuple):
+    """From the next message on, the actors in `scope` and all below them run other code.
+
+    A turn under way ends on the code that it began with; its actor has the new code after it.
+    """
+
+    time: int
+    sends: tuple[Any, ...]
+    code_hash: bytes
+    code: bytes  # a reference to its files, as `Open` has it
+    scope: tuple[int, ...]  # actor ids; none: everybody
+    versions: tuple[tuple[str, int, int], ...]  # (class name, before, now); 0: there is none
+    kept: tuple[tuple[int, str], ...]  # (actor id, why): they go on with the code that they had
+    under_way: tuple[tuple[int, int, int, int], ...]  # (actor id, incarnation, message seq, index)
+
+
+class Keep(NamedTuple):
+    """An actor that could not be loaded with newer code goes on with this, from here on."""
+
+    time: int
+    sends: tuple[Any, ...]
+    actor: int
+    code_hash: bytes
+    reason: str
 
 
 class Live(NamedTuple):

@@ -26,6 +26,8 @@ class Table(IntEnum):
     DELTA = 11  # id, seq -> what a group changed in a large state since its row
     UNRELEASED = 12  # path -> nothing: an artifact whose file is not in place
     MARK = 13  # id (0: the run), name -> seq of the record that has the mark
+    WATCH = 14  # id, other's id, monitor -> how the one's life hangs on the other's
+    POSTED = 15  # post id -> what became of a post of another process
 
 
 _ID = Struct(">BQ")
@@ -36,7 +38,9 @@ _OWNED = Struct(">BQQI")
 
 STATUS_KEY = bytes([Table.RUN]) + b"status"
 BUDGET_KEY = bytes([Table.RUN]) + b"budget"
+INTERRUPTED_KEY = bytes([Table.RUN]) + b"interrupted"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
+CODE_KEY = bytes([Table.RUN]) + b"code"
 
 
 def actor_key(actor: int) -> bytes:
@@ -99,6 +103,10 @@ def dead_id(key: bytes) -> tuple[int, int]:
     return seq, index
 
 
+def posted_key(post_id: str) -> bytes:
+    return bytes([Table.POSTED]) + post_id.encode()
+
+
 def artifact_key(path: str) -> bytes:
     return bytes([Table.ARTIFACT]) + path.encode()
 
@@ -115,6 +123,20 @@ def child_id(key: bytes) -> tuple[int, int]:
     """(parent, child) of a child's key."""
     _, parent, child = _PAIR.unpack(key)
     return parent, child
+
+
+def watch_key(actor: int, other: int, monitor: str) -> bytes:
+    return _PAIR.pack(Table.WATCH, actor, other) + monitor.encode()
+
+
+def watch_id(key: bytes) -> tuple[int, int, str]:
+    """(actor, other, monitor's id: '' for a link) of a watch's key."""
+    _, actor, other = _PAIR.unpack_from(key)
+    return actor, other, key[_PAIR.size :].decode()
+
+
+def watch_prefix(actor: int) -> bytes:
+    return _ID.pack(Table.WATCH, actor)
 
 
 def mark_key(actor: int, name: str) -> bytes:

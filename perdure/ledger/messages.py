@@ -17,6 +17,7 @@ from typing import (
     overload,
     runtime_checkable,
 )
+from weakref import WeakSet
 
 from perdure.errors import DeclarationError, NameClash, UnknownName
 from perdure.limits import NAME_BYTES_MAX
@@ -206,6 +207,7 @@ class Names:
 
     def __init__(self) -> None:
         self._claims: dict[str, dict[tuple[str, str], type]] = {}  # by name, then by place
+        self.older: WeakSet[type] = WeakSet()  # classes of older code: see older.py
 
     @staticmethod
     def of(*namespaces: Mapping[str, object]) -> Names:
@@ -262,11 +264,8 @@ class Names:
 
     def __iter__(self) -> Iterator[str]:
         """The names a program may send, sorted; without aliases and perdure's own."""
-        found = {
-            _noted(cls).name
-            for claims in list(self._claims.values())
-            for cls in list(claims.values())
-        }
+        claims = list(self._claims.values())
+        found = {_noted(cls).name for each in claims for cls in list(each.values())}
         return iter(sorted(name for name in found if not name.startswith(BUILT_IN_PREFIX)))
 
 

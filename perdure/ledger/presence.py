@@ -7,6 +7,14 @@ import os
 from pathlib import Path
 
 
+def owner_pid(directory: str | Path) -> str:
+    """The id of the process that owns the ledger in this run directory, or owned it last."""
+    try:
+        return (Path(directory) / "owner").read_text("ascii", "replace").strip() or "?"
+    except OSError:
+        return "?"
+
+
 def is_owned(directory: str | Path) -> bool:
     """Whether a living process owns the ledger in this run directory.
 

@@ -12,39 +12,23 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Verdict
+from perdure.ledger.interventions import (
+    Cancel,
+    Fork,
+    Keep,
+    Live,
+    Reload,
+    Restore,
+    Suspend,
+    Verdict,
+)
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
-    "BODIES",
-    "FORMAT_VERSION",
-    "Artifact",
-    "Ask",
-    "Birth",
-    "Body",
-    "Cancel",
-    "Crash",
-    "Dead",
-    "Fork",
-    "Intent",
-    "Kind",
-    "Lane",
-    "Late",
-    "Life",
-    "Live",
-    "Open",
-    "Post",
-    "Record",
-    "Release",
-    "Restore",
-    "Result",
-    "Run",
-    "Send",
-    "Stall",
-    "Status",
-    "Timer",
-    "Turn",
-    "Verdict",
+    "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Birth", "Body", "Cancel", "Crash", "Dead",
+    "Fork", "Intent", "Keep", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record",
+    "Release", "Reload", "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend", "Timer",
+    "Turn", "Verdict",
 ]  # fmt: skip
 
 FORMAT_VERSION = 1
@@ -69,15 +53,16 @@ class Kind(IntEnum):
     STALL = 14  # an actor waits for a repair
     CANCEL = 21  # an actor and all below it were ended from outside
     VERDICT = 22  # a person said what is to be done about an actor that waits for a repair
+    SUSPEND = 26  # an actor takes no messages from here on, or takes them again
     RESTORE = 27  # an actor's state was set back
     FORK = 31  # this ledger is a copy of another run's up to the record before
     LIVE = 32  # a fork may have effects from here on
-    # later work: approvals, grants, reloads, suspension, epochs of estimates, overruns, the base
+    RELOAD = 25  # actors run other code from here on
+    KEEP = 33  # an actor goes on with the code it had
+    # later work: approvals, grants, epochs of estimates, overruns, the base
     # that compaction leaves
     APPROVAL = 23
     GRANT = 24
-    RELOAD = 25
-    SUSPEND = 26
     EPOCH = 28
     OVERRUN = 29
     BASE = 30
@@ -156,6 +141,9 @@ class Open(NamedTuple):
     wall: int
     version: str
     code_hash: bytes
+    # [(actor, seq, index)…]: what ran when the last process died; None if it ended in order
+    interrupted: tuple[Any, ...] | None = None
+    code: bytes = b""  # a reference to its files, a blob; none: they are too large to keep
 
 
 class Birth(NamedTuple):
@@ -193,6 +181,9 @@ class Turn(NamedTuple):
     notes: tuple[str, ...] = ()  # why, in words: a supervisor's reports
     marks: tuple[str, ...] = ()  # names that this point of the journal has from here on
     specs: tuple[Any, ...] = ()  # [(actor id, spec, init)…] that a supervisor gives anew
+    refused: tuple[Any, ...] = ()  # [(place among its sends, address, why)…] by full inboxes
+    watches: tuple[Any, ...] = ()  # [(verb, other's id, monitor's id)…]: see watching.py
+    version: int = 0  # of its class: its state is of that from here on; 0: it is as it was
 
 
 class Crash(NamedTuple):
@@ -210,14 +201,18 @@ class Crash(NamedTuple):
     took: int
     lives: tuple[Any, ...] = ()  # the children that the dead message had spawned
     cut: bool = False  # the kernel ended it: its handler was not done
+    refused: tuple[Any, ...] = ()  # as in Turn
 
 
 class Post(NamedTuple):
     time: int
     sends: tuple[Any, ...]
     post_id: str
-    origin: str  # "scenario", "outside", "requeue"
+    origin: str  # "scenario", "outside", "requeue", "ingress"
     requeued: tuple[int, int] | None = None  # the dead letter that this post sends again
+    verb: str = ""  # of a post with an id: what another process asked for
+    ok: bool | None = None  # whether it was done; None if what it sent is to be answered
+    value: bytes | None = None  # encoded: what the verb said, or (kind, text) of the refusal
 
 
 class Timer(NamedTuple):
@@ -262,7 +257,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall | Cancel | Verdict | Restore | Fork | Live
+    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live | Reload | Keep
 )  # fmt: skip
 
 
@@ -292,6 +287,9 @@ BODIES: dict[int, type[Any]] = {
     Kind.CANCEL: Cancel,
     Kind.VERDICT: Verdict,
     Kind.RESTORE: Restore,
+    Kind.SUSPEND: Suspend,
     Kind.FORK: Fork,
     Kind.LIVE: Live,
+    Kind.RELOAD: Reload,
+    Kind.KEEP: Keep,
 }

@@ -16,6 +16,7 @@ from typing import Any
 from perdure.errors import NotEncodable
 from perdure.ids import MessageId, Ref
 from perdure.ledger.messages import Names, is_model, registration
+from perdure.ledger.older import can_write
 from perdure.ledger.shapes import fields_of
 from perdure.ledger.wire import LOWER, SCALARS
 from perdure.limits import VALUE_DEPTH_MAX
@@ -125,19 +126,18 @@ def _complaint(value: Any, names: Names) -> str:
     noted = registration(kind)
     if noted is None:
         return f"is a {_type_text(kind)}; {_way_out(value)}"
+    if can_write(names, kind, noted.name):
+        return ""
     if noted.name not in names:
         return (
             f"is a {noted.name} ({noted.where}), a message that this run does not know; "
             "import its class into the module of the actors"
         )
-    known = names.get(noted.name)
-    if known is not kind:
-        other = registration(known)
-        return (
-            f"is a {noted.name} of {noted.where}, but this run knows the {noted.name} of "
-            f"{other.where if other else '?'}; load that module once"
-        )
-    return ""
+    other = registration(names.get(noted.name))
+    return (
+        f"is a {noted.name} of {noted.where}, but this run knows the {noted.name} of "
+        f"{other.where if other else '?'}; load that module once"
+    )
 
 
 def _type_text(kind: type) -> str:

@@ -33,6 +33,25 @@ class ActorRow(NamedTuple):
     falls: int = 0  # crashes in a row, no message handled in between
     fell_at: int = 0  # its turns at the last of them
     stalled: str = ""  # why it waits for a repair, if it does
+    suspended: int = 0  # the incarnation that takes no messages
+    watches: int = 0  # rows of it in table WATCH
+    tokens: int = 0  # that its steps have spent
+    kept: int = 0  # the record by which it goes on with older code; void once all have other code
+
+
+def born(
+    address: str,
+    class_name: str,
+    version: int,
+    parent: int,
+    spec: dict[str, Any],
+    init: bytes,
+    life: int,
+) -> ActorRow:
+    """The row of an actor that is born: with a life, or before its first."""
+    incarnation = 0 if life == 0 else 1
+    who = (address, class_name, version, parent, spec, init)
+    return ActorRow(*who, incarnation, int(life), 0, 0, 0, 0, "")
 
 
 class StateRow(NamedTuple):
@@ -109,6 +128,29 @@ class ForkRow(NamedTuple):
     run_id: bytes
     pasts: tuple[tuple[int, bytes], ...]
     held: bool  # only tools that read may run
+
+
+class InterruptedRow(NamedTuple):
+    """Messages that were running when the last processes died: (seq, index, deaths in a row)."""
+
+    counts: tuple[tuple[int, int, int], ...]
+
+
+class PostedRow(NamedTuple):
+    """What became of a post of another process; `ok` is None while its answer is to come."""
+
+    verb: str
+    seq: int  # of the POST record
+    ok: bool | None
+    value: bytes | None  # encoded: what the verb said, the answer, or (kind, text) of a failure
+
+
+class CodeRow(NamedTuple):
+    """Which code a run has run: `versions` are the newest of (seq, digest, scope of the reload)."""
+
+    versions: tuple[tuple[int, bytes, tuple[int, ...]], ...]
+    since: int  # the last record from which on everybody was to run other code
+    gone: tuple[str, ...]  # classes that the code of that record does not have
 
 
 class BudgetRow(NamedTuple):

@@ -44,6 +44,12 @@ def tables(fold: Fold, codec: Codec, words: Words) -> Iterator[Row]:
             yield keys.unreleased_key(path), b""
     for (actor, name), seq in fold.pasts.marks.items():
         yield keys.mark_key(actor, name), seq.to_bytes(8, "big")
+    for post_id, posted in fold.posts.rows.items():
+        if post_id in fold.posts.lost:
+            crashed = codec.encode(("Crashed", fold.posts.lost[post_id]))
+            yield keys.posted_key(post_id), pack_row(posted._replace(value=crashed))
+        else:
+            yield keys.posted_key(post_id), pack_row(posted)
     yield from _of_run(fold)
 
 
@@ -53,9 +59,13 @@ def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
         agent.address, agent.class_name, agent.version, agent.parent, agent.spec, agent.init,
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
+        agent.suspended, len(agent.watches),
+        agent.tokens, agent.kept,
     )  # fmt: skip
     yield keys.actor_key(id), pack_row(row)
     yield keys.child_key(agent.parent, id), b""
+    for (other, monitor), how in agent.watches.items():
+        yield keys.watch_key(id, other, monitor), how.encode()
     if agent.last:
         state = rows.StateRow(agent.turns, agent.last, agent.state_hash, agent.images)
         puts: list[Row] = []
@@ -69,6 +79,10 @@ def _of_run(fold: Fold) -> Iterator[Row]:
     yield keys.STATUS_KEY, pack_row(_status(fold))
     budget = rows.BudgetRow(fold.limit, fold.spent, fold.reserved)
     yield keys.BUDGET_KEY, pack_row(budget)
+    yield keys.CODE_KEY, pack_row(fold.code)
+    if fold.interrupted:
+        counts = tuple((*id, number) for id, number in fold.interrupted.items())
+        yield keys.INTERRUPTED_KEY, pack_row(rows.InterruptedRow(counts))
     if fold.pasts.row is not None:
         yield keys.FORK_KEY, pack_row(fold.pasts.row)
 

@@ -19,6 +19,7 @@ from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, 
 from perdure.ledger import jsonform, refusals
 from perdure.ledger.blobs import ReadBlob, fetch, is_reference
 from perdure.ledger.messages import Names, registration
+from perdure.ledger.older import can_write
 from perdure.ledger.shapes import (
     Head,
     Lift,
@@ -197,7 +198,7 @@ class _Forms(dict[type, Lower]):
         if plain is not None:
             inner = self[plain]
             lower = lambda value, depth: inner(plain(value), depth)  # noqa: E731
-        elif noted is None or self._names.get(noted.name) is not cls:
+        elif noted is None or not can_write(self._names, cls, noted.name):
             raise Unfit
         elif issubclass(cls, Enum):
             lower = enum_lower(noted)

@@ -5,6 +5,8 @@ Actors are named by their ids here; a supervisor's own events name children by t
 
 from __future__ import annotations
 
+from typing import Any
+
 from perdure.ledger.messages import message
 
 
@@ -86,11 +88,34 @@ class Start:
 
 @message("perdure.stop")
 class Stop:
-    """To an actor: end this life within `shutdown` seconds, or "infinity", or "brutal_kill"."""
+    """To an actor: end this life within `shutdown` seconds, or "infinity", or "brutal_kill".
+
+    Not `asked`: somebody else than its supervisor says so, which then hears of it as an `Exit`.
+    """
 
     incarnation: int
     shutdown: float | str
     reason: Reason
+    asked: bool = True
+
+
+@message("perdure.depart")
+class Depart:
+    """From an actor to itself: it stops itself with `reason`; its `on_stop` comes first."""
+
+    incarnation: int
+    reason: Reason
+
+
+@message("perdure.gone")
+class Gone:
+    """From a killed supervisor to itself, to be taken when nothing below it lives any more.
+
+    `asked`: its own supervisor killed it, and awaits an answer.
+    """
+
+    incarnation: int
+    asked: bool
 
 
 @message("perdure.kill")
@@ -136,6 +161,7 @@ class Ignored:
 
     child: int
     incarnation: int
+    reason: Reason = NORMAL
 
 
 @message("perdure.stopped")
@@ -147,18 +173,13 @@ class Stopped:
     reason: Reason
 
 
-@message("perdure.terminate_child")
-class TerminateChild:
-    """To a supervisor: stop an actor `child`, and do not start it again."""
+@message("perdure.new_code")
+class NewCode:
+    """To a supervisor: its code was loaded anew. `spec` is what its scenario gives it now; None:
+    it is a class, and says so itself.
+    """
 
-    child: int
-
-
-@message("perdure.delete_child")
-class DeleteChild:
-    """To a supervisor: forget an actor `child` that is down."""
-
-    child: int
+    spec: dict[str, Any] | None = None
 
 
 @message("perdure.wake")

@@ -31,7 +31,7 @@ def cancel_in(directory: str | Path, address: str) -> int:
     def begin() -> None:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True  # nothing is handled by this process
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         take_up(kernel, run.program.root())
         kernel.outside.is_up.set()
         seqs.append(cancel(kernel, address))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from perdure.ledger.blobs import ReadBlob, digest_of, refer
@@ -12,7 +11,7 @@ from perdure.ledger.images import materialise, state_hash
 from perdure.ledger.records import Life
 from perdure.ledger.values import Codec
 from perdure.limits import BLOB_BYTES_MIN
-from perdure.runtime.program import Program
+from perdure.runtime.program import Program, below
 from perdure.runtime.view import View
 from perdure.supervisors.spec import Child
 
@@ -55,7 +54,7 @@ def changes(fold: Fold, change: Change, read_blob: ReadBlob) -> Changed:
         return Changed([], [], {})
     codec = Codec(change.program.names)
     codec.read_blob = read_blob
-    tree = dict(_below(change.program.tree, ""))
+    tree = dict(below(change.program.tree))
     changed = Changed([], [], {})
     for id, agent in fold.agents.items():
         child = tree.get(agent.address)
@@ -82,13 +81,6 @@ def _small(data: bytes, blobs: dict[bytes, bytes]) -> bytes:
     reference = refer(data)
     blobs[digest_of(reference)] = data
     return reference
-
-
-def _below(child: Child, above: str) -> Iterator[tuple[str, Child]]:
-    address = f"{above}/{child.id}"
-    yield address, child
-    for each in child.supervisor.children if child.supervisor is not None else ():
-        yield from _below(each, address)
 
 
 def _given(agent: Agent, child: Child, codec: Codec) -> dict[str, Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import itertools
 import linecache
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES as EXTENSIONS
 from importlib.machinery import ExtensionFileLoader, FileFinder, ModuleSpec, SourceFileLoader
@@ -22,6 +22,7 @@ from perdure.actors.actor import Actor
 from perdure.caps.tool import CODE_PREFIX
 from perdure.errors import NameClash, ScenarioError
 from perdure.runtime.document import shown
+from perdure.runtime.sources import digest_of, kept_files, read_sources
 
 _numbers = itertools.count(1)
 
@@ -30,12 +31,14 @@ _numbers = itertools.count(1)
 class Code:
     """The loaded code of a scenario: its module's names, and what it was made of.
 
-    `digest` is the blake2b-256 of the names and bytes of the `*.py` files in its folder.
+    `digest` is the blake2b-256 of the names and bytes of the `*.py` files in its folder, which
+    `files` has: what `kept_files` makes of them.
     """
 
     path: Path
     digest: bytes
     namespace: dict[str, Any] = field(repr=False, compare=False)
+    files: bytes = field(default=b"", repr=False, compare=False)
 
 
 def load_code(path: str | Path) -> Code:
@@ -49,12 +52,7 @@ def load_code(path: str | Path) -> Code:
     whatever its import raises.
     """
     path = Path(os.path.abspath(path))
-    try:
-        digest = _digest(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        file = shown(Path(error.filename or path))
-        raise ScenarioError(f"{file} cannot be read: {reason}.") from None
+    sources = read_sources(path)
     _check_twice(path)
     _forget()
     name = f"{CODE_PREFIX}{next(_numbers)}"
@@ -70,7 +68,10 @@ def load_code(path: str | Path) -> Code:
         del sys.modules[name]
         _forget()
         raise _failure(path, error) from error
-    return Code(path, digest, vars(module))
+    digest = digest_of(sources)
+    if digest_of(read_sources(path)) != digest:
+        raise ScenarioError(f"{shown(path.parent)} changed while it was loaded. Load it again.")
+    return Code(path, digest, vars(module), kept_files(path.name, sources))
 
 
 def actor_classes(code: Code) -> dict[str, type[Actor]]:
@@ -150,12 +151,15 @@ class _Siblings:
         self._found.add(name)
         return spec
 
+    def names(self) -> list[str]:
+        """The modules that were found here."""
+        return [name for name in list(sys.modules) if name.partition(".")[0] in self._found]
+
     def forget(self) -> None:
         """Leave the import system as it was."""
         sys.meta_path.remove(self)
-        for name in list(sys.modules):
-            if name.partition(".")[0] in self._found:
-                del sys.modules[name]
+        for name in self.names():
+            del sys.modules[name]
 
 
 def _forget() -> None:
@@ -163,19 +167,25 @@ def _forget() -> None:
         finder.forget()
 
 
+@contextmanager
+def in_place_of_the_loaded() -> Iterator[None]:
+    """What is loaded inside takes the place of what was; if anything fails, that is there again."""
+    finders = [each for each in sys.meta_path if isinstance(each, _Siblings)]
+    modules = {name: sys.modules[name] for each in finders for name in each.names()}
+    try:
+        yield
+    except BaseException:
+        _forget()
+        for finder in finders:
+            sys.meta_path.insert(_before_sys_path(), finder)
+        sys.modules.update(modules)
+        raise
+
+
 def _before_sys_path() -> int:
     """The place in `sys.meta_path` before the finder of `sys.path`: siblings come first."""
     names = [getattr(finder, "__name__", "") for finder in sys.meta_path]
     return names.index("PathFinder") if "PathFinder" in names else len(names)
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.blake2b(digest_size=32)
-    files = {path, *(each for each in path.parent.glob("*.py") if each.is_file())}
-    for file in sorted(files):
-        for part in (file.name.encode(), file.read_bytes()):
-            digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
 
 
 def _failure(path: Path, error: BaseException) -> ScenarioError:

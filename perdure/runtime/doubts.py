@@ -15,8 +15,6 @@ from perdure.ledger.standins import StandInCodec
 from perdure.ledger.stepkeys import is_past, last_begun
 from perdure.ledger.steprecords import ABANDONED
 
-_codec = StandInCodec()
-
 
 class Doubt(NamedTuple):
     """One step in doubt; `intent` is the record that says it was about to happen."""
@@ -34,6 +32,8 @@ def doubts(store: Store) -> Iterator[Doubt]:
 
     In a run that a process works on, what is under way right now is among them.
     """
+    codec = StandInCodec()
+    codec.read_blob = store.blob
     found: dict[tuple[int, MessageId], dict[str, rows.StepRow]] = {}
     for table_key, raw in store.scan(bytes([Table.STEP])):
         actor, seq, index, key = keys.step_id(table_key)
@@ -42,14 +42,14 @@ def doubts(store: Store) -> Iterator[Doubt]:
     for (actor, message), steps in found.items():
         begun = last_begun(steps.items())
         for key, row in steps.items():
-            if not row.redone and _is_open(key, row, begun):
+            if not row.redone and _is_open(key, row, begun, codec):
                 yield Doubt(row.intent, actor, message, key, row.effect, row.reserved)
 
 
-def _is_open(key: str, row: rows.StepRow, begun: dict[str, int]) -> bool:
+def _is_open(key: str, row: rows.StepRow, begun: dict[str, int], codec: StandInCodec) -> bool:
     if row.phase == "intent":
         return True
-    is_abandoned = not row.ok and row.effect and _codec.decode(row.value)[0] == ABANDONED
+    is_abandoned = not row.ok and row.effect and codec.decode(row.value)[0] == ABANDONED
     return bool(is_abandoned) and not is_past(key, row.seq, begun)
 
 

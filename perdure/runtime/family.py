@@ -38,6 +38,8 @@ class Node:
     waiting: int
     reason: str
     stalled: str = ""  # why it waits for a repair
+    suspended: bool = False
+    old_code: str = ""  # why it goes on with older code than the run's
     supervision: Supervision | None = None
     children: list[Node] = field(default_factory=list)
 
@@ -49,6 +51,7 @@ class Node:
         state: StateRow | None,
         waiting: int,
         decode: Callable[[bytes], Any],
+        old_code: str = "",
     ) -> Node:
         """The node of an actor's rows."""
         return cls(
@@ -64,6 +67,8 @@ class Node:
             waiting,
             row.reason,
             row.stalled,
+            row.suspended != 0 and row.suspended == row.incarnation,
+            old_code,
             None if state is None else _supervision(state, decode),
         )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from perdure.actors.actor import Actor
+from perdure.actors.editions import Edition
 from perdure.errors import ScenarioError, UsageError
 from perdure.ledger.messages import Names
 from perdure.ledger.records import Run
@@ -19,7 +20,8 @@ from perdure.runtime.code import Code, actor_classes, load_code
 from perdure.runtime.scenario import Scenario, load_scenario
 from perdure.supervisors.spawned import Spawned
 from perdure.supervisors.spec import Child
-from perdure.supervisors.supervisor import Supervisor, kernel_part
+from perdure.supervisors.stored import kernel_part
+from perdure.supervisors.supervisor import Supervisor
 
 BUILT_IN: dict[str, type[Actor]] = {cls.__declaration__.name: cls for cls in (Supervisor, Spawned)}
 
@@ -34,6 +36,8 @@ class Program:
     names: Names
     scenario: Scenario | None = None
     code_hash: bytes = b""
+    files: bytes = b""  # of its code, as the ledger keeps them; none: too large, or from Python
+    other_code: Path | None = None  # in place of the scenario's: a fork's
     tokens: int | None = TOKENS_DEFAULT
     concurrency: int = CONCURRENCY_DEFAULT
     dead_letters_to: str | None = None
@@ -68,6 +72,7 @@ class Program:
             names=Names() if code is None else Names.of(*namespaces(code)),
             scenario=scenario,
             code_hash=b"" if code is None else code.digest,
+            files=b"" if code is None else code.files,
             tokens=scenario.tokens,
             concurrency=scenario.concurrency,
             dead_letters_to=scenario.dead_letters_to,
@@ -99,13 +104,52 @@ class Program:
                 f"the run {header.scenario!r} was started from Python: resume it there, with "
                 "Run.resume(directory, program=Program.of(root))."
             )
-        known = load_scenario(Path(where)).settings
-        kept = {name: value for name, value in header.settings.items() if name in known}
+        other = Path(code) if code is not None and is_file else None
+        return cls._with(Path(where), header.settings, settings, other)
+
+    def again(self) -> Program:
+        """The program as its scenario's folder has it now, with the same settings.
+
+        Raises `ScenarioError` for what does not load, and `UsageError` if it has no folder.
+        """
+        old = self.scenario
+        if old is None:
+            raise UsageError(
+                "the run was started from Python: there is no scenario to load again. Begin with "
+                'Run("FOLDER"), or end the run and resume it with the new program.'
+            )
+        program = self._with(old.path, self.settings, (), self.other_code)
+        if program.tree.id != self.tree.id:
+            raise ScenarioError(
+                f"{old.path}: the root is {program.tree.id!r} now, and a run keeps the root that "
+                f"it has, {self.tree.id!r}. Give it its id again, or begin another run."
+            )
+        return program
+
+    @classmethod
+    def _with(
+        cls, where: Path, settings: Mapping[str, Any], more: Sequence[str], code: Path | None
+    ) -> Program:
+        """The program of a scenario with settings that it may know, and others that it must."""
+        known = load_scenario(where).settings
+        kept = {name: value for name, value in settings.items() if name in known}
         overrides = [f"{name}={_written(value)}" for name, value in kept.items()]
-        scenario = load_scenario(Path(where), [*overrides, *settings])
-        if code is not None and is_file:
-            scenario = replace(scenario, code=Path(code))
-        return cls.of(scenario)
+        scenario = load_scenario(where, [*overrides, *more])
+        if code is not None:
+            scenario = replace(scenario, code=code)
+        return replace(cls.of(scenario), other_code=code)
+
+    def edition(self) -> Edition:
+        """Its code, as a kernel runs it."""
+        return Edition(self.code_hash, self.classes, Codec(self.names))
+
+    def specs(self) -> dict[str, dict[str, Any]]:
+        """What its scenario gives supervisors, by address."""
+        return {
+            address: child.supervisor.to_data()
+            for address, child in below(self.tree)
+            if child.supervisor is not None
+        }
 
     def header(self, seed: int) -> tuple[Any, ...]:
         """The fields of the run's first record, after time and sends.
@@ -182,6 +226,14 @@ def _named(tree: Child) -> list[type[Actor]]:
     for child in tree.supervisor.children if tree.supervisor is not None else ():
         found += _named(child)
     return found
+
+
+def below(child: Child, above: str = "") -> Iterator[tuple[str, Child]]:
+    """A child of the actor at `above` and all below it, by address."""
+    address = f"{above}/{child.id}"
+    yield address, child
+    for each in child.supervisor.children if child.supervisor is not None else ():
+        yield from below(each, address)
 
 
 def _written(value: Any) -> str:

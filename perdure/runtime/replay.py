@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,9 +19,10 @@ from perdure.ledger.keys import actor_key
 from perdure.ledger.messages import Names
 from perdure.ledger.records import Record
 from perdure.ledger.rows import ActorRow, unpack_row
-from perdure.ledger.values import Codec
 from perdure.runtime.code import actor_classes, load_code
+from perdure.runtime.codes import Codes
 from perdure.runtime.document import shown
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.points import point
 from perdure.runtime.program import BUILT_IN, Program, namespaces
 from perdure.runtime.scenario import FILE_NAME
@@ -46,8 +47,8 @@ class Cast:
         return cls(program.classes, program.names, program.code_hash, path)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """That of a Python file, or of the code beside a scenario's file."""
+    def file(cls, path: Path) -> Path:
+        """The Python file itself, or that beside a scenario's file or in its folder."""
         if path.is_dir():
             path = path / FILE_NAME
         if path.name.endswith(".toml"):
@@ -56,6 +57,12 @@ class Cast:
                     f"there is no code in {shown(path.parent)}: it has no {path.name}."
                 )
             path = _named_in(path.read_text(encoding="utf-8"), path)
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """That of a Python file, or of the code beside a scenario's file."""
+        path = cls.file(path)
         if not path.is_file():
             raise UsageError(
                 f"there is no file {shown(path)}. Give the code of the run with --code FILE."
@@ -66,20 +73,14 @@ class Cast:
 
     @classmethod
     def recorded(cls, header: records.Run) -> Self:
-        """That which a run's records name, as it is today; the scenario may be gone."""
+        """That which a run's records name, each its own; the scenario may be gone."""
         if not header.directory:
             raise UsageError(
                 f"the run {header.scenario!r} was started from Python. Give the file that defines "
                 "its actors with --code FILE."
             )
-        file = Path(header.directory)
-        return replace(cls.load(_named_in(header.source, file)), is_recorded=True)
-
-    def since(self, fork: records.Fork) -> Self | None:
-        """That which a fork goes on with, if it is another and this one was not asked for."""
-        if not self.is_recorded or fork.code is None:
-            return None
-        return replace(self.load(Path(fork.code)), is_recorded=True)
+        path = _named_in(header.source, Path(header.directory))
+        return cls({}, Names(), header.code_hash, path, is_recorded=True)
 
 
 def _named_in(source: str, file: Path) -> Path:
@@ -88,12 +89,6 @@ def _named_in(source: str, file: Path) -> Path:
     if not isinstance(code, str):
         raise UsageError(f"{shown(file)} names no code: all its actors are supervisors.")
     return file.parent / code
-
-
-def _begun_with(view: View) -> bytes:
-    """The hash of the code of a run's first record: a fork's own is not that of its parent."""
-    header = next(iter(view.records(1, 1))).body
-    return header.code_hash if isinstance(header, records.Run) else view.run.code_hash
 
 
 def _forks(view: View, last: int) -> Iterator[tuple[int, records.Fork]]:
@@ -128,9 +123,10 @@ class Replay:
         self.diverged: Scene | None = None
         self.seq = 0  # how far it is
         self.code_seq = 1  # the record that says which code was running
-        self.code_hash = _begun_with(view)
         self._forks = list(_forks(view, self.last))
-        self._player = Player(self._codec(), view.codec, cast.classes, self._row, actor)
+        self._codes = Codes(view, cast)
+        self.code_hash = view.record(1).body.code_hash  # type: ignore[union-attr]
+        self._player = Player(self._codes.edition, view.codec, self._row, actor)
 
     def __enter__(self) -> Self:
         return self
@@ -142,6 +138,7 @@ class Replay:
         trace: TracebackType | None,
     ) -> None:
         self._player.close()
+        self._codes.close()
 
     @property
     def is_identical(self) -> bool:
@@ -151,17 +148,28 @@ class Replay:
     @property
     def code_changed(self) -> bool:
         """Whether the records come from other code than replays them, as far as it has come."""
-        return self.code_hash != self.cast.digest
+        return not self.cast.is_recorded and self.code_hash != self.cast.digest
 
     def is_forked_at(self, seq: int) -> bool:
         """Whether that record is the one that made a fork of this."""
         return any(seq == at for at, _ in self._forks)
 
-    def codes_of_forks(self) -> list[tuple[int, Path]]:
-        """The records from which on it goes on with other code by itself, each with that code."""
+    def codes(self) -> list[tuple[int, bytes, Path | None]]:
+        """Other code than before, by the records from which on it runs.
+
+        Each with its digest, and with where it is if a fork names that.
+        """
         if not self.cast.is_recorded:
             return []
-        return [(seq, Path(fork.code)) for seq, fork in self._forks if fork.code is not None]
+        row = read_code(self.view.store)
+        digests = [digest for _, digest, _ in row.versions]
+        found: list[tuple[int, bytes, Path | None]] = [
+            (seq, digest, None)
+            for (seq, digest, _), before in zip(row.versions[1:], digests, strict=False)
+            if digest != before and seq <= self.last
+        ]
+        forks = [(seq, f.code_hash, Path(f.code)) for seq, f in self._forks if f.code is not None]
+        return sorted([*forks, *(each for each in found if each[1] not in {f[1] for f in forks})])
 
     def scenes(self) -> Iterator[Scene]:
         """Each turn as it has run again, up to and including the first that differs."""
@@ -180,18 +188,10 @@ class Replay:
     def _records(self) -> Iterator[Record]:
         for record in self.view.records(1, self.last):
             self.seq = record.seq
-            if isinstance(record.body, records.Open | records.Fork):
+            if isinstance(record.body, records.Open | records.Fork | records.Reload):
                 self.code_seq, self.code_hash = record.seq, record.body.code_hash
+                self._codes.see(record.body)
             yield record
-            later = self.cast.since(record.body) if isinstance(record.body, records.Fork) else None
-            if later is not None:  # the record is past: what comes next is the fork's
-                self.cast = later
-                self._player.go_on_with(self._codec(), later.classes)
-
-    def _codec(self) -> Codec:
-        codec = Codec(self.cast.names)
-        codec.read_blob = self.view.store.blob
-        return codec
 
     def _row(self, id: int) -> ActorRow | None:
         raw = self.view.store.get(actor_key(id))

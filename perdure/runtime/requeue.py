@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.actors.recovery import opened
-from perdure.errors import UnknownActor, UsageError
-from perdure.ids import KERNEL_ID, MessageId
-from perdure.ledger.keys import dead_key
-from perdure.ledger.rows import DeadRow, unpack_row
+from perdure.actors.requeueing import again
+from perdure.ids import MessageId
 from perdure.mailbox.envelope import Envelope
 from perdure.runtime.run import Run, package_version
 
@@ -23,18 +21,10 @@ def requeue(directory: str | Path, id: MessageId) -> MessageId:
     sent: list[Envelope] = []
 
     def begin() -> None:
-        kernel, book = run.kernel, run.kernel.book
-        raw = book.store.get(dead_key(*id))
-        if raw is None:
-            raise UsageError(f"message {id} is no dead letter. `perdure dead RUN` lists them.")
-        row = unpack_row(DeadRow, raw)
-        to = book.find(row.to)
-        if not to:
-            raise UnknownActor(f"nobody answers to {row.to} any more, so {id} stays where it is.")
+        kernel = run.kernel
+        sent.append(again(kernel, id))
         kernel.dispatch.is_stopping = True
-        opened(kernel, package_version(), run.program.code_hash)
-        old = book.read_envelope(*id)
-        sent.append(Envelope(to, old.body, old.type, KERNEL_ID, cost=old.cost, est=old.est))
+        opened(kernel, package_version(), run.program.files)
         kernel.outside.post(sent, "requeue", (id.seq, id.index))
         kernel.outside.is_up.set()
         kernel.ending.begin("interrupted", f"message {id} was sent again")

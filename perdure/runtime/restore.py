@@ -39,7 +39,7 @@ def restore(directory: str | Path, address: str, mark: str) -> list[Restored]:
         if not at:
             raise _no_mark(address, mark)
         kernel.dispatch.is_stopping = True
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         for cell in _below(kernel, top):
             rung = f"{MARK}{mark}" if at > cell.id else FRESH
             restored = set_back(book, cell, rung, at, cell.incarnation)

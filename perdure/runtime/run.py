@@ -19,7 +19,8 @@ from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
 from perdure.actors.recovery import begin_new, is_over, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
-from perdure.actors.scheduler import SchedulerRef
+from perdure.actors.reloading import Reloaded
+from perdure.actors.scheduler import SchedulerRef, figures
 from perdure.clock import Clock, RealClock
 from perdure.errors import UsageError
 from perdure.ids import MessageId
@@ -27,10 +28,17 @@ from perdure.ledger.group import Store
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
+from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program
+from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
 
 REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
+SUSPENDED = (
+    "what is left is for suspended actors: `perdure tree RUN` shows them, and `perdure suspend "
+    "RUN ADDRESS --off` has one go on"
+)
 
 
 class Report(NamedTuple):
@@ -43,7 +51,7 @@ class Report(NamedTuple):
     seconds: float
 
 
-class Run:
+class Run(Operated):
     """One execution of a scenario, with its ledger: `with Run("scenarios/counter") as run: …`.
 
     `scenario` is a scenario's folder or file, or a root `Supervisor` class or `Child`; `ledger` is
@@ -75,7 +83,7 @@ class Run:
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer)
-        self._begin = lambda: begin_new(self.kernel, header, root, package_version())
+        self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
         self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
@@ -91,9 +99,9 @@ class Run:
         crash_at: int | None = None,
         crash_before: int | None = None,
     ) -> Self:
-        """Take up a run where its last process left it. The same incarnations go on.
+        """Take up a run where its last process left it: the same incarnations go on.
 
-        One that is over stays as it is. `live` lets a fork act: until then only what reads is done.
+        One that is over stays so. `live` lets a fork act; until then only what reads is done.
         """
         run = cls.__new__(cls)
         if store is None:
@@ -111,19 +119,18 @@ class Run:
         except BaseException:
             store.close()
             raise
-        run._begin = lambda: run._take_up(live)
+
+        def begin() -> None:
+            if not is_over(run.kernel):
+                opened(run.kernel, package_version(), program.files)
+                if live:
+                    run.kernel.book.pedigree.let_live(run.kernel.book)
+                take_up(run.kernel, program.root())
+
+        run._begin = begin
         run.code_changed = program.code_hash != header.code_hash
         run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
         return run
-
-    def _take_up(self, live: bool) -> None:
-        kernel = self.kernel
-        if is_over(kernel):
-            return
-        opened(kernel, package_version(), self.program.code_hash)
-        if live:
-            kernel.book.pedigree.let_live(kernel.book)
-        take_up(kernel, self.program.root())
 
     def _open(
         self,
@@ -133,11 +140,10 @@ class Run:
         clock: Clock | None,
         observer: Observer,
     ) -> None:
-        self.program = program
-        self.scenario = program.scenario
+        self.program, self.scenario = program, program.scenario
         self.directory = None if directory is None else Path(directory)
         self.code_changed = False
-        book = Book(store, Codec(program.names), clock or RealClock(), program.classes)
+        book = Book(store, program.edition(), clock or RealClock())
         book.dead_letters_to = program.dead_letters_to
         self.kernel = kernel = Kernel(
             book,
@@ -148,6 +154,7 @@ class Run:
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
+        kernel.door.verbs = {**VERBS, "reload": verb(self)}
         self._quiet: Future[bool] = Future()
         self._is_quiet: bool | None = None
         self._watch: Callable[[bool], None] | None = None
@@ -180,6 +187,7 @@ class Run:
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
     def wait(self, timeout: float | None = None, *, stay: bool = True) -> Report:
@@ -187,7 +195,7 @@ class Run:
 
         With `stay`, a run that waits for timers or people is waited for; else it is drained with
         the status `waiting`, as a fork is with a call that is held, and any run of which nothing
-        is left but actors that wait for a repair: that is another process's to do. Raises
+        is left but what waits for a repair or for suspended actors: that is for a person. Raises
         `TimeoutError` after `timeout` seconds, and whatever made the ledger fail.
         """
         kernel = self.kernel
@@ -201,6 +209,8 @@ class Run:
                 kernel.ending.begin("waiting", HELD)
             elif kernel.needs_repair:
                 kernel.ending.begin("waiting", REPAIR)
+            elif kernel.needs_release:
+                kernel.ending.begin("waiting", SUSPENDED)
             elif not stay:
                 kernel.ending.begin("waiting", "only timers or people remain")
 
@@ -227,7 +237,8 @@ class Run:
         if kernel.ending.error is not None:
             raise kernel.ending.error
         status = kernel.ending.status
-        result = None if status.result is None else kernel.book.codec.decode(status.result)
+        said = kernel.ending.result
+        result = None if said is None else kernel.book.editions.read(said)
         seconds = time.monotonic() - self._started
         return Report(status.status, status.reason, result, self.directory, seconds)
 
@@ -245,13 +256,15 @@ class Run:
         """
         return self.kernel.outside.ask(address, message).get(timeout=timeout)
 
-    def cancel(self, address: str) -> None:
-        """End an actor and all below it for good; returns when that is durable.
+    def reload(self, addresses: str | Sequence[str] = ()) -> Reloaded:
+        """Load the code folder again: its actors run it from their next message on.
 
-        Their turns in flight change nothing any more, what waits for them is dead letters, and no
-        tool call of theirs starts after it. Raises `UnknownActor`; `UsageError` for the root.
+        They are not restarted. With addresses, only the actors there and all below them change.
+        Returns when that is durable, and says who could not, and goes on with the code it had.
+        Raises `ScenarioError` with file and line for code that does not load, `UnknownActor`, and
+        `UsageError` for a run that was started from Python: then nothing has changed.
         """
-        self.kernel.outside.cancel(address).get()
+        return reload(self, (addresses,) if isinstance(addresses, str) else tuple(addresses))
 
     def ref(self, address: str) -> AgentRef:
         """A Pykka ref to an actor of this run: tell, ask, stop, proxy. Raises `UnknownActor`.
@@ -276,7 +289,7 @@ class Run:
 
     def figures(self) -> dict[str, Any]:
         """Counts for a progress display; from any thread, not exact to the record."""
-        return dict(self.kernel.figures())
+        return figures(self.kernel)
 
 
 def package_version() -> str:

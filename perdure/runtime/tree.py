@@ -12,7 +12,8 @@ from perdure.limits import SCENARIO_ACTORS_MAX
 from perdure.runtime import positions
 from perdure.runtime.document import Document, Table
 from perdure.runtime.settings import NUMBER, Setting, filled
-from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+from perdure.supervisors.backoff import Backoff
+from perdure.supervisors.spec import Child, SupervisorSpec
 
 T = TypeVar("T", Backoff, Child, SupervisorSpec)
 Kinds = dict[str, tuple[str, ...]]  # of keys: what their values may be

@@ -6,15 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from perdure.actors.cell import Cell
 from perdure.actors.recovery import load, opened
 from perdure.actors.verdicts import Verdicts
-from perdure.errors import UsageError
-from perdure.mailbox.envelope import Envelope
-from perdure.runtime.doubts import step_of
+from perdure.runtime.repairs import stalled_at, step_in_doubt
 from perdure.runtime.run import Run, package_version
-
-VERBS = ("again", "forget", "dead")
 
 
 def happened(directory: str | Path, intent: int, form: Any) -> None:
@@ -25,7 +20,7 @@ def happened(directory: str | Path, intent: int, form: Any) -> None:
     """
 
     def say(run: Run) -> str:
-        cell, env, key = _step_in_doubt(run, intent)
+        cell, env, key = step_in_doubt(run.kernel, intent)
         codec = run.kernel.book.codec
         value = codec.encode(codec.from_json(form), "the result")
         Verdicts(run.kernel).happened(cell, env, key, value)
@@ -38,7 +33,7 @@ def did_not_happen(directory: str | Path, intent: int) -> None:
     """Say that a step in doubt did not happen: it is begun anew. Raises as `happened` does."""
 
     def say(run: Run) -> str:
-        Verdicts(run.kernel).did_not_happen(*_step_in_doubt(run, intent))
+        Verdicts(run.kernel).did_not_happen(*step_in_doubt(run.kernel, intent))
         return f"the step of record {intent} did not happen"
 
     _repair(directory, say)
@@ -52,12 +47,7 @@ def clear(directory: str | Path, address: str, verb: str, *, redo: bool = False)
     """
 
     def say(run: Run) -> str:
-        cell = run.kernel.book.cell_at(address)
-        if not cell.stalled:
-            raise UsageError(
-                f"{address} is not stalled, so there is nothing to repair. `perdure tree RUN` "
-                "shows who is."
-            )
+        cell = stalled_at(run.kernel, address)
         options = {"redo": True} if redo else {}
         getattr(Verdicts(run.kernel), verb)(cell, **options)
         return f"{address} was repaired: {verb}"
@@ -72,7 +62,7 @@ def _repair(directory: str | Path, say: Callable[[Run], str]) -> None:
     def begin() -> None:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         load(kernel)
         reason = say(run)
         kernel.outside.is_up.set()
@@ -82,14 +72,3 @@ def _repair(directory: str | Path, say: Callable[[Run], str]) -> None:
     with run:
         run.kernel.ended.wait()
     run.report()
-
-
-def _step_in_doubt(run: Run, intent: int) -> tuple[Cell, Envelope, str]:
-    """The step that a record says was about to happen, if that is all there is of it."""
-    book = run.kernel.book
-    doubt = step_of(book.store, intent)
-    cell = book.cell(doubt.actor)
-    env = book.pending(cell, *doubt.message)
-    if env is None:
-        raise UsageError(f"message {doubt.message} of {cell.address} is over.")
-    return cell, env, doubt.key

@@ -32,6 +32,7 @@ from perdure.ledger.store import open_store
 from perdure.limits import SEQ_MAX
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
+from perdure.runtime.oldcode import OldCode
 from perdure.runtime.points import no_record
 
 NS = 1_000_000_000
@@ -179,11 +180,13 @@ class View:
             if keys.inbox_id(key)[1] == Lane.USER
         )
         states = dict(scan_states(self.store))
+        old = OldCode(self.store)
         found = []
         for key, raw in self._scan(Table.ACTOR):
             id = keys.actor_of(key)
             row = unpack_row(rows.ActorRow, raw)
-            found.append(Node.of(id, row, states.get(id), waiting[id], self.codec.decode))
+            beside = (states.get(id), waiting[id], self.codec.decode, old.of(id, row))
+            found.append(Node.of(id, row, *beside))
         return found
 
     def tree(self) -> list[Node]:
@@ -267,12 +270,9 @@ class View:
 
     def artifacts(self) -> list[Artifact]:
         """The artifacts, by path; each is `released` once its file is in place."""
-        return [
-            Artifact(key[1:].decode(), row.size, row.digest, row.released)
-            for key, row in (
-                (key, unpack_row(rows.ArtifactRow, raw)) for key, raw in self._scan(Table.ARTIFACT)
-            )
-        ]
+        table = self._scan(Table.ARTIFACT)
+        found = ((key[1:].decode(), unpack_row(rows.ArtifactRow, raw)) for key, raw in table)
+        return [Artifact(path, row.size, row.digest, row.released) for path, row in found]
 
     @property
     def unreleased_count(self) -> int:

@@ -11,7 +11,10 @@ from perdure.mailbox.envelope import ReplyTo
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Start the child (first make its actor, if it has none); answer with what came of it."""
+    """Start the child (first make its actor, if it has none); answer with what came of it.
+
+    What it is and begins with are the `spec` and the `init` of its entry in the state.
+    """
 
     child: str
     incarnation: int
@@ -21,7 +24,8 @@ class StartChild:
 class StopChild:
     """Stop that incarnation within `shutdown` (seconds or a word); answer with `Stopped`.
 
-    One that ended before is answered for too, with the reason that it really ended with.
+    One that ended before is answered for too, with the reason that it really ended with. A pool's
+    children are told all at once: their time begins together.
     """
 
     child: str
@@ -47,12 +51,16 @@ class TryAgain:
 class Report:
     """One of OTP's supervisor reports.
 
-    `context` is child_terminated, start_error, shutdown_error or shutdown.
+    `context` is child_terminated, start_error, shutdown_error or shutdown; `spec` is the id of the
+    child's spec, which in a pool is not that of the child. `nb_children`: one report for so many
+    children of a pool that stopped alike; `child` then is the id of their spec.
     """
 
     context: str
     child: str
     reason: Reason
+    spec: str
+    nb_children: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,11 @@ class InitFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Declined:
+    """The supervisor's own start declined: that is no failure."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExitSelf:
     """All children are stopped: end with `reason`; `asked`: this answers the parent's stop."""
 
@@ -79,13 +92,27 @@ class ExitSelf:
 class Reply:
     """The answer to an API call; `value` is plain data, a `Reason` after a failed start.
 
-    Not `ok`, it is one of not_found, running, restarting, already_started, already_present,
-    bad_combination. Of a start it is the child's id, or None when the child declined.
+    Not `ok`, it is OTP's error: not_found, running, restarting, already_started, already_present,
+    max_children, the name of a strategy that has no such call, or of a spec that cannot be, `why`
+    (as in `BadSpec`), with a `text` for people. Of a start it is the child's id, or None when the
+    child declined.
     """
 
     caller: ReplyTo | None
     ok: bool
     value: Any = None
+    text: str = ""
 
 
-Action = StartChild | StopChild | Forget | TryAgain | Report | Ready | InitFailed | ExitSelf | Reply
+Action = (
+    StartChild
+    | StopChild
+    | Forget
+    | TryAgain
+    | Report
+    | Ready
+    | InitFailed
+    | Declined
+    | ExitSelf
+    | Reply
+)

@@ -4,22 +4,22 @@ it is stored, or raises `UsageError` that names the field, what it got and what 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from perdure.errors import UsageError
 from perdure.ids import check_name
+from perdure.supervisors.refusals import BadSpec, bad_combination, missing, refusal
 
-STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
+POOLS = ("simple_one_for_one", "dynamic")
+ORDINARY = ("one_for_one", "one_for_all", "rest_for_one")
+STRATEGIES = (*ORDINARY, *POOLS)
+TYPES = ("worker", "supervisor")
 RESTARTS = ("permanent", "transient", "temporary")
 AUTO_SHUTDOWNS = ("never", "any_significant", "all_significant")
 REDELIVERIES = ("retry", "none")
 SHUTDOWN_WORDS = ("infinity", "brutal_kill")
-
-
-def refusal(who: str, field: str, got: object, allowed: str) -> UsageError:
-    """The error of a field that cannot be what it is."""
-    return UsageError(f"{who}: {field} is {got!r}. Allowed: {allowed}.")
 
 
 def _choice(who: str, field: str, value: object, choices: tuple[str, ...]) -> str:
@@ -34,7 +34,7 @@ def _whole(who: str, field: str, value: object, least: int) -> int:
     raise refusal(who, field, value, f"whole numbers from {least}")
 
 
-def _number(who: str, field: str, value: object, least: float, allowed: str) -> float:
+def number(who: str, field: str, value: object, least: float, allowed: str) -> float:
     if type(value) in (int, float) and least <= float(value) < math.inf:  # type: ignore[arg-type]
         return float(value)  # type: ignore[arg-type]
     raise refusal(who, field, value, allowed)
@@ -50,7 +50,7 @@ def intensity(who: str, value: object) -> int:
 
 def period(who: str, value: object) -> float:
     allowed = "seconds greater than 0"
-    seconds = _number(who, "period", value, 0.0, allowed)
+    seconds = number(who, "period", value, 0.0, allowed)
     if seconds == 0.0:
         raise refusal(who, "period", value, allowed)
     return seconds
@@ -60,13 +60,26 @@ def auto_shutdown(who: str, value: object) -> str:
     return _choice(who, "auto_shutdown", value, AUTO_SHUTDOWNS)
 
 
+def children_max(who: str, value: object) -> int | None:
+    return None if value is None else _whole(who, "children_max", value, 0)
+
+
 def child_id(who: str, value: object) -> str:
+    allowed = "text that can be one segment of an address"
+    if value is None:
+        raise missing(who, "id", "missing_id", allowed)
     if not isinstance(value, str):
-        raise refusal(who, "id", value, "text that can be one segment of an address")
-    return check_name(value)
+        raise refusal(who, "id", value, allowed)
+    try:
+        return check_name(value)
+    except UsageError as error:
+        raise BadSpec(str(error), ("invalid_id", value)) from None
 
 
 def actor(who: str, value: object) -> type[Any] | str:
+    if value is None:
+        allowed = "an Actor class or the registered name of one"
+        raise missing(who, "actor", "missing_start", allowed)
     if isinstance(value, type) or (isinstance(value, str) and value):
         return value
     raise refusal(who, "actor", value, "an Actor class or the registered name of one")
@@ -82,10 +95,28 @@ def restart(who: str, value: object) -> str:
     return _choice(who, "restart", value, RESTARTS)
 
 
+def child_type(who: str, value: object) -> str:
+    return _choice(who, "type", value, TYPES)
+
+
+def modules(who: str, value: Any) -> tuple[str, ...] | str | None:
+    allowed = "'dynamic', a list of names of modules"
+    if value is None or value == "dynamic":
+        return None if value is None else "dynamic"
+    if not isinstance(value, list | tuple):
+        raise refusal(who, "modules", value, allowed)
+    for name in value:
+        if not isinstance(name, str):
+            raise BadSpec(
+                f"{who}: a module is {name!r}. Allowed: {allowed}.", ("invalid_module", name)
+            )
+    return tuple(value)
+
+
 def shutdown(who: str, value: object) -> float | str:
     if isinstance(value, str) and value in SHUTDOWN_WORDS:
         return value
-    return _number(who, "shutdown", value, 0.0, "seconds from 0, 'infinity', 'brutal_kill'")
+    return number(who, "shutdown", value, 0.0, "seconds from 0, 'infinity', 'brutal_kill'")
 
 
 def significant(who: str, value: object) -> bool:
@@ -106,26 +137,6 @@ def backoff(who: str, value: object, kind: type[Any]) -> Any:
     if isinstance(value, kind):
         return value
     raise refusal(who, "backoff", value, "a Backoff, like Backoff(first=0.01, factor=2.0, max=1.0)")
-
-
-def backoff_first(who: str, value: object) -> float:
-    return _number(who, "backoff.first", value, 0.0, "seconds from 0")
-
-
-def backoff_factor(who: str, value: object) -> float:
-    return _number(who, "backoff.factor", value, 1.0, "numbers from 1")
-
-
-def backoff_max(who: str, value: object) -> float:
-    return _number(who, "backoff.max", value, 0.0, "seconds from backoff.first")
-
-
-def backoff_jitter(who: str, value: object) -> float:
-    allowed = "shares from 0.0 to 1.0"
-    share = _number(who, "backoff.jitter", value, 0.0, allowed)
-    if share > 1.0:
-        raise refusal(who, "backoff.jitter", value, allowed)
-    return share
 
 
 def restore(who: str, value: object) -> tuple[str, ...]:
@@ -174,7 +185,7 @@ def budget(who: str, value: object) -> None:
 def deadline(who: str, value: object) -> float | None:
     if value is None:
         return None
-    seconds = _number(who, "deadline", value, 0.0, "seconds greater than 0, or None")
+    seconds = number(who, "deadline", value, 0.0, "seconds greater than 0, or None")
     if seconds == 0.0:
         raise refusal(who, "deadline", value, "seconds greater than 0, or None")
     return seconds
@@ -199,37 +210,63 @@ def children(who: str, value: object, kind: type[Any]) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def unique_ids(who: str, ids: Iterable[str]) -> None:
-    """No two children of one supervisor share an id."""
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
-            raise UsageError(f"{who}: two children have the id {name!r}. Give one another id.")
-        seen.add(name)
+def unique_id(who: str, name: str, seen: set[str]) -> None:
+    """No two children of one supervisor share an id; `seen` gets this one."""
+    if name in seen:
+        text = f"{who}: two children have the id {name!r}. Give one another id."
+        raise BadSpec(text, ("duplicate_child_name", name))
+    seen.add(name)
 
 
-def significant_and_restart(who: str, significant: bool, restart: str) -> None:
-    """A permanent child never ends for good, so its end cannot be significant."""
-    if significant and restart == "permanent":
-        raise UsageError(
-            f"{who}: significant is True and restart is 'permanent', which never ends for good. "
-            "Allowed with significant: 'transient', 'temporary'."
+def children_of_pool(who: str, strategy: str, given: Sequence[Any]) -> None:
+    """A simple_one_for_one supervisor has its template; a dynamic one begins without children."""
+    if strategy == "simple_one_for_one" and len(given) != 1:
+        raise BadSpec(
+            f"{who}: strategy is 'simple_one_for_one' and it has {len(given)} children. "
+            "Give it exactly one: the template of all.",
+            ("bad_start_spec", list(given)),
+            "",
+        )
+    if strategy == "dynamic" and given:
+        raise BadSpec(
+            f"{who}: strategy is 'dynamic' and it has {len(given)} children. It begins without "
+            "any: each comes with StartChild.",
+            ("bad_start_spec", list(given)),
+            "",
         )
 
 
-def significant_and_auto_shutdown(who: str, significant: bool, auto_shutdown: str) -> None:
-    """Under auto_shutdown 'never' nobody looks at significance."""
+def children_max_and_strategy(who: str, maximum: int | None, strategy: str) -> None:
+    """Only a dynamic supervisor counts its children."""
+    if maximum is not None and strategy != "dynamic":
+        raise refusal(who, "children_max", maximum, f"None, as strategy is {strategy!r}")
+
+
+def significance(who: str, significant: bool, restart: str, auto_shutdown: str | None) -> None:
+    """Who looks at a child's end, and whether it ever ends for good; as OTP, in this order.
+
+    `auto_shutdown` is that of its supervisor, None while nobody knows.
+    """
     if significant and auto_shutdown == "never":
-        raise UsageError(
+        raise bad_combination(
             f"{who}: significant is True and its supervisor's auto_shutdown is 'never'. "
-            "Set auto_shutdown to 'any_significant' or 'all_significant', or drop significant."
+            "Set auto_shutdown to 'any_significant' or 'all_significant', or drop significant.",
+            ("auto_shutdown", "never"),
+            ("significant", True),
+        )
+    if significant and restart == "permanent":
+        raise bad_combination(
+            f"{who}: significant is True and restart is 'permanent', which never ends for good. "
+            "Allowed with significant: 'transient', 'temporary'.",
+            ("restart", "permanent"),
+            ("significant", True),
         )
 
 
-def backoff_first_and_max(who: str, first: float, maximum: float) -> None:
-    """A back-off grows, so it ends no lower than it starts."""
-    if first > maximum:
-        raise refusal(who, "backoff.max", maximum, f"seconds from backoff.first ({first})")
+def type_and_supervisor(who: str, kind: str, has_supervisor: bool) -> None:
+    """A supervisor given as data is one."""
+    if has_supervisor and kind != "supervisor":
+        raise refusal(who, "type", kind, "'supervisor', as supervisor is given")
 
 
 def check_all(
@@ -248,3 +285,14 @@ def known_keys(who: str, data: object, allowed: Iterable[str]) -> dict[str, Any]
         if name not in names:
             raise UsageError(f"{who}: no field {name!r}. Allowed: {', '.join(names)}.")
     return dict(data)
+
+
+def fields_of(spec: Any) -> dict[str, Any]:
+    """The fields of a spec by their names."""
+    return {each.name: getattr(spec, each.name) for each in fields(spec)}
+
+
+def store(spec: Any, values: Mapping[str, Any]) -> None:
+    """Give a spec, which is frozen, its checked values."""
+    for name, value in values.items():
+        object.__setattr__(spec, name, value)

@@ -12,14 +12,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from perdure.mailbox.control import SHUTDOWN, Reason
+from perdure.mailbox.control import NORMAL, SHUTDOWN, Reason
 from perdure.supervisors import actions, events
 from perdure.supervisors.calls import call
+from perdure.supervisors.entry import Entry
 from perdure.supervisors.restarts import add_restart
 from perdure.supervisors.state import (
     Down,
+    Emptying,
     Ending,
-    Entry,
     Idle,
     Init,
     Restart,
@@ -32,7 +33,9 @@ from perdure.supervisors.walk import (
     after,
     answered,
     broken,
+    emptied,
     let_go,
+    report,
     start_all,
     stop_all,
     stopped,
@@ -41,14 +44,23 @@ from perdure.supervisors.walk import (
 INTENSITY_REACHED = Reason("crash", "reached_max_restart_intensity")
 
 
+_ALWAYS = (
+    events.Begin,
+    events.Decline,
+    events.CannotBegin,
+    events.Started,
+    events.StartFailed,
+    events.Ignored,
+    events.Stopped,
+)
+
+
 def takes(state: Supervision, event: events.Event) -> bool:
     """Whether the supervisor takes `event` in its phase; if not, it stays in the inbox.
 
     A start or an answer is always taken: one that is stale changes nothing.
     """
-    if isinstance(event, events.Begin | events.Started | events.StartFailed):
-        return True
-    if isinstance(event, events.Ignored | events.Stopped):
+    if isinstance(event, _ALWAYS):
         return True
     match state.phase:
         case Idle():
@@ -63,6 +75,8 @@ def takes(state: Supervision, event: events.Event) -> bool:
                 and event.child == child
                 and event.incarnation == state.children[child].incarnation
             )
+        case Emptying():
+            return isinstance(event, events.Exit)
         case _:
             assert_never(state.phase)
 
@@ -77,8 +91,12 @@ def decide(state: Supervision, event: events.Event, now_ns: int) -> Decision:
     match event:
         case events.Begin():
             return _begin(state, event)
-        case events.Halt(reason=reason):
-            return _halt(state, reason)
+        case events.Decline():
+            return _not_begun(state, actions.Declined(), NORMAL)
+        case events.CannotBegin(reason=reason):
+            return _not_begun(state, actions.InitFailed(reason), reason)
+        case events.Halt(reason=reason, asked=asked):
+            return _halt(state, reason, asked)
         case events.Started() | events.StartFailed() | events.Ignored() | events.Stopped():
             return answered(state, event)
         case events.Exit():
@@ -87,11 +105,14 @@ def decide(state: Supervision, event: events.Event, now_ns: int) -> Decision:
             return _try_again(state, child, now_ns)
         case (
             events.AddChild()
+            | events.AddInstance()
             | events.TerminateChild()
             | events.RestartChild()
             | events.DeleteChild()
             | events.WhichChildren()
             | events.CountChildren()
+            | events.GetChildSpec()
+            | events.CodeChange()
         ):
             return call(state, event)
         case _:
@@ -105,11 +126,17 @@ def _begin(state: Supervision, event: events.Begin) -> Decision:
     return after(gone, start_all(state.begun(event.spec), Init()))
 
 
-def _halt(state: Supervision, reason: Reason) -> Decision:
+def _not_begun(state: Supervision, action: actions.Action, reason: Reason) -> Decision:
+    """A new life that is none: nothing of the one before lasts."""
+    gone = [actions.Forget(child) for child in state.children]
+    return Supervision(numbered=state.numbered, phase=Down(reason)), (*gone, action)
+
+
+def _halt(state: Supervision, reason: Reason, asked: bool) -> Decision:
     """A stop that finds the supervisor down is answered with what had ended it."""
     if isinstance(state.phase, Down):
-        return state, (actions.ExitSelf(state.phase.reason or reason, True),)
-    return stop_all(state, Ending(reason, True))
+        return state, (actions.ExitSelf(state.phase.reason or reason, asked),)
+    return stop_all(state, Ending(reason, asked))
 
 
 def _exit(state: Supervision, event: events.Exit, now_ns: int) -> Decision:
@@ -119,12 +146,15 @@ def _exit(state: Supervision, event: events.Exit, now_ns: int) -> Decision:
     if isinstance(state.phase, Stopping):
         # It died before its stop reached it: its exit is consumed here and starts nothing.
         return stopped(state, entry, state.phase.why, event.reason)
+    if isinstance(state.phase, Emptying):
+        return emptied(state, entry, event.reason)
     reason = event.reason
-    report = actions.Report("child_terminated", entry.id, reason)
-    if entry.restart == "permanent" or (entry.restart == "transient" and reason.abnormal):
-        return after((report,), _restart(state, entry, now_ns, counted=event.counted))
+    ended = report("child_terminated", entry, reason)
+    restart = entry.spec.restart
+    if restart == "permanent" or (restart == "transient" and reason.abnormal):
+        return after((ended,), _restart(state, entry, now_ns, counted=event.counted))
     down, gone = let_go(state, entry)
-    told = (report,) if reason.abnormal else ()
+    told = (ended,) if reason.abnormal else ()
     return after((*told, *gone), _auto_shutdown(down, entry))
 
 
@@ -143,10 +173,10 @@ def _restart(state: Supervision, entry: Entry, now_ns: int, *, counted: bool) ->
         )
         state = replace(state, restarts=window)
         if not allowed:
-            report = actions.Report("shutdown", entry.id, INTENSITY_REACHED)
+            told = report("shutdown", entry, INTENSITY_REACHED)
             down, gone = let_go(state, entry)
-            return after((report, *gone), stop_all(down, Ending(SHUTDOWN, False)))
-    down = state.with_entry(replace(entry, status="undefined"))
+            return after((told, *gone), stop_all(down, Ending(SHUTDOWN, False)))
+    down = state.with_entry(entry.to("undefined"))
     why = Restart(entry.id)
     return stop_all(_nobody_restarting(down, why), why)
 
@@ -156,15 +186,15 @@ def _nobody_restarting(state: Supervision, why: Restart) -> Supervision:
     for child in state.scope(why):
         entry = state.children[child]
         if entry.status == "restarting":
-            state = state.with_entry(replace(entry, status="undefined"))
+            state = state.with_entry(entry.to("undefined"))
     return state
 
 
 def _auto_shutdown(state: Supervision, entry: Entry) -> Decision:
     """Whether the end of a child that is not restarted ends the supervisor."""
-    if not entry.significant or state.auto_shutdown == "never":
+    if not entry.spec.significant or state.auto_shutdown == "never":
         return state, ()
-    left = any(e.significant and e.status != "undefined" for e in state.children.values())
+    left = any(e.spec.significant and e.status != "undefined" for e in state.children.values())
     if left and state.auto_shutdown == "all_significant":
         return state, ()
     return stop_all(state, Ending(SHUTDOWN, False))

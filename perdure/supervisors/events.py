@@ -6,7 +6,9 @@ event of an actor that is no longer the child of that id is not shown to `decide
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from perdure.mailbox.control import Reason
 from perdure.mailbox.envelope import ReplyTo
@@ -21,10 +23,23 @@ class Begin:
 
 
 @dataclass(frozen=True, slots=True)
-class Halt:
-    """Its parent, or whoever runs it, asks it to end with `reason`."""
+class Decline:
+    """The supervisor's own start that declined: it has no children this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotBegin:
+    """The supervisor's own start that failed before its first child: its specs are wrong."""
 
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """It is told to end with `reason`; `asked`: by its parent, which awaits an answer."""
+
+    reason: Reason
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +95,23 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class AddChild:
-    """API (OTP's start_child): add a child at the end of the start order and start it."""
+    """API (OTP's start_child): add a child at the end of the start order and start it.
 
-    child: Child
+    A spec as data is checked here, and what is wrong with it is the answer.
+    """
+
+    child: Child | Mapping[str, Any]
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddInstance:
+    """API (OTP's start_child of simple_one_for_one): start one more of the template.
+
+    `init` goes over the template's own, now and at each restart of this one.
+    """
+
+    init: Mapping[str, Any] = field(default_factory=dict)
     caller: ReplyTo | None = None
 
 
@@ -124,10 +153,39 @@ class CountChildren:
     caller: ReplyTo | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GetChildSpec:
+    """API: the whole spec of a child, as data."""
+
+    child: str
+    caller: ReplyTo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChange:
+    """New code told the supervisor other flags and children; None: it declined, nothing changes.
+
+    As data it is checked here, and what is wrong with it is the answer.
+    """
+
+    spec: SupervisorSpec | Mapping[str, Any] | None
+    caller: ReplyTo | None = None
+
+
 Answer = Started | StartFailed | Ignored | Stopped
 """What a supervisor waits for while it starts or stops a child."""
 
-Call = AddChild | TerminateChild | RestartChild | DeleteChild | WhichChildren | CountChildren
+Call = (
+    AddChild
+    | AddInstance
+    | TerminateChild
+    | RestartChild
+    | DeleteChild
+    | WhichChildren
+    | CountChildren
+    | GetChildSpec
+    | CodeChange
+)
 """Requests of its API, each answered with one `Reply`."""
 
-Event = Begin | Halt | Exit | TryAgain | Answer | Call
+Event = Begin | Decline | CannotBegin | Halt | Exit | TryAgain | Answer | Call

@@ -9,9 +9,10 @@ from perdure.actors.actor import Actor
 from perdure.ledger.records import Life
 from perdure.limits import SPAWN_INTENSITY, SPAWN_PERIOD_SECONDS
 from perdure.mailbox import control
+from perdure.supervisors.backoff import Backoff
 from perdure.supervisors.restarts import add_restart
-from perdure.supervisors.spec import Backoff, Child
-from perdure.supervisors.supervisor import kernel_part
+from perdure.supervisors.spec import Child
+from perdure.supervisors.stored import kernel_part
 
 
 class Spawned(Actor, name="perdure.spawned"):
@@ -38,6 +39,9 @@ class Spawned(Actor, name="perdure.spawned"):
         """Always: it never waits for a child."""
         return True
 
+    def awaits(self) -> None:
+        """Nobody: it never waits for a child."""
+
     def on_control(self, message: object, now_ns: int) -> None:
         """Handle one control message of a child."""
         turn: Any = self._turn
@@ -47,8 +51,10 @@ class Spawned(Actor, name="perdure.spawned"):
                 self._exit(turn, id, reason, counted, now_ns)
             case control.StartFailed(child=id, reason=reason):
                 self._exit(turn, id, reason, True, now_ns)
-            case control.Stop(reason=reason):
-                supervising.exit_self(turn, reason, True)
+            case control.Ignored(child=id):
+                supervising.end_child(turn, id)
+            case control.Stop(reason=reason, asked=asked):
+                supervising.exit_self(turn, reason, asked)
             case _:
                 return
 

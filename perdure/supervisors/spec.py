@@ -1,68 +1,26 @@
-"""What a supervisor is told about its children, as data: `Child`, `SupervisorSpec`, `Backoff`."""
+"""What a supervisor is told about its children, as data: `Child`, `SupervisorSpec`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any
 
 from perdure.limits import (
     ATTEMPTS_MAX,
-    BACKOFF_FACTOR,
-    BACKOFF_FIRST_SECONDS,
-    BACKOFF_SECONDS_MAX,
     INTENSITY_DEFAULT,
     PERIOD_SECONDS_DEFAULT,
     SHUTDOWN_SECONDS_DEFAULT,
 )
 from perdure.supervisors import checks
+from perdure.supervisors.backoff import Backoff
 
 SUPERVISOR_ACTOR = "perdure.supervisor"
 """The registered actor class of a supervisor that is given as data."""
 
 BY_KIND = "by kind"
-"""A `shutdown` that was left out: OTP's default for a worker or for a supervisor."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
-    """How long a message waits before it is tried again: `first`, growing by `factor` to `max`.
-
-    `first` and `max` are seconds. `jitter` is the share of each wait that chance may take away:
-    0.0 none of it, 1.0 all. It keeps those that failed together from coming back together; the
-    chance is that of the run's seed. Raises `UsageError` for values that make no sense.
-
-    >>> backoff = Backoff(first=0.5, factor=2.0, max=3.0)
-    >>> [backoff.seconds(crashes) for crashes in (1, 2, 3, 4)]
-    [0.5, 1.0, 2.0, 3.0]
-    """
-
-    first: float = BACKOFF_FIRST_SECONDS
-    factor: float = BACKOFF_FACTOR
-    max: float = BACKOFF_SECONDS_MAX
-    jitter: float = 0.0
-
-    def __post_init__(self) -> None:
-        _store(self, checks.check_all("backoff", _fields(self), _BACKOFF_CHECKS))
-        checks.backoff_first_and_max("backoff", self.first, self.max)
-
-    def seconds(self, crashes: int) -> float:
-        """The wait after that many crashes in a row on one message; none before the first."""
-        if crashes < 1 or self.first == 0.0:
-            return 0.0
-        try:
-            return min(self.max, self.first * self.factor ** (crashes - 1))
-        except OverflowError:
-            return self.max
-
-    def to_data(self) -> dict[str, Any]:
-        """The back-off as plain data."""
-        return _fields(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Backoff:
-        """The back-off that `to_data` wrote, or that a scenario says; raises `UsageError`."""
-        return cls(**checks.known_keys("backoff", data, _BACKOFF_CHECKS))
+"""A `type` or a `shutdown` that was left out: OTP's for a worker or for a supervisor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +29,8 @@ class Child:
 
     `actor` is a class or the registered name of one; it may be left out when `supervisor` gives a
     supervisor as data. `shutdown` is seconds, "infinity" or "brutal_kill"; left out it is OTP's:
-    5.0 for a worker, "infinity" for a supervisor. `deadline` is how many seconds one attempt may
+    5.0 for a worker, "infinity" for a supervisor. `type` is "worker" or "supervisor", which an
+    actor class and a `supervisor` say themselves. `deadline` is how many seconds one attempt may
     take, waits for answers and sleeps left out; one that takes longer is a crash. `breaker` is how
     many crashes in a row, with no message handled in between, park the actor until
     `perdure clear`. Left out, there is no limit to either. Raises `UsageError` that names field
@@ -99,23 +58,23 @@ class Child:
     grants: tuple[Any, ...] = ()
     budget: None = None
     supervisor: SupervisorSpec | None = None
+    type: str = BY_KIND
+    modules: tuple[str, ...] | str | None = None
 
     def __post_init__(self) -> None:
-        who = f"child {self.id!r}"
-        _store(self, {"supervisor": checks.supervisor(who, self.supervisor, SupervisorSpec)})
-        if self.actor is None and self.supervisor is not None:
-            _store(self, {"actor": SUPERVISOR_ACTOR})
-        if self.shutdown == BY_KIND:
-            _store(self, {"shutdown": self._shutdown_default()})
-        _store(self, checks.check_all(who, _fields(self), _CHILD_CHECKS))
-        _store(self, {"backoff": checks.backoff(who, self.backoff, Backoff)})
-        checks.significant_and_restart(who, self.significant, self.restart)
-        checks.restore_and_supervisor(who, self.restore, self.is_supervisor)
+        checks.store(self, _checked(checks.fields_of(self), None))
 
     @property
     def is_supervisor(self) -> bool:
-        """Whether the child is a supervisor: given as data, or by a class that says so."""
-        return self.supervisor is not None or bool(getattr(self.actor, "__supervisor__", False))
+        """Whether the child is a supervisor."""
+        return self.type == "supervisor"
+
+    @property
+    def shown_modules(self) -> list[str] | str:
+        """The names of its modules, as a list of children shows them: its actor class's name."""
+        if self.modules is None:
+            return [self.actor_name]
+        return self.modules if isinstance(self.modules, str) else list(self.modules)
 
     @property
     def actor_name(self) -> str:
@@ -125,32 +84,41 @@ class Child:
         declared = getattr(self.actor, "__declaration__", None)
         return str(getattr(declared, "name", None) or getattr(self.actor, "__name__", self.actor))
 
-    def _shutdown_default(self) -> float | str:
-        return "infinity" if self.is_supervisor else SHUTDOWN_SECONDS_DEFAULT
+    def without_init(self) -> Child:
+        """The same spec, that no longer knows what its actor began with."""
+        bare = copy(self)
+        checks.store(bare, {"init": {}})
+        return bare
 
     def to_data(self) -> dict[str, Any]:
         """The spec as plain data, an actor class by its registered name.
 
         Values of `init` stay as they are: they must be encodable on their own.
         """
-        return _fields(self) | {
+        return checks.fields_of(self) | {
             "actor": self.actor_name,
             "init": dict(self.init),
             "backoff": self.backoff.to_data(),
             "restore": list(self.restore),
             "grants": list(self.grants),
             "supervisor": None if self.supervisor is None else self.supervisor.to_data(),
+            "modules": list(self.modules) if isinstance(self.modules, tuple) else self.modules,
         }
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Child:
-        """The child that `to_data` wrote; a key left out has its default. Raises `UsageError`."""
+    def from_data(cls, data: Mapping[str, Any], auto_shutdown: str | None = None) -> Child:
+        """The child that `to_data` wrote; a key left out has its default. Raises `UsageError`.
+
+        `auto_shutdown` is that of the supervisor that it is for, if that is known.
+        """
         known = [each.name for each in fields(cls)]
         given = checks.known_keys(f"child {_name(data)!r}", data, known)
         if "backoff" in given:
             given["backoff"] = Backoff.from_data(given["backoff"])
         if given.get("supervisor") is not None:
             given["supervisor"] = SupervisorSpec.from_data(given["supervisor"])
+        if given.get("significant") is True and auto_shutdown is not None:
+            _checked(_DEFAULTS | given, auto_shutdown)
         return cls(given.pop("id", None), given.pop("actor", None), **given)
 
 
@@ -158,7 +126,9 @@ class Child:
 class SupervisorSpec:
     """A supervisor as data: how it restarts, how often it may, and its children in start order.
 
-    At most `intensity` restarts in `period` seconds are made; one more ends the supervisor.
+    At most `intensity` restarts in `period` seconds are made; one more ends the supervisor. Under
+    simple_one_for_one the one child is the template of all. Under dynamic there is none at first,
+    and there are never more than `children_max`.
     Defaults are OTP's. Raises `UsageError` that names field, value and choices.
 
     >>> SupervisorSpec(children=[Child("a", "Worker"), Child("b", "Worker")]).intensity
@@ -169,45 +139,88 @@ class SupervisorSpec:
     intensity: int = INTENSITY_DEFAULT
     period: float = PERIOD_SECONDS_DEFAULT
     auto_shutdown: str = "never"
+    children_max: int | None = None
     children: tuple[Child, ...] | list[Child] = ()
 
     def __post_init__(self) -> None:
-        who = "supervisor"
-        _store(self, checks.check_all(who, _fields(self), _SUPERVISOR_CHECKS))
-        _store(self, {"children": checks.children(who, self.children, Child)})
-        checks.unique_ids(who, [child.id for child in self.children])
+        checks.store(self, _checked_flags(checks.fields_of(self)))
+        who, seen = "supervisor", set[str]()
+        checks.store(self, {"children": checks.children(who, self.children, Child)})
+        checks.children_of_pool(who, self.strategy, self.children)
         for child in self.children:
-            checks.significant_and_auto_shutdown(
-                f"child {child.id!r}", child.significant, self.auto_shutdown
-            )
+            _check_among(child, self.auto_shutdown, seen)
 
     def to_data(self) -> dict[str, Any]:
         """The spec as plain data, with all of the tree below it."""
-        return _fields(self) | {"children": [child.to_data() for child in self.children]}
+        return checks.fields_of(self) | {"children": [child.to_data() for child in self.children]}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> SupervisorSpec:
         """The spec that `to_data` wrote; a key left out has its default. Raises `UsageError`."""
         known = [each.name for each in fields(cls)]
         given = checks.known_keys("supervisor", data, known)
-        if isinstance(given.get("children"), list | tuple):
-            given["children"] = [Child.from_data(each) for each in given["children"]]
+        flags = _checked_flags({each.name: each.default for each in fields(cls)} | given)
+        children = given.get("children")
+        if isinstance(children, list | tuple):
+            checks.children_of_pool("supervisor", flags["strategy"], children)
+            given["children"] = checked_children(children, flags["auto_shutdown"])
         return cls(**given)
 
 
-_BACKOFF_CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "first": checks.backoff_first,
-    "factor": checks.backoff_factor,
-    "max": checks.backoff_max,
-    "jitter": checks.backoff_jitter,
-}
-_CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+def checked_children(given: Iterable[Any], auto_shutdown: str | None) -> list[Child]:
+    """The children of such data, or as they are, for a supervisor whose auto_shutdown that is."""
+    children, seen = [], set[str]()
+    for each in given:
+        child = each if isinstance(each, Child) else Child.from_data(each, auto_shutdown)
+        _check_among(child, auto_shutdown, seen)
+        children.append(child)
+    return children
+
+
+def _check_among(child: Child, auto_shutdown: str | None, seen: set[str]) -> None:
+    who = f"child {child.id!r}"
+    checks.significance(who, child.significant, child.restart, auto_shutdown)
+    checks.unique_id("supervisor", child.id, seen)
+
+
+def _checked_flags(values: Mapping[str, Any]) -> dict[str, Any]:
+    checked = checks.check_all("supervisor", values, _SUPERVISOR_CHECKS)
+    checks.children_max_and_strategy("supervisor", checked["children_max"], checked["strategy"])
+    return checked
+
+
+def _checked(given: Mapping[str, Any], auto_shutdown: str | None) -> dict[str, Any]:
+    """A child's fields as they are stored: what was left out filled in, then each checked."""
+    who = f"child {given['id']!r}"
+    below = checks.supervisor(who, given["supervisor"], SupervisorSpec)
+    values = dict(given)
+    if below is not None and values["actor"] is None:
+        values["actor"] = SUPERVISOR_ACTOR
+    if values["type"] == BY_KIND:
+        is_one = below is not None or getattr(values["actor"], "__supervisor__", False)
+        values["type"] = "supervisor" if is_one else "worker"
+    if values["shutdown"] == BY_KIND:
+        is_one = values["type"] == "supervisor"
+        values["shutdown"] = "infinity" if is_one else SHUTDOWN_SECONDS_DEFAULT
+    for name, check in _CHILD_CHECKS.items():
+        values[name] = check(who, values[name])
+        if name == "significant":
+            checks.significance(who, values["significant"], values["restart"], auto_shutdown)
+    checks.type_and_supervisor(who, values["type"], below is not None)
+    checks.backoff(who, values["backoff"], Backoff)
+    checks.restore_and_supervisor(who, values["restore"], values["type"] == "supervisor")
+    return values
+
+
+_CHILD_CHECKS: dict[str, Callable[[str, Any], Any]] = {  # OTP's in its order, then perdure's
     "id": checks.child_id,
     "actor": checks.actor,
-    "init": checks.init,
     "restart": checks.restart,
-    "shutdown": checks.shutdown,
     "significant": checks.significant,
+    "type": checks.child_type,
+    "shutdown": checks.shutdown,
+    "modules": checks.modules,
+    "init": checks.init,
     "redelivery": checks.redelivery,
     "attempts_max": checks.attempts_max,
     "deadline": checks.deadline,
@@ -222,6 +235,7 @@ _SUPERVISOR_CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "intensity": checks.intensity,
     "period": checks.period,
     "auto_shutdown": checks.auto_shutdown,
+    "children_max": checks.children_max,
 }
 
 
@@ -229,10 +243,9 @@ def _name(data: object) -> object:
     return data.get("id") if isinstance(data, Mapping) else data
 
 
-def _fields(spec: Any) -> dict[str, Any]:
-    return {each.name: getattr(spec, each.name) for each in fields(spec)}
-
-
-def _store(spec: Any, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        object.__setattr__(spec, name, value)
+_DEFAULTS = checks.fields_of(Child("a", "A")) | {
+    "id": None,
+    "actor": None,
+    "type": BY_KIND,
+    "shutdown": BY_KIND,
+}

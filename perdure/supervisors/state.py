@@ -1,52 +1,22 @@
 """What a supervisor knows between two of its turns: its flags, its children, its phase; as data.
 
 Everything here is immutable. Phases are where OTP's supervisor would be blocked: each waits for one
-child, and says (`why`) what comes after it, so that a resumed supervisor goes on where it was.
+child, or for all of a pool, and says (`why`) what comes after it, so that a resumed supervisor goes
+on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from perdure.mailbox.control import Reason
 from perdure.mailbox.envelope import ReplyTo
+from perdure.supervisors.checks import POOLS
+from perdure.supervisors.entry import Entry
+from perdure.supervisors.pools import Instances
 from perdure.supervisors.restarts import Window
-from perdure.supervisors.spec import Child, SupervisorSpec
-
-Status = Literal["undefined", "running", "restarting"]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A child as its supervisor sees it. `restarting`: its last restart failed, one is queued."""
-
-    id: str
-    restart: str
-    shutdown: float | str
-    significant: bool
-    supervisor: bool
-    status: Status = "undefined"
-    incarnation: int = 0  # of its last start
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has a life that nobody has seen end."""
-        return self.status == "running"
-
-    @classmethod
-    def of(cls, child: Child, incarnation: int = 0) -> Entry:
-        """The entry of a spec, with no process yet."""
-        return cls(
-            child.id,
-            child.restart,
-            child.shutdown,
-            child.significant,
-            child.is_supervisor,
-            "undefined",
-            incarnation,
-        )
+from perdure.supervisors.spec import SupervisorSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +95,33 @@ class Stopping:
     why: StopWhy
 
 
-Phase = Down | Idle | Starting | Stopping
+@dataclass(frozen=True, slots=True)
+class Badly:
+    """So many children of a pool, of one spec, that did not stop well, for one `reason`."""
+
+    spec: str
+    reason: Reason
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """Waits for all children of a pool, which stop at once; then the supervisor ends."""
+
+    why: Ending
+    errors: tuple[Badly, ...] = ()
+
+
+Phase = Down | Idle | Starting | Stopping | Emptying
 
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
     """The state of one supervisor. A new one is down until it gets `Begin`.
 
-    `children` is in start order. Nothing writes to it: each change is a new one.
+    `children` is in start order. Nothing writes to it: each change is a new one. A pool's are
+    numbered: `numbered` is the last number given, and no later life gives one again; `starts`
+    counts their starts.
 
     >>> Supervision().phase
     Down(reason=None)
@@ -142,27 +131,70 @@ class Supervision:
     intensity: int = 0
     period: float = 1.0
     auto_shutdown: str = "never"
+    children_max: int | None = None
+    numbered: int = 0
+    starts: int = 0
+    template: Entry | None = None  # of simple_one_for_one
     children: Mapping[str, Entry] = field(default_factory=dict)
     restarts: Window = ()
     phase: Phase = field(default_factory=Down)
 
+    @property
+    def is_pool(self) -> bool:
+        """Whether its children are numbered, in no order, and go when they end."""
+        return self.strategy in POOLS
+
     def begun(self, spec: SupervisorSpec) -> Supervision:
         """The state of a new incarnation: nothing is left but the incarnations of `lasting`."""
         lasting = self.lasting(spec)
-        children = {child.id: Entry.of(child, lasting.get(child.id, 0)) for child in spec.children}
-        return Supervision(spec.strategy, spec.intensity, spec.period, spec.auto_shutdown, children)
+        entries = [Entry.of(child, lasting.get(child.id, 0)) for child in spec.children]
+        begun = Supervision(numbered=self.numbered).flagged(spec)
+        if begun.is_pool:
+            return begun.with_template(entries).with_children(Instances())
+        return begun.with_children({entry.id: entry for entry in entries})
+
+    def flagged(self, spec: SupervisorSpec) -> Supervision:
+        """With the flags of a spec."""
+        return replace(
+            self,
+            strategy=spec.strategy,
+            intensity=spec.intensity,
+            period=spec.period,
+            auto_shutdown=spec.auto_shutdown,
+            children_max=spec.children_max,
+        )
+
+    def with_template(self, entries: Sequence[Entry]) -> Supervision:
+        """With the only one of those entries as the template; under dynamic there is none."""
+        return replace(self, template=entries[0] if entries else None)
+
+    def with_children(self, children: Mapping[str, Entry]) -> Supervision:
+        """With other children."""
+        return replace(self, children=children)
 
     def lasting(self, spec: SupervisorSpec) -> dict[str, int]:
         """The children whose actors live on in a new incarnation, and their incarnations.
 
-        They are those that the specs still name, but for temporary ones, which end with a life.
+        They are those that the specs still name, but for temporary ones, which end with a life, and
+        a pool's.
         """
+        if self.is_pool or spec.strategy in POOLS:
+            return {}
         named = {child.id for child in spec.children if child.restart != "temporary"}
         return {
             entry.id: entry.incarnation
             for entry in self.children.values()
-            if entry.id in named and entry.restart != "temporary"
+            if entry.id in named and entry.spec.restart != "temporary"
         }
+
+    @property
+    def owes(self) -> ReplyTo | None:
+        """Who waits for the answer to a request that the phase carries out."""
+        match self.phase:
+            case Starting(why=StartCall(caller=caller)) | Stopping(why=StopCall(caller=caller)):
+                return caller
+            case _:
+                return None
 
     def at(self, phase: Phase) -> Supervision:
         """The same supervisor in another phase."""
@@ -170,13 +202,21 @@ class Supervision:
 
     def with_entry(self, entry: Entry) -> Supervision:
         """With that child's entry changed, or added last."""
-        return replace(self, children={**self.children, entry.id: entry})
+        if isinstance(self.children, Instances):
+            return self.with_children(self.children.with_entry(entry))
+        return self.with_children({**self.children, entry.id: entry})
 
     def without(self, child: str) -> Supervision:
         """Without that child's entry."""
-        return replace(
-            self, children={id: entry for id, entry in self.children.items() if id != child}
-        )
+        if isinstance(self.children, Instances):
+            return self.with_children(self.children.without(child))
+        return self.with_children({id: entry for id, entry in self.children.items() if id != child})
+
+    def numbering(self, entry: Entry) -> tuple[Supervision, Entry]:
+        """With that entry added under the next number."""
+        numbered = replace(self, numbered=self.numbered + 1)
+        entry = replace(entry, id=str(numbered.numbered))
+        return numbered.with_entry(entry), entry
 
     def entry_of(self, child: str, incarnation: int) -> Entry | None:
         """The running entry of that very incarnation; None for any other, which is stale."""
@@ -190,7 +230,7 @@ class Supervision:
         match why:
             case StartCall(child=child) | StopCall(child=child):
                 return [child]
-            case Restart(trigger=trigger) if self.strategy == "one_for_one":
+            case Restart(trigger=trigger) if self.strategy == "one_for_one" or self.is_pool:
                 return [trigger]
             case Restart(trigger=trigger) if self.strategy == "rest_for_one":
                 ids = list(self.children)

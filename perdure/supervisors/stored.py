@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from perdure.errors import LedgerDamaged
+from perdure.errors import LedgerDamaged, UsageError
 from perdure.mailbox.control import Reason
+from perdure.supervisors.entry import Entry
+from perdure.supervisors.pools import Instances
+from perdure.supervisors.refusals import BadSpec
+from perdure.supervisors.spec import Child
 from perdure.supervisors.state import (
     Aborting,
+    Badly,
     Down,
+    Emptying,
     Ending,
-    Entry,
     Idle,
     Init,
     Restart,
@@ -26,7 +31,9 @@ from perdure.supervisors.state import (
 
 _KINDS: dict[str, type[Any]] = {
     "aborting": Aborting,
+    "badly": Badly,
     "down": Down,
+    "emptying": Emptying,
     "ending": Ending,
     "idle": Idle,
     "init": Init,
@@ -39,6 +46,7 @@ _KINDS: dict[str, type[Any]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _CALLER = "caller"
+_MANY = "many"
 
 
 def to_data(state: Supervision) -> dict[str, Any]:
@@ -52,7 +60,14 @@ def to_data(state: Supervision) -> dict[str, Any]:
         "intensity": state.intensity,
         "period": state.period,
         "auto_shutdown": state.auto_shutdown,
-        "children": {entry.id: _row(entry) for entry in state.children.values()},
+        "children_max": state.children_max,
+        "numbered": state.numbered,
+        "starts": state.starts,
+        "template": None if state.template is None else spec_data(state.template),
+        "children": {
+            entry.id: [entry_text(entry), spec_data(entry, state.template)]
+            for entry in state.children.values()
+        },
         "restarts": [list(second) for second in state.restarts],
         "phase": _plain(state.phase),
     }
@@ -61,49 +76,107 @@ def to_data(state: Supervision) -> dict[str, Any]:
 def from_data(data: Mapping[str, Any]) -> Supervision:
     """The state that `to_data` wrote; raises `LedgerDamaged` for anything else."""
     try:
-        return Supervision(
+        template = data["template"] and entry_of("", _NOT_STARTED, data["template"])
+        if template:
+            template = Entry.of(template.spec)
+        state = Supervision(
             data["strategy"],
             data["intensity"],
             data["period"],
             data["auto_shutdown"],
-            {id: Entry(id, *row) for id, row in data["children"].items()},
+            data["children_max"],
+            data["numbered"],
+            data["starts"],
+            template,
+            {},
             tuple((second, count) for second, count in data["restarts"]),
             _rich(data["phase"]),
         )
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        return with_entries(state, data["children"].items())
+    except (AttributeError, LookupError, TypeError, ValueError, BadSpec) as error:
         raise LedgerDamaged(f"the state of a supervisor cannot be read: {error!r}.") from error
 
 
+def with_entries(state: Supervision, rows: Iterable[tuple[str, Sequence[Any]]]) -> Supervision:
+    """A state with the children of (id, (`entry_text`, `spec_data`)), in that order."""
+    entries = {id: entry_of(id, text, spec, state.template) for id, (text, spec) in rows}
+    return state.with_children(Instances.of(entries) if state.is_pool else entries)
+
+
+_NOT_STARTED = '["undefined",0]'
+
+
 def entry_text(entry: Entry) -> str:
-    """A child's entry as text.
+    """What changes in an entry, as text; what it is, is `spec_data`.
 
-    >>> entry_of("a", entry_text(Entry("a", "permanent", 5.0, False, False))).restart
-    'permanent'
+    >>> entry_text(Entry("a", Child("a", "A"), {}, "running", 2))
+    '["running",2]'
     """
-    return json.dumps(_row(entry), separators=(",", ":"))
+    place = (entry.place,) if entry.place else ()
+    return json.dumps([entry.status, entry.incarnation, *place], separators=(",", ":"))
 
 
-def entry_of(id: str, text: str) -> Entry:
-    """The entry that `entry_text` wrote; raises `LedgerDamaged` for anything else."""
+def spec_data(entry: Entry, template: Entry | None = None) -> dict[str, Any]:
+    """What an entry is: the fields of its spec that are not the default; its extras.
+
+    What the template says is left out.
+
+    >>> spec_data(Entry.of(Child("a", "A", restart="transient")))
+    {'id': 'a', 'actor': 'A', 'restart': 'transient', 'shutdown': 5.0}
+    """
+    if template is not None:
+        return {} if entry.extras == {} else {_EXTRAS: entry.extras}
+    data = entry.spec.to_data()
+    lean = {key: value for key, value in data.items() if key in _KEPT or value != _USUAL[key]}
+    return lean if entry.extras == {} else lean | {_EXTRAS: entry.extras}
+
+
+def entry_of(id: str, text: str, spec: Mapping[str, Any], template: Entry | None = None) -> Entry:
+    """The entry that `entry_text` and `spec_data` wrote; raises `LedgerDamaged` for others."""
     try:
-        return Entry(id, *json.loads(text))
-    except (TypeError, ValueError) as error:
+        status, incarnation, *place = json.loads(text)
+        kept = dict(spec)
+        extras = kept.pop(_EXTRAS, {})
+        child = Child.from_data(kept) if template is None else template.spec
+        return Entry(id, child, extras, status, incarnation, *place)
+    except (TypeError, ValueError, UsageError) as error:
         raise LedgerDamaged(f"the entry of child {id!r} cannot be read: {error!r}.") from error
 
 
-def _row(entry: Entry) -> list[Any]:
-    return [getattr(entry, each.name) for each in fields(entry)[1:]]
+_EXTRAS = "extras"
+_KEPT = ("id", "actor", "shutdown")
+_USUAL = Child("a", "A").to_data()
 
 
 def _plain(value: Any) -> Any:
     name = _NAMES.get(type(value))
     if name is not None:
         return [name, *(_plain(getattr(value, each.name)) for each in fields(value))]
-    return [_CALLER, *value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    if not value or type(value[0]) in _NAMES:
+        return [_MANY, *(_plain(each) for each in value)]
+    return [_CALLER, *value]
 
 
 def _rich(data: Any) -> Any:
     if not isinstance(data, list | tuple):
         return data
     name, *rest = data
-    return tuple(rest) if name == _CALLER else _KINDS[name](*(_rich(each) for each in rest))
+    if name == _CALLER:
+        return tuple(rest)
+    found = [_rich(each) for each in rest]
+    return tuple(found) if name == _MANY else _KINDS[name](*found)
+
+
+KERNEL_KEYS = (
+    "attempts_max", "backoff", "breaker", "deadline", "redelivery", "restart", "restore",
+    "restore_after", "shutdown",
+)  # fmt: skip
+"""What the kernel itself needs of a child's spec."""
+
+
+def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
+    """The part of a child's data that the kernel keeps, as it comes back from a row."""
+    part = {key: data[key] for key in KERNEL_KEYS if key in data}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}

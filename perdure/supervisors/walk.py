@@ -13,11 +13,13 @@ from perdure.errors import Broken
 from perdure.mailbox.control import Reason, start_failed
 from perdure.supervisors import actions, events
 from perdure.supervisors.actions import Action
+from perdure.supervisors.entry import Entry
 from perdure.supervisors.state import (
     Aborting,
+    Badly,
     Down,
+    Emptying,
     Ending,
-    Entry,
     Idle,
     Init,
     Restart,
@@ -39,10 +41,10 @@ def after(first: Sequence[Action], decision: Decision) -> Decision:
 
 
 def let_go(state: Supervision, entry: Entry) -> Decision:
-    """A child that ended and is not started now: down, and if temporary forgotten."""
-    if entry.restart == "temporary":
+    """A child that ended and is not started now: down, and if temporary or in a pool forgotten."""
+    if state.is_pool or entry.spec.restart == "temporary":
         return state.without(entry.id), (actions.Forget(entry.id),)
-    return state.with_entry(replace(entry, status="undefined")), ()
+    return state.with_entry(entry.to("undefined")), ()
 
 
 def start_all(state: Supervision, why: StartWhy) -> Decision:
@@ -51,7 +53,12 @@ def start_all(state: Supervision, why: StartWhy) -> Decision:
 
 
 def stop_all(state: Supervision, why: StopWhy) -> Decision:
-    """Stop the children in the scope of `why`, last to first, then go on with `why`."""
+    """Stop the children in the scope of `why`, last to first, then go on with `why`.
+
+    A pool that ends stops all of its children at once.
+    """
+    if isinstance(why, Ending) and state.is_pool:
+        return empty(state, why)
     return _stop_next(state, state.scope(why), why)
 
 
@@ -60,6 +67,9 @@ def _start_next(state: Supervision, ids: Sequence[str], why: StartWhy) -> Decisi
         return _all_started(state, why)
     entry = state.children[ids[0]]
     entry = replace(entry, status="undefined", incarnation=entry.incarnation + 1)
+    if state.is_pool:
+        state = replace(state, starts=state.starts + 1)
+        entry = replace(entry, place=state.starts)
     next_state = replace(state.with_entry(entry), phase=Starting(entry.id, why))
     return next_state, (actions.StartChild(entry.id, entry.incarnation),)
 
@@ -79,12 +89,19 @@ def _all_started(state: Supervision, why: StartWhy) -> Decision:
 
 
 def _stop_next(state: Supervision, ids: Sequence[str], why: StopWhy) -> Decision:
+    forgotten: list[Action] = []
     for child in reversed(ids):
         entry = state.children[child]
         if entry.is_running:
-            stop = actions.StopChild(child, entry.incarnation, entry.shutdown)
-            return state.at(Stopping(child, why)), (stop,)
-    return _all_stopped(state, why)
+            return state.at(Stopping(child, why)), (*forgotten, _stop(entry))
+        if entry.spec.restart == "temporary":  # new code named it, and nothing started it yet
+            state, gone = let_go(state, entry)
+            forgotten += gone
+    return after(forgotten, _all_stopped(state, why))
+
+
+def _stop(entry: Entry) -> Action:
+    return actions.StopChild(entry.id, entry.incarnation, entry.spec.shutdown)
 
 
 def _all_stopped(state: Supervision, why: StopWhy) -> Decision:
@@ -104,6 +121,9 @@ def _all_stopped(state: Supervision, why: StopWhy) -> Decision:
 def answered(state: Supervision, event: events.Answer) -> Decision:
     """What a child's answer to a start or a stop leads to; an answer nobody awaits, to nothing."""
     phase = state.phase
+    if isinstance(phase, Emptying) and isinstance(event, events.Stopped):
+        found = state.entry_of(event.child, event.incarnation)
+        return (state, ()) if found is None else emptied(state, found, event.reason)
     if not isinstance(phase, Starting | Stopping) or event.child != phase.child:
         return state, ()
     entry = state.children[phase.child]
@@ -111,9 +131,10 @@ def answered(state: Supervision, event: events.Answer) -> Decision:
         return state, ()
     match phase, event:
         case Starting(why=why), events.Started():
-            ids = _later(state, entry, why)
-            return _start_next(state.with_entry(replace(entry, status="running")), ids, why)
+            return _started(state, entry, why)
         case Starting(why=why), events.Ignored():
+            if isinstance(why, StartCall) and not why.new:
+                return _start_next(state, [], why)  # as it was before that call: down
             ids = _later(state, entry, why)
             down, gone = let_go(state, entry)
             return after(gone, _start_next(down, ids, why))
@@ -125,6 +146,13 @@ def answered(state: Supervision, event: events.Answer) -> Decision:
             return state, ()
 
 
+def _started(state: Supervision, entry: Entry, why: StartWhy) -> Decision:
+    running = entry.to("running")
+    if isinstance(why, StartCall) and why.new:
+        running = entry.added(of_template=state.template is not None)
+    return _start_next(state.with_entry(running), _later(state, entry, why), why)
+
+
 def _later(state: Supervision, entry: Entry, why: StartWhy) -> list[str]:
     ids = state.scope(why)
     return ids[ids.index(entry.id) + 1 :]
@@ -132,13 +160,13 @@ def _later(state: Supervision, entry: Entry, why: StartWhy) -> list[str]:
 
 def _start_failed(state: Supervision, entry: Entry, why: StartWhy, reason: Reason) -> Decision:
     child = entry.id
-    report = actions.Report("start_error", child, reason)
+    told = report("start_error", entry, reason)
     match why:
         case Init():
-            return after((report,), stop_all(state, Aborting(start_failed(child, reason))))
+            return after((told,), stop_all(state, Aborting(start_failed(child, reason))))
         case Restart():
-            tried = state.with_entry(replace(entry, status="restarting")).at(Idle())
-            return tried, (report, actions.TryAgain(child))
+            tried = state.with_entry(entry.to("restarting")).at(Idle())
+            return tried, (told, actions.TryAgain(child))
         case StartCall(new=new, caller=caller):
             refused = actions.Reply(caller, False, reason)
             if new:
@@ -152,21 +180,67 @@ def stopped(state: Supervision, entry: Entry, why: StopWhy, reason: Reason) -> D
     """The child in flight has stopped: report it if it ended badly, then stop the one before."""
     ids = state.scope(why)
     earlier = ids[: ids.index(entry.id)]
-    told = () if ended_well(entry, reason) else (_shutdown_error(entry, reason),)
+    told = () if ended_well(entry, reason) else (report("shutdown_error", entry, reason),)
     down, gone = let_go(state, entry)
     return after((*told, *gone), _stop_next(down, earlier, why))
 
 
-def _shutdown_error(entry: Entry, reason: Reason) -> Action:
-    return actions.Report("shutdown_error", entry.id, reason)
+def empty(state: Supervision, why: Ending) -> Decision:
+    """Stop all of a pool at once; those that wait for another try are gone already.
+
+    They are told in the order of their last starts, as OTP's map of a few pids is.
+    """
+    stops: list[Action] = []
+    forgotten: list[Action] = []
+    for entry in sorted(state.children.values(), key=lambda entry: entry.place):
+        if entry.is_running:
+            stops.append(_stop(entry))
+        else:
+            state = state.without(entry.id)
+            forgotten.append(actions.Forget(entry.id))
+    emptying = state.at(Emptying(why))
+    return after(forgotten, (emptying, tuple(stops)) if stops else _emptied(emptying, why))
+
+
+def emptied(state: Supervision, entry: Entry, reason: Reason) -> Decision:
+    """One of a pool that ends has stopped; the last one's stop is the supervisor's end."""
+    phase = state.phase
+    assert isinstance(phase, Emptying)
+    if not ended_well(entry, reason):
+        phase = replace(phase, errors=_one_more(phase.errors, entry.spec.id, reason))
+    down, gone = let_go(state.at(phase), entry)
+    return (down, gone) if down.children else after(gone, _emptied(down, phase.why, phase.errors))
+
+
+def _one_more(errors: tuple[Badly, ...], spec: str, reason: Reason) -> tuple[Badly, ...]:
+    """Those errors and one that is such; errors that are alike are counted."""
+    if all((each.spec, each.reason) != (spec, reason) for each in errors):
+        return (*errors, Badly(spec, reason))
+    return tuple(
+        replace(each, count=each.count + 1) if (each.spec, each.reason) == (spec, reason) else each
+        for each in errors
+    )
+
+
+def _emptied(state: Supervision, why: Ending, errors: tuple[Badly, ...] = ()) -> Decision:
+    told = [
+        actions.Report("shutdown_error", each.spec, each.reason, each.spec, each.count)
+        for each in errors
+    ]
+    return after(told, _all_stopped(state, why))
+
+
+def report(context: str, entry: Entry, reason: Reason) -> Action:
+    """A report about one child."""
+    return actions.Report(context, entry.id, reason, entry.spec.id)
 
 
 def ended_well(entry: Entry, reason: Reason) -> bool:
     """Whether a stopped child's reason is one that its stop may have (OTP reports the others)."""
-    expected = "killed" if entry.shutdown == "brutal_kill" else "shutdown"
+    expected = "killed" if entry.spec.shutdown == "brutal_kill" else "shutdown"
     if reason.kind == expected and reason.detail is None:
         return True
-    return not reason.abnormal and entry.restart != "permanent"
+    return not reason.abnormal and entry.spec.restart != "permanent"
 
 
 def broken(state: Supervision, event: events.Event) -> Broken:

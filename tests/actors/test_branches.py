@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
+import anyio
 import pytest
 
 from perdure import Actor, Child, tool
@@ -47,8 +47,6 @@ async def with_task_group(self: Any, part: Callable[[int], Any]) -> list[int]:
 
 
 async def with_anyio(self: Any, part: Callable[[int], Any]) -> list[int]:
-    import anyio
-
     found = [0] * WIDTH
 
     async def keep(n: int) -> None:
@@ -87,7 +85,7 @@ def racing(how: Any, relays: list[Relay], calls: list[int]) -> type[Actor]:
     return Racing
 
 
-WAYS = [with_gather, with_task_group] + [with_anyio] * (find_spec("anyio") is not None)
+WAYS = [with_gather, with_task_group, with_anyio]
 
 
 @pytest.mark.parametrize("how", WAYS)

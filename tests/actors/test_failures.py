@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from perdure.actors.failures import failure_of, recorded
+from perdure import message
+from perdure.actors.failures import failure_of
+from perdure.actors.particulars import Particulars, read, recorded
 from perdure.errors import AskTimeout, Crashed, Deadlock, Reject, StepCancelled, StepFailed
+from perdure.ledger.messages import Names
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
+from perdure.ledger.values import Codec
+from perdure.limits import MESSAGE_BYTES_MAX
 
 
 class Odd(Exception):
@@ -20,7 +26,7 @@ class Odd(Exception):
 
 
 def raised(error: Exception) -> Exception:
-    return failure_of(*recorded(error))
+    return failure_of(*read(recorded(error, Codec()), Codec()))
 
 
 @pytest.mark.parametrize(
@@ -77,3 +83,75 @@ def test_outcomes_of_our_own_come_back_as_themselves(kind: str, cls: type[Except
 
 def test_a_cancelled_step_is_a_timeout() -> None:
     assert isinstance(failure_of(CANCELLED, "text"), TimeoutError)
+
+
+# --- what a handler looks at beside the class and the text
+
+
+class Slotted(Exception):
+    __slots__ = ("code",)
+
+
+def test_a_failure_has_the_arguments_and_attributes_that_were_raised() -> None:
+    error = Odd(7, reason="strange")
+    error.pages, error.socket = [1, 2], object()  # type: ignore[attr-defined]
+    again: Any = raised(error)
+    assert (again.args, again.code, again.pages) == (error.args, 7, [1, 2])
+    assert not hasattr(again, "socket")
+
+
+@pytest.mark.parametrize(
+    ("error", "names"),
+    [
+        (OSError(2, "No such file", "a.txt"), ["errno", "strerror", "filename"]),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), ["encoding", "object", "start", "end"]),
+        (SyntaxError("bad", ("a.py", 3, 1, "x = (")), ["msg", "filename", "lineno"]),
+        (json.JSONDecodeError("Expecting value", "x", 0), ["msg", "doc", "pos", "lineno"]),
+        (ImportError("no", name="n", path="p"), ["msg", "name", "path"]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_a_class_keeps_in_its_own_way_is_there_too(error: Any, names: list[str]) -> None:
+    again: Any = raised(error)
+    assert again.args == error.args
+    assert [getattr(again, name) for name in names] == [getattr(error, name) for name in names]
+
+
+def test_slots_are_attributes() -> None:
+    error = Slotted("x")
+    error.code = 3
+    again: Any = raised(error)
+    assert (again.code, str(again)) == (3, "x")
+
+
+def test_arguments_end_before_the_first_that_cannot_be_stored() -> None:
+    assert raised(ValueError(404, object(), "more")).args == (404,)
+    assert raised(ValueError(object())).args == ()
+
+
+def test_a_class_may_have_a_kind_and_a_text_of_its_own() -> None:
+    class_ = type("Named", (Odd,), {"__module__": __name__, "__qualname__": "Odd"})
+    error: Any = class_(7, reason="strange")
+    error.kind, error.text = "network", "other"
+    again: Any = raised(error)
+    assert (again.kind, again.text, str(again)) == ("network", "other", "7 strange")
+    gone: Any = failure_of(
+        "Gone.Error", "who knows", "no_such_module", Particulars(("a",), {"text": "x"})
+    )
+    assert (gone.text, gone.args, str(gone)) == ("who knows", ("a",), "who knows")
+
+
+def test_attributes_of_a_class_that_is_gone_leave_the_failure_without_them() -> None:
+    noted = message("tests.failures.noted")(type("Noted", (), {"__annotations__": {"page": str}}))
+    error = ValueError("x")
+    error.page = noted("a")  # type: ignore[attr-defined]
+    value = recorded(error, Codec())
+    assert len(read(value, Codec())) == 4
+    assert read(value, Codec(Names())) == ("ValueError", "x", "builtins")
+
+
+def test_a_failure_that_is_too_large_as_a_whole_has_its_class_and_text() -> None:
+    error = ValueError("x")
+    for name in "abc":
+        setattr(error, name, "y" * (MESSAGE_BYTES_MAX // 2))
+    assert read(recorded(error, Codec()), Codec()) == ("ValueError", "x", "builtins")

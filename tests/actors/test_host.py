@@ -18,7 +18,7 @@ from perdure.actors.hosted import HostedActor
 from perdure.errors import BlockingCall, Crashed
 from perdure.limits import HOST_BATCH_MESSAGES, HOST_RUNNERS_KEPT, HOST_SLICE_BATCHES
 
-SECONDS = 10.0  # for what must happen: long enough for any machine, never waited out
+SECONDS = 60.0  # for what must happen: long enough for any machine, never waited out
 
 
 class Doer(HostedActor):
@@ -369,10 +369,10 @@ from perdure.actors.hosted import HostedActor
 class Echo(HostedActor):
     def on_receive(self, message):
         return message
-assert Echo.start().ask(1, timeout=10) == 1
+assert Echo.start().ask(1, timeout=60) == 1
 child = os.fork()
 if child == 0:
-    os._exit(42 if Echo.start().ask(2, timeout=10) == 2 else 1)
+    os._exit(42 if Echo.start().ask(2, timeout=60) == 2 else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
 """
     done = subprocess.run(

@@ -19,7 +19,7 @@ from perdure.actors.hosted import HostedActor
 from perdure.errors import BlockingCall, Crashed
 from perdure.limits import HOST_BATCH_MESSAGES
 
-SECONDS = 10.0  # for what must happen: long enough for any machine, never waited out
+SECONDS = 60.0  # for what must happen: long enough for any machine, never waited out
 
 
 class Doer(HostedActor):

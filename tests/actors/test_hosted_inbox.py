@@ -17,7 +17,7 @@ from perdure.actors.futures import Future, forbid_blocking
 from perdure.actors.hosted_inbox import Inbox, Latch
 from perdure.errors import BlockingCall, Broken, InboxFull
 
-SECONDS = 10.0  # for what must happen: long enough for any machine, never waited out
+SECONDS = 60.0  # for what must happen: long enough for any machine, never waited out
 
 
 class Ready:

@@ -13,7 +13,7 @@ import pytest
 
 from perdure.actors.futures import Future, forbid_blocking
 
-SECONDS = 10.0  # for what must happen: long enough for any machine, never waited out
+SECONDS = 60.0  # for what must happen: long enough for any machine, never waited out
 
 
 @pytest.fixture

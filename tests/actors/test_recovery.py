@@ -16,6 +16,7 @@ from tests.kit import (
     Disk,
     Gate,
     advance,
+    at_once,
     dead_letters,
     of,
     on_kernel,
@@ -165,8 +166,9 @@ def test_a_timer_fires_once_when_its_time_has_come() -> None:
 
 def test_timers_fire_in_the_order_of_their_times_when_the_clock_leaps() -> None:
     with running(program(Child("a", Alarm), Child("k", Keeper))) as run:
-        for seconds in (300.0, 100.0, 200.0):
-            run.tell("/r/a", (seconds, "/r/k", seconds))
+        with at_once(run):
+            for seconds in (300.0, 100.0, 200.0):
+                run.tell("/r/a", (seconds, "/r/k", seconds))
         assert not settle(run)
         assert run.ask("/r/k", "got", timeout=SECONDS) == [100.0, 200.0, 300.0]
 

@@ -88,11 +88,9 @@ def test_a_thousand_sleepers_cost_no_thread_and_no_coroutine_and_wake_once_after
             run.tell(f"/r/s{n}", "sleep")
         run.tell("/r/s0", "count").get(timeout=SECONDS)
         until(run, lambda: len(run.kernel.waits.delayed._set) == number)
-        for _ in range(1_000):  # a thread may have begun to wait only after the last leap
-            advance(run, SUSPEND_SECONDS_MAX)
-            if on_kernel(run, asleep, run) == number:
-                break
-        assert asleep(run) == number
+        until(run, lambda: asleep(run) + run.kernel.waits.suspension.waiting == number)
+        advance(run, SUSPEND_SECONDS_MAX)
+        until(run, lambda: asleep(run) == number)
         until(run, lambda: threads() <= threads_before)
         assert coroutines(run) <= before + run.kernel.dispatch.limit
         assert not run.kernel.dispatch.running

@@ -6,17 +6,29 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, Run
+from perdure import Actor, Child, FakeClock, Run
 from perdure.actors.recovery import load
 from perdure.actors.verdicts import Verdicts
 from perdure.ledger import records
 from perdure.ledger.audit import audit_store
 from perdure.ledger.keys import Table, step_id
 from perdure.ledger.memory import MemoryStore
+from perdure.limits import BACKOFF_SECONDS_MAX
 from perdure.runtime.program import Program
 from tests.actors.test_doubts import PAID, pay
 from tests.actors.test_steps import Echo
-from tests.kit import dead_letters, of, program, resumed, rows, running, settle
+from tests.kit import (
+    SECONDS,
+    advance,
+    dead_letters,
+    of,
+    program,
+    resumed,
+    rows,
+    running,
+    settle,
+    until,
+)
 
 AMOUNT = {"asked": 3}
 
@@ -52,20 +64,19 @@ def stalled() -> tuple[Program, MemoryStore]:
     AMOUNT["asked"] = 3
     tree = program(Child("hub", Hub), Child("silent", Silent), Child("echo", Echo))
     store = MemoryStore()
-    with running(tree, store, clock=None) as run:
+    with running(tree, store, clock=FakeClock(jumps=False)) as run:
         run.tell("/r/hub", "x")
-        while not of(store, records.Crash):
-            run.ask("/r/echo", "later", timeout=10)
-        AMOUNT["asked"] = 4
+        until(run, lambda: of(store, records.Crash))
+        AMOUNT["asked"] = 4  # before it is tried again
+        advance(run, BACKOFF_SECONDS_MAX)
+        until(run, lambda: of(store, records.Stall))
         settle(run)
-        while not of(store, records.Stall):
-            run.ask("/r/echo", "later", timeout=10)
     return tree, store.reopened()
 
 
 def repair(tree: Program, store: MemoryStore, verb: str) -> MemoryStore:
     """A process that records a verdict on the hub and lets go; what it leaves."""
-    run = Run.resume(None, store=store, program=tree)
+    run = Run.resume(None, store=store, program=tree, clock=FakeClock(jumps=False))
 
     def begin() -> None:
         run.kernel.dispatch.is_stopping = True
@@ -77,7 +88,7 @@ def repair(tree: Program, store: MemoryStore, verb: str) -> MemoryStore:
 
     run.begin_with(begin)
     with run:
-        run.kernel.ended.wait(10)
+        run.kernel.ended.wait(SECONDS)
     run.report()
     twin = store.reopened()
     assert audit_store(twin) == []

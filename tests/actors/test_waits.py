@@ -302,7 +302,7 @@ def test_an_answer_that_comes_after_the_timeout_changes_nothing() -> None:
         GATES["x"].open()
         settle_turn_of(run, "/r/mute")
         GATES["then"].open()
-        until(run, lambda: run.kernel.closing.crashed)
+        until(run, lambda: run.kernel.crashing.crashed)
         advance(run, 1.0)  # the back-off
         assert answer.get(timeout=SECONDS) == "nothing"
 

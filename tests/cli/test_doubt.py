@@ -21,7 +21,7 @@ def doubtful(tmp_path: Path) -> Path:
     folder = bank(tmp_path / "bank")
     (folder / "kill").touch()
     with process("run", folder, "--ledger", tmp_path / "run", "--seed", "7") as dead:
-        assert dead.wait(20) == -9
+        assert dead.wait(60) == -9
     assert len(calls(folder)) == 1
     return tmp_path / "run"
 

@@ -30,8 +30,8 @@ def edit(tmp_path: Path, old: str, new: str) -> None:
     code.write_text(text.replace(old, new))
 
 
-def walk(run: Path, keys: str) -> Result:
-    arguments = ["replay", str(run), "--step"]
+def walk(run: Path, keys: str, *more: str | Path) -> Result:
+    arguments = ["replay", str(run), "--step", *map(str, more)]
     return CliRunner().invoke(main, arguments, input=keys, catch_exceptions=False)
 
 
@@ -59,7 +59,8 @@ def test_changed_code_is_said_first_and_the_first_difference_is_shown_with_both_
     sold: Path, tmp_path: Path
 ) -> None:
     edit(tmp_path, "self.sold.append(message.what)", "self.sold.append(message.what.upper())")
-    result = perdure("replay", sold)
+    assert perdure("replay", sold).exit_code == 0  # with the code that ran
+    result = perdure("replay", sold, "--code", tmp_path / "shop")
     assert result.exit_code == 1
     shown = result.stdout.splitlines()
     assert shown[1] == "code      is not what this run began with: it may diverge"
@@ -81,16 +82,17 @@ def test_code_that_changed_between_two_processes_is_named_by_the_record_that_beg
 ) -> None:
     run = sale(tmp_path, "slowly-never")
     edit(tmp_path, "class Close:", "class Close:  # it is evening")
-    told = answer("replay", run)
+    told = answer("replay", run, "--code", tmp_path / "shop")
     assert (told["identical"], told["code_changed"]) == (True, True)
     edit(tmp_path, "self.sold.append(message.what)", "pass")
-    assert "record 2 began a process with other code than this" in perdure("replay", run).stdout
+    result = perdure("replay", run, "--code", tmp_path / "shop")
+    assert "record 2 began a process with other code than this" in result.stdout
 
 
 def test_code_at_another_place_is_given_with_an_option(sold: Path, tmp_path: Path) -> None:
     other = shop(tmp_path / "other")
     edit(tmp_path, "self.sold.append(message.what)", "pass")
-    assert perdure("replay", sold).exit_code == 1
+    assert perdure("replay", sold, "--code", tmp_path / "shop").exit_code == 1
     assert perdure("replay", sold, "--code", other).exit_code == 0
     assert perdure("replay", sold, "--code", other / "actors.py").exit_code == 0
     missing = perdure("replay", sold, "--code", tmp_path / "nowhere.py")
@@ -102,7 +104,7 @@ def test_a_class_that_is_gone_is_named_and_its_turns_are_counted(
     sold: Path, tmp_path: Path
 ) -> None:
     edit(tmp_path, "class Till(Actor)", "class Register(Actor)")
-    result = perdure("replay", sold)
+    result = perdure("replay", sold, "--code", tmp_path / "shop")
     assert result.exit_code == 1
     assert "3 turns not replayed: there is no actor class 'Till' in the code." in result.stderr
     assert "not all of them could be run" in result.stdout
@@ -152,7 +154,7 @@ def test_json_has_a_line_for_each_turn_and_the_difference(sold: Path, tmp_path: 
     assert told["format"] == 1
     assert (told["identical"], told["divergence"], told["skipped"]) == (True, None, {})
     edit(tmp_path, "self.sold.append(message.what)", "raise ValueError('edited')")
-    *_, told = lines("replay", sold)
+    *_, told = lines("replay", sold, "--code", tmp_path / "shop")
     found = told["divergence"]
     assert (told["identical"], told["code_changed"], found["actor"]) == (False, True, "/shop/till")
     assert found["value"] == {"$": "Sale", "what": "bread"}
@@ -200,7 +202,7 @@ def test_a_walk_can_go_on_skip_and_stop(sold: Path) -> None:
 
 def test_a_walk_ends_at_a_difference(sold: Path, tmp_path: Path) -> None:
     edit(tmp_path, "self.sold.append(message.what)", "pass")
-    result = walk(sold, "c\n")
+    result = walk(sold, "c\n", "--code", tmp_path / "shop")
     assert result.exit_code == 1
     assert "diverges at record" in result.stdout
     assert perdure("replay", sold, "--step", "--json").exit_code == 2

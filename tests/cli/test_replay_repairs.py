@@ -43,4 +43,5 @@ def test_a_step_in_doubt_replays_before_anybody_has_decided(doubtful: Path) -> N
     assert perdure("resume", doubtful, "--no-wait").exit_code == 4
     assert answer("replay", doubtful)["identical"] is True
     bank(doubtful.parent / "bank", STOLEN)
-    assert answer("replay", doubtful)["code_changed"] is True
+    other = doubtful.parent / "bank"
+    assert answer("replay", doubtful, "--code", other)["code_changed"] is True

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-SILENCE_SECONDS_MAX = 8.0
+SILENCE_SECONDS_MAX = 60.0
 
 
 class Job(NamedTuple):

@@ -116,7 +116,7 @@ def test_a_run_killed_before_there_was_a_ledger_cannot_be_resumed_and_runs_anew(
     with pytest.raises(NotALedger):
         Run.resume(directory)
     with Run(COUNTER, directory) as run:
-        assert run.wait(10).result == {"total": 42}
+        assert run.wait(60).result == {"total": 42}
 
 
 def test_a_ledger_in_which_nothing_was_recorded_cannot_be_resumed_and_is_taken_as_new(
@@ -126,7 +126,7 @@ def test_a_ledger_in_which_nothing_was_recorded_cannot_be_resumed_and_is_taken_a
     with pytest.raises(NotALedger, match="there is nothing to resume"):
         Run.resume(tmp_path / "run")
     with Run(COUNTER, tmp_path / "run") as run:
-        assert run.wait(10).result == {"total": 42}
+        assert run.wait(60).result == {"total": 42}
 
 
 def test_an_artifact_killed_between_its_record_and_its_file_is_put_in_place_at_resume(

@@ -197,6 +197,7 @@ def test_a_row_that_is_gone_is_missed(table: Table) -> None:
         keys.timer_key(1, 12, 0),
         keys.dead_key(12, 0),
         keys.child_key(3, 999),
+        keys.watch_key(3, 999, ""),
         keys.artifact_key("ghost.txt"),
         keys.unreleased_key("weights.txt"),
         bytes([Table.RUN]) + b"ghost",

@@ -13,7 +13,7 @@ from perdure.ledger.journal import read_record
 from perdure.ledger.keys import Table
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Record
-from tests.kit import SECONDS, program, rows, running, settle
+from tests.kit import SECONDS, at_once, on_kernel, program, rows, running, settle
 
 
 class Asleep(Actor, name="tests.fold.asleep"):
@@ -40,9 +40,10 @@ def waited() -> MemoryStore:
     store, clock = MemoryStore(), FakeClock()
     tree = program(*(Child(name, Asleep) for name in "abc"))
     with running(tree, store, clock=clock) as run:
-        half_a_minute = run.kernel.book.now_ns() + 30 * 10**9
-        run.kernel.on_kernel(run.kernel.timers.at, half_a_minute, lambda: stop(clock))
-        run.tell("/r/a", "go").get(timeout=SECONDS)
+        with at_once(run):  # else the half minute is over before there is anything to wait for
+            half_a_minute = run.kernel.book.now_ns() + 30 * 10**9
+            on_kernel(run, run.kernel.timers.at, half_a_minute, lambda: stop(clock))
+            run.tell("/r/a", "go").get(timeout=SECONDS)
         settle(run)
     return store.reopened()
 

@@ -85,6 +85,8 @@ def test_every_table_has_a_kind_byte_of_its_own() -> None:
         keys.delta_key(1, 1),
         keys.unreleased_key("a"),
         keys.mark_key(1, "a"),
+        keys.watch_key(1, 1, ""),
+        keys.posted_key("a"),
     ]
     assert [key[0] for key in found] == list(Table)
     assert keys.BUDGET_KEY[0] == Table.RUN

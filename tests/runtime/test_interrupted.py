@@ -54,11 +54,11 @@ def test_the_first_messages_of_a_run_drained_while_it_starts_are_sent_later(
     run = Run(tmp_path, tmp_path / "run", seed=1)
     run.kernel.start(run._start)  # `with` would wait for the tree to be up
     run.drain()
-    assert run.kernel.ended.wait(20)
+    assert run.kernel.ended.wait(60)
     assert run.report().status == "interrupted"
     store = open_store(tmp_path / "run", write=False)
     assert audit_store(store) == []
     store.close()
     code.write_text(ACTORS.replace("is_fast: bool = False", "is_fast: bool = True"))
     with Run.resume(tmp_path / "run") as resumed:
-        assert resumed.wait(20).result == "did it"
+        assert resumed.wait(60).result == "did it"

@@ -31,9 +31,9 @@ def scribe() -> MemoryStore:
     store = MemoryStore()
     with running(program(Child("scribe", Scribe)), store) as run:
         for letter in "abc":
-            run.ask("/r/scribe", letter * 10_000, timeout=10)
+            run.ask("/r/scribe", letter * 10_000, timeout=60)
         for _ in range(300):
-            run.ask("/r/scribe", "a short line", timeout=10)
+            run.ask("/r/scribe", "a short line", timeout=60)
     twin = store.reopened()
     assert twin.head().counts[Table.DELTA] > 0
     return twin

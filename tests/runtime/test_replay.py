@@ -80,7 +80,9 @@ def test_a_crashed_survey_replays_to_its_crash_without_its_folder_and_without_a_
 def test_every_turn_of_user_code_and_every_decision_is_among_those_replayed(
     crashed_survey: Path,
 ) -> None:
-    """What is left out ran no code: actors that were stopped, and have no `on_stop`."""
+    """What is left out ran no code: stops of actors without `on_stop`, and what a supervisor that
+    has ended was still to be told.
+    """
     with View(crashed_survey) as view, Replay(view, Cast.recorded(view.run)) as replay:
         run_again = {scene.seq for scene in replay.scenes()}
         for record in view.records():
@@ -88,7 +90,7 @@ def test_every_turn_of_user_code_and_every_decision_is_among_those_replayed(
                 assert record.seq in run_again
             elif isinstance(record.body, records.Turn) and record.seq not in run_again:
                 message = view.message(MessageId(*record.body.message))
-                assert type(message).__name__ in ("perdure.stop", "perdure.kill")
+                assert type(message).__name__ in ("perdure.stop", "perdure.kill", "perdure.stopped")
 
 
 def test_a_run_begun_from_python_needs_to_be_told_its_code() -> None:

@@ -9,7 +9,7 @@ import pytest
 from perdure.actors.actor import Actor
 from perdure.errors import ScenarioError
 from perdure.runtime.scenario import load_scenario
-from perdure.supervisors.spec import Backoff
+from perdure.supervisors.backoff import Backoff
 from tests.runtime.survey import TEXT, changed, children, refusal
 
 

@@ -58,7 +58,7 @@ def test_the_status_is_the_one_recorded() -> None:
 
 def test_a_result_is_decoded(tmp_path: Path) -> None:
     with Run(COUNTER, tmp_path / "run") as run:
-        run.wait(10)
+        run.wait(60)
     with View(tmp_path / "run") as finished:
         assert finished.status.status == "finished"
         assert finished.result == {"total": 42}
@@ -73,7 +73,7 @@ from perdure import Child, Run
 from tests.kit import program
 from tests.lived import Quiet
 with Run(program(Child("quiet", Quiet)), {str(directory)!r}{given}) as run:
-    run.tell("/r/quiet", "something").get(timeout=10)
+    run.tell("/r/quiet", "something").get(timeout=60)
     {then}
 """
 
@@ -196,7 +196,7 @@ def test_records_are_read_from_and_to_a_seq() -> None:
 
 def test_looking_at_a_ledger_of_another_process_leaves_no_lock(tmp_path: Path) -> None:
     with Run(COUNTER, tmp_path / "run") as run:
-        run.wait(10)
+        run.wait(60)
     before = sorted(os.listdir(tmp_path / "run"))
     with View(tmp_path / "run") as finished:
         finished.totals()

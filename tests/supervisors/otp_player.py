@@ -12,71 +12,33 @@ from perdure.clock import NS
 from perdure.mailbox.control import KILLED, SHUTDOWN, Reason
 from perdure.supervisors import actions, events
 from perdure.supervisors.decide import decide, takes
-from perdure.supervisors.spec import Child, SupervisorSpec
-from perdure.supervisors.state import Down, Ending, Stopping, Supervision
-
-Node = dict[str, Any]
-
-
-class Unsupported(Exception):
-    """The case needs something that `decide` does not offer yet."""
-
-
-def reason_of(term: Any) -> Reason:
-    if isinstance(term, dict) and "shutdown" in term:
-        return Reason("shutdown", term["shutdown"])
-    if isinstance(term, dict):
-        return Reason("crash", "{" + ",".join(map(str, term["tuple"])) + "}")
-    return Reason(term) if term in ("normal", "shutdown", "killed") else Reason("crash", term)
-
-
-def text_of(reason: Reason) -> str:
-    if reason.child is not None and reason.cause is not None:
-        return f"{{shutdown,{{failed_to_start_child,{reason.child},{text_of(reason.cause)}}}}}"
-    if reason.kind == "crash":
-        return str(reason.detail)
-    return reason.kind if reason.detail is None else f"{{{reason.kind},{reason.detail}}}"
-
-
-def seconds(shutdown: Any) -> Any:
-    return shutdown / 1000 if isinstance(shutdown, int) else shutdown
-
-
-def child_of(node: Node) -> Child:
-    options = {key: node[key] for key in ("restart", "significant") if node.get(key) is not None}
-    if node.get("shutdown") is not None:
-        options["shutdown"] = seconds(node["shutdown"])
-    if node.get("type") == "supervisor":
-        options["supervisor"] = spec_of(node)
-    return Child(node["id"], None if "supervisor" in options else "Worker", **options)
-
-
-def spec_of(node: Node) -> SupervisorSpec:
-    if node.get("strategy") == "simple_one_for_one" or "init_returns" in node:
-        raise Unsupported
-    flags = {
-        key: node[key]
-        for key in ("strategy", "intensity", "period", "auto_shutdown")
-        if key in node
-    }
-    return SupervisorSpec(**flags, children=[child_of(each) for each in node.get("children", [])])
+from perdure.supervisors.state import Emptying, Ending, Phase, Stopping, Supervision
+from tests.supervisors.otp_terms import (
+    Node,
+    begin,
+    checked,
+    child_data,
+    raw_data,
+    reason_of,
+    spec_data,
+    term,
+    text_of,
+)
 
 
 class Process:
     """A worker or a supervisor that is alive; `name` and `incarnation` are its parent's for it."""
 
-    def __init__(
-        self, path: str, node: Node, n: int, parent: Process | None, incarnation: int
-    ) -> None:
+    def __init__(self, path: str, name: str, node: Node, n: int, parent: Process | None) -> None:
         self.path = path
-        self.name = node["id"]
+        self.name = name
         self.node = node
         self.n = n
         self.parent = parent
-        self.incarnation = incarnation
+        self.incarnation = 1
         self.is_supervisor = node.get("type") == "supervisor"
         self.state = Supervision()
-        self.nodes = {each["id"]: each for each in node.get("children", [])}
+        self.before: Phase = self.state.phase
         self.children: dict[str, Process] = {}
         self.inbox: list[events.Event] = []
         self.calls: dict[tuple[int, int, int, str], Any] = {}
@@ -99,9 +61,12 @@ class Player:
         self.root_exit: str | None = None
         self.tokens = 0
         self.processes: list[Process] = []
+        self.memory: dict[str, Supervision] = {}  # of supervisors, over their incarnations
+        self.told: dict[str, Node] = {}  # what new code of a supervisor says, for good
+        self.asked: dict[str, int] = {}  # how many children of a pool were asked for
 
     def play(self) -> dict[str, Any]:
-        self.start("root", self.case["root"], None, 1)
+        self.start("root", "root", self.case["root"], None, 1)
         steps = [self.step({"op": "start"}, None)]
         steps[0]["result"] = self.answer
         steps += [self.step(op, op) for op in self.case.get("ops", [])]
@@ -139,7 +104,10 @@ class Player:
         if op["op"] == "sleep":
             self.now_ns += op["ms"] * NS // 1000
             return lambda: "ok"
-        process = self.find(op.get("path", op.get("sup", "root")))
+        if op["op"] == "check_childspecs":
+            found = checked(op["specs"], op.get("auto_shutdown"))
+            return lambda: found
+        process = self.find(str(op.get("path", op.get("sup", "root"))))
         if process is None:
             return lambda: "noproc"
         match op["op"]:
@@ -166,14 +134,22 @@ class Player:
     def ask(self, process: Process, op: Node, at: list[events.Event] | None = None) -> Any:
         self.tokens += 1
         caller = (self.tokens, 0, 0, "")
-        child = op.get("id", "")
+        child = self.name_of(process, op.get("id", ""))
         match op["op"]:
+            case "start_child" if "spec" in op:
+                event: events.Event = events.AddChild(child_data(op["spec"]), caller)
             case "start_child":
-                node = op["spec"]
-                spec = child_of(node)
-                if spec.id not in process.state.children:
-                    process.nodes[spec.id] = node
-                event: events.Event = events.AddChild(spec, caller)
+                k = self.asked[process.path] = self.asked.get(process.path, 0) + 1
+                init = {"k": k, "over": op.get("overrides", {})}
+                event = events.AddInstance(init, caller)
+            case "start_child_raw":
+                event = events.AddChild(raw_data(op["spec"]), caller)
+            case "get_childspec":
+                event = events.GetChildSpec(child, caller)
+            case "code_change":
+                node = self.told[process.path] = op["spec"]
+                declined = node.get("init_returns") == "ignore"
+                event = events.CodeChange(None if declined else spec_data(node), caller)
             case "terminate_child":
                 event = events.TerminateChild(child, caller)
             case "restart_child":
@@ -185,36 +161,50 @@ class Player:
             case "count_children":
                 event = events.CountChildren(caller)
             case _:
-                raise Unsupported
+                raise AssertionError(op)
         process.inbox.append(event)
         return lambda: self.render(op, process.calls[caller])
+
+    def name_of(self, process: Process, id: str) -> str:
+        """An id of an operation; "#3" is the third child of a pool, if it ever started."""
+        path = f"{process.path}/{id}"
+        found = [each for each in self.processes if each.path == path]
+        return found[-1].name if id.startswith("#") and found else id
 
     def render(self, op: Node, reply: actions.Reply) -> str:
         value = reply.value
         if not reply.ok:
+            if op["op"] == "code_change":
+                self.told.pop(op["path"])
+                return f"{{error,{{error,{term(value)}}}}}"
             return f"{{error,{self.render_error(op, value)}}}"
+        if op["op"] == "get_childspec":
+            return f"{{ok,{term(value | {'modules': ['mod']})}}}"
         if op["op"] in ("start_child", "restart_child"):
             return "{ok,undefined}" if value is None else "{ok,<pid>}"
         if op["op"] == "which_children":
-            rows = [(i, "<pid>" if s == "running" else s, k) for i, s, k in value]
-            return "[" + ",".join(f"{{{i},{s},{k},[mod]}}" for i, s, k in rows) + "]"
+            return term([self.row(each) for each in value])
         if op["op"] == "count_children":
             return "[" + ",".join(f"{{{key},{n}}}" for key, n in value.items()) + "]"
         return "ok"
 
+    def row(self, shown: Node) -> tuple[Any, ...]:
+        status = "<pid>" if shown["status"] == "running" else shown["status"]
+        return shown["id"] or "undefined", status, shown["type"], ["mod"]
+
     def render_error(self, op: Node, value: Any) -> str:
         if isinstance(value, Reason):
             text = text_of(value)
-            return f"{{{text},<child:{op['spec']['id']}>}}" if op["op"] == "start_child" else text
+            return f"{{{text},<child:{op['spec']['id']}>}}" if "spec" in op else text
         if value == "already_started":
             return "{already_started,<pid>}"
-        if value == "bad_combination":
-            return "{bad_combination,[{auto_shutdown,never},{significant,true}]}"
-        return str(value)
+        return term(value)
 
     # --- processes
 
-    def start(self, path: str, node: Node, parent: Process | None, incarnation: int) -> None:
+    def start(
+        self, path: str, name: str, node: Node, parent: Process | None, incarnation: int
+    ) -> None:
         n = self.attempts[path] = self.attempts.get(path, 0) + 1
         for op in node.get("inject", {}).get(str(n), []):
             assert parent is not None
@@ -222,7 +212,6 @@ class Player:
             self.injected.append(row)
             row["result"] = self.ask(parent, op)  # rendered once it is answered
         fault = next((kind for kind in ("fail", "ignore", "crash") if meets(node, kind, n)), None)
-        name = node["id"]
         if fault == "ignore":
             self.log.append(["ignore", path, n])
             self.tell(parent, events.Ignored(name, incarnation))
@@ -233,14 +222,16 @@ class Player:
             self.tell(parent, events.StartFailed(name, incarnation, Reason("crash", told)))
         else:
             self.log.append(["start", path, n])
-            process = Process(path, node, n, parent, incarnation)
+            process = Process(path, name, node, n, parent)
+            process.incarnation = incarnation
             self.processes.append(process)
             if parent is None:
                 self.root = process
             else:
                 parent.children[name] = process
             if process.is_supervisor:
-                process.inbox.append(events.Begin(spec_of(node)))
+                process.state = self.memory.get(path, process.state)
+                process.inbox.append(begin(self.told.get(path, node)))
             else:
                 self.tell(parent, events.Started(name, incarnation))
 
@@ -332,7 +323,9 @@ class Player:
                 continue
             if takes(process.state, event):
                 del process.inbox[index]
+                process.before = process.state.phase
                 process.state, todo = decide(process.state, event, self.now_ns)
+                self.memory[process.path] = process.state
                 for action in todo:
                     self.act(process, action)
                 return True
@@ -342,14 +335,19 @@ class Player:
         path, n = process.path, process.n
         match action:
             case actions.StartChild(child=child, incarnation=incarnation):
-                self.start(f"{path}/{child}", process.nodes[child], process, incarnation)
+                init = process.state.children[child].init
+                node, segment = init["node"] | init.get("over", {}), child
+                if "k" in init:
+                    segment = f"#{init['k']}"
+                self.start(f"{path}/{segment}", child, node, process, incarnation)
             case actions.StopChild(child=child, shutdown=shutdown):
                 self.announce(process)
                 self.stop(process.children[child], shutdown)
-            case actions.Report(context=context, child=child, reason=reason):
+            case actions.Report(context=context, reason=reason, spec=child, nb_children=count):
                 if context == "shutdown_error":
                     self.announce(process)
-                self.log.append(["report", path, context, child, text_of(reason)])
+                who = child if count is None else f"*{count}"
+                self.log.append(["report", path, context, who, text_of(reason)])
             case actions.TryAgain(child=child):
                 process.inbox.append(events.TryAgain(child))
             case actions.Ready():
@@ -359,25 +357,37 @@ class Player:
                 self.log.append(["start_failed", path, n, text_of(reason)])
                 failed = events.StartFailed(process.name, process.incarnation, reason)
                 self.tell(process.parent, failed)
+            case actions.Declined():
+                process.alive = False
+                self.log.append(["ignore", path, n])
+                self.tell(process.parent, events.Ignored(process.name, process.incarnation))
             case actions.ExitSelf(reason=reason):
-                self.announce(process)
+                self.announce_end(process, reason)
                 self.log.append(["sup_down", path, n, text_of(reason)])
                 self.ended(process, reason)
             case actions.Reply(caller=caller):
                 assert caller is not None
                 process.calls[caller] = action
-            case actions.Forget():
-                pass
+            case actions.Forget(child=child):
+                self.forget(process, child)
+
+    def forget(self, process: Process, child: str) -> None:
+        """An actor is gone, with all below it: what supervisors among them knew is gone too."""
+        known = process.children.get(child)
+        gone = f"{process.path}/{child}" if known is None else known.path
+        for each in [each for each in self.memory if f"{each}/".startswith(f"{gone}/")]:
+            del self.memory[each]
 
     def announce(self, process: Process) -> None:
         """Log that a supervisor has begun to end, once, before the first thing it does then."""
-        match process.state.phase:
-            case Stopping(why=Ending(reason=reason)):
-                pass
-            case Down(reason=Reason() as reason):
-                pass
-            case _:
-                return
+        for phase in (process.before, process.state.phase):
+            match phase:
+                case Stopping(why=Ending(reason=reason)) | Emptying(why=Ending(reason=reason)):
+                    self.announce_end(process, reason)
+                case _:
+                    pass
+
+    def announce_end(self, process: Process, reason: Reason) -> None:
         if not process.ending:
             process.ending = True
             self.log.append(["sup_terminate", process.path, process.n, text_of(reason)])
@@ -397,11 +407,14 @@ class Player:
         assert isinstance(counted, actions.Reply)
         assert isinstance(listed, actions.Reply)
         children = []
-        for child, status, kind in listed.value:
-            row = {"id": child, "type": kind, "state": status}
-            if status == "running":
-                row |= self.look(process.children[child])
+        for each in listed.value:
+            row = {"id": each["child"], "type": each["type"], "state": each["status"]}
+            if row["state"] == "running":
+                below = process.children[each["child"]]
+                row |= {"id": below.path.rpartition("/")[2], **self.look(below)}
             children.append(row)
+        if any(each["id"] is None for each in listed.value):
+            children.sort(key=lambda row: int(row["id"][1:]))
         return {**shown, "counts": counted.value, "children": children}
 
 

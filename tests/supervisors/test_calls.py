@@ -22,6 +22,12 @@ def reply(world: World, event: events.Call) -> tuple[bool, Any]:
     return answer.ok, answer.value
 
 
+def rows(world: World) -> list[tuple[str, str | None, str, str]]:
+    """What which_children answers, without modules."""
+    listed = reply(world, events.WhichChildren(CALLER))[1]
+    return [(row["child"], row["id"], row["status"], row["type"]) for row in listed]
+
+
 def add(child: Child) -> events.AddChild:
     return events.AddChild(child, CALLER)
 
@@ -65,7 +71,8 @@ def test_start_child_that_declines_is_kept_unless_temporary(restart: str, kept: 
 def test_start_child_of_a_significant_child_needs_an_auto_shutdown() -> None:
     world = World(spec_of("one_for_one", "a"))
     child = Child("b", "B", restart="transient", significant=True)
-    assert reply(world, add(child)) == (False, "bad_combination")
+    why = ("bad_combination", [("auto_shutdown", "never"), ("significant", True)])
+    assert reply(world, add(child)) == (False, why)
     assert list(world.state.children) == ["a"]
 
 
@@ -127,14 +134,11 @@ def test_children_are_listed_latest_first_and_counted_by_kind() -> None:
     pool = Child("s", supervisor=SupervisorSpec())
     world = World(spec_of("one_for_one", "a", pool, "c"))
     world.send(events.TerminateChild("a"))
-    assert reply(world, events.WhichChildren(CALLER)) == (
-        True,
-        [
-            ["c", "running", "worker"],
-            ["s", "running", "supervisor"],
-            ["a", "undefined", "worker"],
-        ],
-    )
+    assert rows(world) == [
+        ("c", "c", "running", "worker"),
+        ("s", "s", "running", "supervisor"),
+        ("a", "a", "undefined", "worker"),
+    ]
     assert reply(world, events.CountChildren(CALLER)) == (
         True,
         {"specs": 3, "active": 2, "supervisors": 1, "workers": 2},

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from perdure.errors import UsageError
 from perdure.supervisors import checks
-from perdure.supervisors.spec import Backoff, Child, SupervisorSpec
+from perdure.supervisors.backoff import Backoff
+from perdure.supervisors.spec import Child, SupervisorSpec
 
 
 class Worker:
@@ -222,7 +223,7 @@ def supervisors_over(
 ) -> st.SearchStrategy[SupervisorSpec]:
     return st.builds(
         SupervisorSpec,
-        strategy=st.sampled_from(checks.STRATEGIES),
+        strategy=st.sampled_from(checks.ORDINARY),
         intensity=st.integers(0, 99),
         period=st.floats(0.001, 1e6),
         auto_shutdown=st.sampled_from(checks.AUTO_SHUTDOWNS),

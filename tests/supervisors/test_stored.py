@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,16 @@ from hypothesis import strategies as st
 
 from perdure.errors import LedgerDamaged
 from perdure.mailbox.control import Reason
+from perdure.supervisors.checks import AUTO_SHUTDOWNS, ORDINARY, POOLS, RESTARTS
+from perdure.supervisors.entry import Entry
+from perdure.supervisors.pools import Instances
+from perdure.supervisors.spec import Child
 from perdure.supervisors.state import (
     Aborting,
+    Badly,
     Down,
+    Emptying,
     Ending,
-    Entry,
     Idle,
     Init,
     Restart,
@@ -47,36 +53,63 @@ stopping = st.builds(
     | st.builds(StopCall, ids, callers),
 )
 downs = st.builds(Down, st.none() | reasons)
-entries = st.builds(
-    Entry,
-    ids,
-    st.sampled_from(["permanent", "transient", "temporary"]),
-    st.floats(0, 1e6) | st.sampled_from(["infinity", "brutal_kill"]),
-    st.booleans(),
-    st.booleans(),
-    st.sampled_from(["undefined", "running", "restarting"]),
-    numbers,
+emptying = st.builds(
+    Emptying,
+    st.builds(Ending, reasons, st.booleans()),
+    st.lists(st.builds(Badly, ids, reasons, numbers), max_size=2).map(tuple),
 )
-states = st.builds(
-    Supervision,
-    strategy=st.sampled_from(["one_for_one", "one_for_all", "rest_for_one"]),
-    intensity=numbers,
-    period=st.floats(0.001, 1e6),
-    auto_shutdown=st.sampled_from(["never", "any_significant", "all_significant"]),
-    children=st.lists(entries, max_size=4).map(lambda found: {each.id: each for each in found}),
-    restarts=st.lists(st.tuples(numbers, numbers), max_size=4).map(tuple),
-    phase=st.just(Idle()) | downs | starting | stopping,
+inits = st.dictionaries(ids, st.none() | numbers | ids, max_size=2)
+specs = st.builds(
+    Child,
+    st.sampled_from("abcd"),
+    st.just("Worker"),
+    restart=st.sampled_from(RESTARTS),
+    shutdown=st.floats(0, 1e6) | st.sampled_from(["infinity", "brutal_kill"]),
+    init=inits,
+    type=st.sampled_from(["worker", "supervisor"]),
+    modules=st.none() | st.just("dynamic") | st.just(("a", "b")),
 )
 
 
-@given(states)
+def entries(spec: st.SearchStrategy[Child]) -> st.SearchStrategy[Entry]:
+    statuses: Any = st.sampled_from(["undefined", "running", "restarting"])
+    return st.builds(Entry, ids, spec, st.none() | inits, statuses, numbers)
+
+
+@st.composite
+def states(draw: st.DrawFn) -> Supervision:
+    strategy = draw(st.sampled_from([*ORDINARY, *POOLS]))
+    spec = draw(specs)
+    of_template = strategy == "simple_one_for_one"
+    found = draw(st.lists(entries(st.just(spec) if of_template else specs), max_size=4))
+    if strategy in POOLS:
+        places = draw(st.sets(st.integers(1, 600), min_size=len(found), max_size=len(found)))
+        numbered = zip(sorted(places), found, strict=True)
+        children: Any = Instances.of({str(n): replace(e, id=str(n)) for n, e in numbered})
+    else:
+        children = {entry.id: entry for entry in found}
+    return Supervision(
+        strategy=strategy,
+        intensity=draw(numbers),
+        period=draw(st.floats(0.001, 1e6)),
+        auto_shutdown=draw(st.sampled_from(AUTO_SHUTDOWNS)),
+        children_max=draw(st.none() | numbers) if strategy == "dynamic" else None,
+        numbered=draw(numbers),
+        template=Entry.of(spec) if of_template else None,
+        children=children,
+        restarts=draw(st.lists(st.tuples(numbers, numbers), max_size=4).map(tuple)),
+        phase=draw(st.just(Idle()) | downs | starting | stopping | emptying),
+    )
+
+
+@given(states())
 def test_a_state_comes_back_from_its_data_exactly(state: Supervision) -> None:
     data = to_data(state)
     assert from_data(data) == state
     assert list(from_data(data).children) == list(state.children)
 
 
-@given(states)
+@given(states())
 def test_its_data_is_plain(state: Supervision) -> None:
     assert from_data(json.loads(json.dumps(to_data(state)))) == state
 
@@ -93,10 +126,11 @@ def damaged(**parts: Any) -> dict[str, Any]:
         damaged(phase=["starting"]),
         damaged(phase=[]),
         damaged(children={"a": ["permanent"]}),
+        damaged(template={"id": "a"}),
         damaged(children=[1]),
         damaged(restarts=[1]),
     ],
 )
 def test_data_that_is_no_state_is_damage(data: dict[str, Any]) -> None:
-    with pytest.raises(LedgerDamaged, match="state of a supervisor"):
+    with pytest.raises(LedgerDamaged, match="cannot be read"):
         from_data(data)

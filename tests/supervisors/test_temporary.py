@@ -24,7 +24,7 @@ class Guest(Actor, name="tests.temporary.guest"):
 
 
 def test_what_waits_for_a_temporary_child_when_it_crashes_is_dead_letters() -> None:
-    global gate  # noqa: PLW0603 - actors are built by the kernel, and reach nothing else
+    global gate
     gate, store = Gate(), MemoryStore()
     guest = Child("guest", Guest, restart="temporary", redelivery="none")
     with running(program(guest), store) as run:
@@ -48,6 +48,5 @@ def test_who_asks_a_temporary_child_that_crashes_is_told() -> None:
     global gate  # noqa: PLW0603
     gate = Gate()
     gate.open()
-    with running(program(guest)) as run:
-        with pytest.raises(Crashed, match="OSError: gone"):
-            run.ask("/r/guest", "wait", timeout=SECONDS)
+    with running(program(guest)) as run, pytest.raises(Crashed, match="OSError: gone"):
+        run.ask("/r/guest", "wait", timeout=SECONDS)

@@ -89,6 +89,8 @@ class World:
         for index, event in enumerate(self.inbox):
             if takes(self.state, event):
                 del self.inbox[index]
+                if isinstance(event, events.CodeChange):
+                    self.given += _named(event)
                 self.state, todo = decide(self.state, event, self.now_ns)
                 assert from_data(to_data(self.state)) == self.state
                 for action in todo:
@@ -137,6 +139,11 @@ class World:
 
     def _answer(self, child: str, event: events.Event) -> None:
         (self.open if child in self.held else self.inbox).append(event)
+
+
+def _named(event: events.CodeChange) -> list[str]:
+    spec = event.spec
+    return [child.id for child in spec.children] if isinstance(spec, SupervisorSpec) else []
 
 
 def starts(done: Iterable[actions.Action]) -> list[str]:

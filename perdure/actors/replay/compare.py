@@ -11,7 +11,18 @@ from perdure.ledger.records import Crash, Lane, Life, Send, Turn
 
 Decode = Callable[[bytes], Any]
 NONE = "none"
-FIELDS = ("answer", "artifacts", "finish", "rejected", "life", "lives", "notes", "marks", "specs")
+FIELDS = (
+    "answer",
+    "artifacts",
+    "finish",
+    "rejected",
+    "life",
+    "lives",
+    "notes",
+    "marks",
+    "specs",
+    "watches",
+)
 
 
 class Difference(NamedTuple):
@@ -49,6 +60,7 @@ class Did(NamedTuple):
     notes: Any = ()
     marks: Any = ()
     specs: Any = ()
+    watches: Any = ()
 
 
 def differences(

@@ -1,4 +1,4 @@
-"""Recorded failures as the exceptions that they first were: the journal has a class and a text."""
+"""Recorded failures as the exceptions that they first were, as far as the journal has them."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from functools import lru_cache
 from typing import Any, cast
 
 from perdure.actors.failures import class_of, failure_of, stopped
-from perdure.errors import AskTimeout, Crashed, Reject, StepFailed
+from perdure.actors.particulars import NOTHING, TEXT, have
+from perdure.errors import AskTimeout, CallFailed, Crashed, Reject, StepFailed
 
-PLAIN = {cls.__name__ for cls in (AskTimeout, Crashed, Reject)}
+PLAIN = {cls.__name__ for cls in (AskTimeout, CallFailed, Crashed, Reject)}
 
 
-def raised_again(kind: str, text: str, module: str = "builtins") -> Exception:
+def raised_again(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
     """An exception of that class, with that text, as a step first raised it.
 
-    It has no other attributes: no `errno`, no `args`. A class that is not loaded has a stand-in.
+    It has the arguments and attributes that could be stored. A class that is not loaded has a
+    stand-in.
     """
     if kind in PLAIN:
-        return failure_of(kind, text, module)
+        return failure_of(kind, text, module, *details)
     found: Any = class_of(kind, module) or _defined_inside(kind)
     if not issubclass(found, Exception):
         return stopped(kind, text)
     shape = _with_text(found)
     given = (text, [StepFailed(kind, text)]) if issubclass(found, BaseExceptionGroup) else ()
     error: Any = shape.__new__(shape, *given)
-    error._text = text
-    return cast("Exception", error)
+    vars(error)[TEXT] = text
+    return cast("Exception", have(error, details[0] if details else NOTHING))
 
 
 @lru_cache(256)
@@ -34,7 +36,7 @@ def _defined_inside(kind: str) -> Any:
     waiting: list[type[BaseException]] = [BaseException]
     while waiting:
         cls = waiting.pop()
-        if cls.__qualname__ == kind and "_text" not in vars(cls):
+        if cls.__qualname__ == kind and TEXT not in vars(cls):
             return cls
         waiting += type.__subclasses__(cls)
     return type(kind.rpartition(".")[2], (Exception,), {})
@@ -43,5 +45,5 @@ def _defined_inside(kind: str) -> Any:
 @lru_cache(256)
 def _with_text(cls: type[Exception]) -> Any:
     """A class of the same name whose text is what was recorded: constructors differ."""
-    names = {"_text": "", "__str__": lambda self: self._text, "__module__": cls.__module__}
+    names = {TEXT: "", "__str__": lambda self: getattr(self, TEXT), "__module__": cls.__module__}
     return type(cls.__name__, (cls,), names)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from perdure.actors.crashplan import plan_crash
 from perdure.actors.replay.compare import NONE, Decode, Difference, Intended, sent
 from perdure.actors.replay.turn import ReplayTurn
 from perdure.ids import MessageId
@@ -12,6 +13,7 @@ from perdure.ledger.records import Crash, Lane, Life
 from perdure.mailbox.control import Reason
 
 if TYPE_CHECKING:
+    from perdure.actors.kernel import Kernel
     from perdure.actors.replay.past import Past
     from perdure.actors.replay.scene import Scene
     from perdure.actors.replay.stage import Stage
@@ -23,7 +25,7 @@ def fallen(turn: ReplayTurn, body: Crash, reason: Reason, decode: Decode) -> lis
     The turn has ended with that reason, which is the recorded one.
     """
     past, stage = turn.stage.book, turn.stage
-    plan = stage.lifecycle.plan_crash(turn, reason, body.time)
+    plan = plan_crash(cast("Kernel", stage), turn, reason, body.time)
     out = [Intended(past.address(e.to), e.body, e.lane, e.cost, e.est, None) for e in plan.out]
     found = sent(body, out, past.address, decode)
     if plan.not_before != body.not_before and turn.kind == "receive":

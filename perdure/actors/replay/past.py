@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.cell import Cell, Step
 from perdure.actors.replay.births import Births
 from perdure.actors.replay.budgets import Budgets
+from perdure.actors.replay.codes import EFFECTS, CodeOf, Codes
+from perdure.actors.replay.delivery import deliver
 from perdure.actors.replay.outcome import Outcome, keep
 from perdure.actors.replay.reasons import why_down
 from perdure.actors.replay.referred import Referred
@@ -19,16 +21,16 @@ from perdure.caps.budget import Budget
 from perdure.errors import LedgerDamaged
 from perdure.ledger import records
 from perdure.ledger.images import state_hash
-from perdure.ledger.journal import sender_of
-from perdure.ledger.records import Body, Dead, Lane, Life, Record, Send
-from perdure.ledger.rows import ActorRow
+from perdure.ledger.records import Dead, Lane, Life, Record
+from perdure.ledger.rows import ActorRow, born
 from perdure.ledger.steprecords import UNASKED
 from perdure.mailbox.control import CANCELLED
 from perdure.mailbox.dead import crashed_ask
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
-    from perdure.actors.actor import Actor
+    from perdure.actors.editions import Editions
     from perdure.ledger.values import Codec
 
 Id = tuple[int, int]
@@ -43,13 +45,11 @@ class Past:
 
     def __init__(
         self,
-        codec: Codec,
-        classes: dict[str, type[Actor]],
+        code_of: CodeOf,
         stored: Callable[[int], ActorRow | None],
     ) -> None:
-        self.codec = codec
+        self.codes: Codes = Codes(self, code_of)
         self.blobs = Referred()
-        self.classes = classes
         self.stored = stored  # the rows of those that ended
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}
@@ -62,11 +62,17 @@ class Past:
         self.time = self.attempt = 0  # of the turn that runs now
         self.seq = 0
 
-    def recast(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """Go on with other code: a fork's."""
-        self.codec, self.classes = codec, classes
-        for cell in self.cells.values():
-            cell.cls, cell.actor = classes.get(cell.class_name), None
+    # --- code
+
+    @property
+    def editions(self) -> Editions:
+        """Which code each actor runs."""
+        return self.codes.editions
+
+    @property
+    def codec(self) -> Codec:
+        """What writes values: whatever any code has."""
+        return self.codes.editions.newest.codec
 
     # --- what a book offers
 
@@ -75,7 +81,7 @@ class Past:
         found = self.cells.get(id)
         if found is None:
             row = self.stored(id) or ORPHAN
-            found = Cell(id, row, self.classes.get(row.class_name))
+            found = Cell(id, row, self.editions.of(id, row.class_name))
             found.images = {}
         return found
 
@@ -112,15 +118,17 @@ class Past:
         if effect is not None:
             effect(self, seq, body)
         if body.sends:
-            self._deliver(seq, body)
+            deliver(self, seq, body)
 
     def _run(self, seq: int, body: records.Run) -> None:
         self.budgets.change(seq, body.time, Budget(body.tokens_limit))
 
     def _open(self, seq: int, body: records.Open | records.Fork) -> None:
         """A process died: its objects are gone, and the turns that it was at."""
+        self.codes.opened(body.code_hash)
         for cell in self.cells.values():
-            cell.actor, cell.seq = None, seq
+            cell.run(self.editions.of(cell.id, cell.class_name))
+            cell.seq = seq
 
     def _fork(self, seq: int, body: records.Fork) -> None:
         self._open(seq, body)
@@ -128,12 +136,10 @@ class Past:
             self.cell(id).init = init
 
     def _birth(self, seq: int, body: records.Birth) -> None:
-        incarnation = 0 if body.life == Life.BORN else 1
-        row = ActorRow(
-            body.address, body.class_name, body.version, body.parent, body.spec, body.init,
-            incarnation, body.life, 0, 0, 0, 0, "",
-        )  # fmt: skip
-        cell = self.cells[seq] = Cell(seq, row, self.classes.get(body.class_name))
+        who = (body.address, body.class_name, body.version, body.parent)
+        row = born(*who, body.spec, body.init, body.life)
+        self.editions.born(seq, body.parent)
+        cell = self.cells[seq] = Cell(seq, row, self.editions.of(seq, body.class_name))
         cell.images = {}
         self.names[body.address] = seq
         self.below.setdefault(body.parent, {})[seq] = None
@@ -144,17 +150,20 @@ class Past:
 
     def _turn(self, seq: int, body: records.Turn) -> None:
         cell = self.cell(body.actor)
-        if self._consume(cell, seq, body.message) == Lane.USER:
+        env = self._consume(cell, seq, body.message)
+        if env is not None and env.lane == Lane.USER:
             cell.attempts = 0
+        elif env is not None and isinstance(cell.edition.codec.decode(env.body), Replace):
+            cell.actor = None  # the state is another one, from outside of it
         if body.delta:
             apply(cell.images, body.delta)  # type: ignore[arg-type]
             cell.state_hash = state_hash(cell.state_hash, body.delta)
             actor = cell.actor
             if actor is not None:
                 compact(actor, cell.images)  # type: ignore[arg-type]
-                cell.version = actor.__declaration__.version
         if cell.state_hash != body.state_hash:
             raise LedgerDamaged(f"the state hash of record {seq} does not follow its delta.", seq)
+        cell.version = body.version or cell.version
         if body.rejected is not None:
             cell.actor = None  # what the handler changed in memory was never committed
         cell.last = seq
@@ -163,6 +172,7 @@ class Past:
         for id, spec, init in body.specs:
             child = self.cell(id)
             child.spec, child.init = spec, init
+        self.codes.renew(cell)
         if body.life is not None:
             cell.change_life(body.life)
             cell.reason = why_down(body, self.codec) or cell.reason
@@ -182,18 +192,18 @@ class Past:
             cell.attempts = 0
         else:
             cell.attempts += 1
+        self.codes.renew(cell)
         self._change_lives(seq, body)
 
-    def _consume(self, cell: Cell, seq: int, id: Id) -> int | None:
-        """A message is over; returns its lane."""
-        env = self.messages.pop(id, None)
+    def _consume(self, cell: Cell, seq: int, id: Id) -> Envelope | None:
+        """A message is over; returns it."""
         self.births.over(cell.id, id)
         cell.seq = seq  # the next attempt begins after it
-        return None if env is None else env.lane
+        return self.messages.pop(id, None)
 
     def _change_lives(self, seq: int, body: Any) -> None:
         for row in body.dead:
-            self._bury(seq, body, Dead(*row))
+            self.bury(seq, body, Dead(*row))
         for id, incarnation, life in getattr(body, "lives", ()):
             cell = self.cell(id)
             cell.life, cell.incarnation = life, incarnation
@@ -209,6 +219,7 @@ class Past:
         self.cells.pop(cell.id, None)
         self.marks.pop(cell.id, None)
         self.births.ended(cell.id)
+        self.codes.ended(cell.id)
 
     def _intent(self, seq: int, body: records.Intent) -> None:
         self.budgets.reserve(seq, body)
@@ -241,7 +252,8 @@ class Past:
         if isinstance(step, Outcome) and step.phase != "done":
             step.settle(ok, value, seq, time)
 
-    def _bury(self, seq: int, body: Any, dead: Dead, env: Envelope | None = None) -> None:
+    def bury(self, seq: int, body: Any, dead: Dead, env: Envelope | None = None) -> None:
+        """A message is a dead letter; whoever asked with it has that for an answer."""
         env = env or self.messages.pop((dead.seq, dead.index), None)
         if env is not None and env.reply is not None:
             value = self.codec.encode(crashed_ask(dead))
@@ -250,6 +262,7 @@ class Past:
     def _stall(self, seq: int, body: records.Stall) -> None:
         cell = self.cell(body.actor)
         cell.actor, cell.seq = None, seq
+        self.codes.renew(cell)
 
     def _cancel(self, seq: int, body: records.Cancel) -> None:
         for id, _, _ in body.lives:
@@ -264,7 +277,7 @@ class Past:
         env = None if body.message is None else self.messages.get(body.message)
         if env is not None and body.verdict == "forget":
             env.steps = None
-        if body.message is not None and body.verdict in ("forget", "dead"):
+        if body.message is not None and body.verdict in ("forget", "dead", "kills_process"):
             self.births.over(cell.id, body.message)
 
     def _restore(self, seq: int, body: records.Restore) -> None:
@@ -272,29 +285,11 @@ class Past:
         apply(cell.images, body.delta)  # type: ignore[arg-type]
         cell.actor, cell.state_hash, cell.last = None, body.state_hash, seq
 
-    # --- messages
-
-    def _deliver(self, seq: int, body: Body) -> None:
-        author = sender_of(body, Send(0, b""))
-        for index, wire in enumerate(body.sends):
-            if len(wire) == 2:
-                env = Envelope(wire[0], wire[1], "", author)
-            else:
-                send = Send(*wire)
-                env = Envelope.read(seq, index, send, "", sender_of(body, send))
-                if env.dead is not None:
-                    self._bury(seq, body, Dead(seq, index, *env.dead, 0), env)
-                    continue
-                if env.due is not None or not env.to:
-                    continue  # when it is due, another record sends it
-            env.seq, env.index = seq, index
-            self.messages[seq, index] = env
-
 
 _EFFECTS: dict[type[Any], Callable[[Past, int, Any], None]] = {
     records.Run: Past._run, records.Open: Past._open, records.Fork: Past._fork,
     records.Birth: Past._birth, records.Turn: Past._turn, records.Crash: Past._crash,
     records.Intent: Past._intent, records.Result: Past._result, records.Ask: Past._ask,
     records.Stall: Past._stall, records.Verdict: Past._verdict, records.Restore: Past._restore,
-    records.Cancel: Past._cancel,
+    records.Cancel: Past._cancel, **EFFECTS,
 }  # fmt: skip

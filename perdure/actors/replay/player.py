@@ -6,24 +6,28 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
-from perdure.actors.lifecycle import BRUTAL, starter
+from perdure.actors.lifecycle import BRUTAL, KILLED_NOTE
 from perdure.actors.refs import proxied
-from perdure.actors.replay.compare import NONE, Did, Difference, Intended, differences
+from perdure.actors.replay.codes import CodeOf
+from perdure.actors.replay.compare import NONE, Difference, differences
+from perdure.actors.replay.done import done
 from perdure.actors.replay.falls import fallen, take_cut
 from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
-from perdure.actors.replay.turn import ReplayTurn
-from perdure.actors.state import build, collect, restore, run_on_load, state_hash
-from perdure.actors.turns import settle
-from perdure.errors import Reject, UnknownActor, UnknownName
+from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
+from perdure.actors.standing import decides, is_stale, stop_mode
+from perdure.actors.starting import starter
+from perdure.actors.state import build, restore, run_on_load
+from perdure.errors import UnknownActor, UnknownName
 from perdure.ledger import records
-from perdure.ledger.records import Lane, Life, Record, Send
+from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
-from perdure.mailbox.control import Kill, Reason, Start, Stop, read_reason
+from perdure.mailbox.control import Depart, Gone, Kill, Reason, Start, Stop
 from perdure.mailbox.control import crash as reason_of
 from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
@@ -37,20 +41,18 @@ Handler = tuple[str, Callable[..., Any], tuple[Any, ...], str]
 class Player:
     """Replays a journal: `scenes` gives each turn that user code or a supervisor had a part in.
 
-    `codec` has the classes of the code, `shown` has stand-ins for them, for what people are shown;
-    `classes` are the actor classes by name, `stored` gives the row of an actor that has ended.
+    `code_of` gives the code of a digest that records name, `shown` has stand-ins for its messages,
+    for what people are shown; `stored` gives the row of an actor that has ended.
     """
 
     def __init__(
         self,
-        codec: Codec,
+        code_of: CodeOf,
         shown: Codec,
-        classes: dict[str, type[Actor]],
         stored: Callable[[int], ActorRow | None],
         only: str | None = None,
     ) -> None:
-        self.past = Past(codec, classes, stored)
-        self.codec = codec
+        self.past = Past(code_of, stored)
         self._shown = shown
         self._stage = Stage(self.past)
         self._only = only  # the address of the one actor whose turns run
@@ -69,11 +71,6 @@ class Player:
                 self._stage.seed = body.seed
             self.past.add(record)
 
-    def go_on_with(self, codec: Codec, classes: dict[str, type[Actor]]) -> None:
-        """From here on, run turns with other code. No object is kept."""
-        self.codec = codec
-        self.past.recast(codec, classes)
-
     def close(self) -> None:
         """Let go of the event loop."""
         self._stage.loop.close()
@@ -84,10 +81,14 @@ class Player:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
             return None
+        self.past.codes.begin(cell, body.incarnation, body.message)
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
         self.past.blobs.fresh.clear()
         scene = Scene(seq, body, cell, env, self._shown)
         if take_cut(self._stage, scene, self._shown.decode):
+            return scene
+        if cell.cls is None and cell.edition.missing:
+            scene.skipped = cell.edition.missing
             return scene
         try:
             handler = self._handler(scene, env)
@@ -105,7 +106,7 @@ class Player:
 
     def _handler(self, scene: Scene, env: Envelope) -> Handler | None:
         """What ran when the record was made; None if no code of an actor's did."""
-        cell, message = scene.cell, self.codec.decode(env.body)
+        cell, message = scene.cell, scene.cell.edition.codec.decode(env.body)
         if env.lane == Lane.USER:
             actor = self._actor(cell)
             if type(message) in PROXIED:
@@ -113,11 +114,13 @@ class Player:
             else:
                 function, mode = actor.on_receive, actor.__declaration__.kind
             return "receive", function, (message,), mode
-        if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
+        if isinstance(message, Kill | Gone | Signal | Replace):
             return None
-        if getattr(cell.cls, "__supervisor__", False):
-            if cell.life >= Life.STOPPED:
-                return None  # it was cancelled: it decides nothing
+        if getattr(message, "shutdown", None) == BRUTAL:
+            return None
+        if cell.is_supervisor:
+            if not decides(cell, message):
+                return None  # it has no life
             supervisor: Any = self._actor(cell)
             return "control", supervisor.on_control, (message, self.past.time), "control"
         if isinstance(message, Start):
@@ -137,21 +140,15 @@ class Player:
         reason = None if message.reason is None else str(message.reason)
         return "start", starter(actor, mode), (reason,), mode
 
-    def _stop(self, scene: Scene, message: Stop) -> Handler | None:
+    def _stop(self, scene: Scene, message: Stop | Depart) -> Handler | None:
         cell = scene.cell
-        if message.incarnation != cell.incarnation or cell.life != Life.RUNNING:
+        mode = stop_mode(cell, message)
+        if mode is None or is_stale(cell, message) or cell.life != Life.RUNNING:
             return None
-        if not scene.is_crash and self._was_killed(scene.body):
-            return None
-        scene.kind = "stop"
-        actor = self._actor(cell)
-        mode = actor.__declaration__.hooks.get("on_stop")
-        return None if mode is None else ("stop", actor.on_stop, (), mode)
-
-    def _was_killed(self, body: records.Turn | records.Crash) -> bool:
-        """Whether a stop took too long: then its hook did not come to its end."""
-        last: Any = self.codec.decode(Send(*body.sends[-1]).body) if body.sends else None
-        return last is not None and read_reason(str(last.reason)).kind == "killed"
+        if isinstance(scene.body, records.Turn) and KILLED_NOTE in scene.body.notes:
+            return None  # it took too long: its hook did not come to its end
+        scene.kind = "stop" if isinstance(message, Stop) else "depart"
+        return scene.kind, self._actor(cell).on_stop, (), mode
 
     def _actor(self, cell: Cell) -> Actor:
         """The live object, kept from turn to turn as the kernel keeps it, or built anew."""
@@ -159,7 +156,7 @@ class Player:
             return cell.actor
         if cell.cls is None:
             raise UnknownActor(f"there is no actor class {cell.class_name!r} in the code.")
-        decode = self.codec.decode
+        decode = cell.edition.codec.decode
         if cell.images:
             actor = restore(cell.cls, cell.images, decode, cell.version)
         else:
@@ -175,6 +172,8 @@ class Player:
         kind, function, args, mode = handler
         cell, stage = scene.cell, self._stage
         turn = stage.turn = ReplayTurn(stage, cell, env, kind, scene.body)
+        if kind in ("stop", "depart"):
+            turn.leaving = str(self.past.codec.decode(env.body).reason)
         turn.is_awaited = mode in ("async", "nonblocking")
         self.past.unmet = self.past.births.of(cell.id, (env.seq, env.index))
         actor = cell.actor
@@ -191,7 +190,7 @@ class Player:
             turn.open = False
         if turn.difference is not None:
             scene.differences = [turn.difference]
-        elif scene.error is not None and not isinstance(scene.error, Reject):
+        elif scene.error is not None and not is_answer(scene.error, kind):
             self._compare_crash(scene)
         else:
             self._compare(scene, turn, answer)
@@ -205,7 +204,7 @@ class Player:
         self, turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
     ) -> Any:
         if turn.is_awaited:
-            return self._stage.loop.run(turn, _awaited(turn, function, args, mode))
+            return self._stage.loop.run(turn, awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
             asked.get()
@@ -226,7 +225,7 @@ class Player:
     def _compare(self, scene: Scene, turn: ReplayTurn, answer: object) -> None:
         body, cell = scene.body, scene.cell
         try:
-            did = self._did(scene, turn, answer)
+            did = done(self._stage, scene, turn, answer)
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             scene.error = error
             self._compare_crash(scene)
@@ -240,61 +239,3 @@ class Player:
         scene.differences = differences(
             body, did, images, address, lambda data: self._shown.decode(whole(data))
         )
-
-    def _did(self, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
-        """What the turn did, as its record would say it."""
-        cell, env = scene.cell, turn.envelope
-        encode, error = self.codec.encode, scene.error
-        if error is not None:
-            turn.out, turn.artifacts, turn.result, turn.stop_reason = [], None, None, None
-            text = str(error)
-            reply = None if env.reply is None else (env.reply, False, encode(("Reject", text)))
-            return Did((), cell.state_hash, self._sent(turn), reply, rejected=text)
-        actor: Any = cell.actor
-        delta = collect(actor, cell.images or {}, encode)
-        self.past.blobs.fresh |= actor.__marks__.large
-        actor.__marks__.large.clear()
-        reply = None
-        if env.reply is not None:
-            reply = (env.reply, True, self.past.blobs.small(encode(answer, "the answer")))
-        is_rare = turn.kind != "receive" or turn.stop_reason is not None
-        life = self._stage.lifecycle.life_after(turn) if is_rare else None
-        lives = () if turn.lives is None else self._stage.lives.expand(turn.lives)
-        return Did(
-            delta,
-            state_hash(cell.state_hash, delta),
-            self._sent(turn),
-            reply,
-            tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
-            turn.result,
-            None,
-            life,
-            tuple(lives),
-            tuple(turn.notes or ()),
-            tuple(turn.marks or ()),
-            tuple(turn.specs or ()),
-        )
-
-    def _sent(self, turn: ReplayTurn) -> list[Intended]:
-        address, small, took = self.past.address, self.past.blobs.small, turn.record.took
-        return [
-            Intended(
-                env.dead[0] if env.dead else address(env.to),
-                small(env.body),
-                env.lane,
-                env.cost,
-                env.est,
-                None if env.due is None else (env.due, env.due + took),
-            )
-            for env in turn.out
-        ]
-
-
-async def _awaited(
-    turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
-) -> Any:
-    """A handler on the loop, and the steps that it began and left to themselves."""
-    answer = await function(*args) if mode == "async" else function(*args)
-    if turn.pending or turn.asks:
-        await settle(turn)
-    return answer

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from perdure import errors
-from perdure.actors import lifecycle
+from perdure.actors import starting
 from perdure.actors.cell import Cell
 from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
@@ -83,7 +83,8 @@ def _after_ours(at: TracebackType | None) -> TracebackType | None:
     """A traceback without what called the handler."""
     found, first = at, at
     while at is not None:
-        if at.tb_frame.f_code.co_filename in _CALLERS:
+        code = at.tb_frame.f_code
+        if (code.co_filename, code.co_name) in _CALLERS:
             found = at.tb_next
         at = at.tb_next
     return found or first
@@ -91,4 +92,9 @@ def _after_ours(at: TracebackType | None) -> TracebackType | None:
 
 _HOOKS = {"receive": "on_receive", "start": "on_start", "stop": "on_stop"}
 _NOT_ITS_OWN = (os.path.dirname(errors.__file__) + os.sep, os.path.dirname(asyncio.__file__))
-_CALLERS = (__file__.replace("scene.py", "player.py"), lifecycle.__file__)
+_CALLERS = {
+    (__file__.replace("scene.py", "player.py"), "_call"),
+    (__file__.replace("scene.py", "turn.py"), "awaited"),
+    *((starting.__file__, name) for name in ("plain", "awaited", "_awaited")),
+}
+"""What calls handlers, by file and name."""

@@ -22,15 +22,18 @@ from perdure.actors.failures import failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
+from perdure.actors.particulars import read
 from perdure.actors.replay.failures import raised_again
 from perdure.actors.replay.loop import NeverWakes, ReplayLoop
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.turn import CancelledStep, ReplayTurn
+from perdure.actors.signals import Signals
 from perdure.actors.sleeping import SLEEP, Sleeping
 from perdure.actors.spawning import Spawning
 from perdure.actors.steps import Steps
 from perdure.actors.supervising import Supervising
+from perdure.actors.watching import Watching
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
 from perdure.ledger.records import Send
@@ -54,6 +57,8 @@ class Stage:
         self.lives = BornLives(kernel)
         self.lifecycle = Lifecycle(kernel)
         self.supervising = Supervising(kernel)
+        self.signals = Signals(kernel)
+        self.watching = Watching(kernel)
         self.spawning = Spawning(kernel)
         self.steps = RecordedSteps(kernel)
         self.asks = RecordedAsks(kernel)
@@ -155,11 +160,14 @@ class RecordedAsks(Asks):
     ) -> Future[Any]:
         key = turn.key(f"ask {address}")
         digest = blake2b(body, digest_size=16).digest()
+        turn.refuse_again(address)
         said, step = said_in_words(f"ask {address}", body), turn.known(key)
         if step is None and timeout is not None:
             due_ns(turn.time_ns, timeout, f"ask({address}): a timeout")  # refused, perhaps
         step = same(turn, key, step, digest, said)
+        before = len(turn.out)
         self._take_along(turn, address, key, step)
+        turn.taken = (turn.taken or 0) + before - len(turn.out) + 1
         return _waited_for(turn, key, step)
 
     def _take_along(self, turn: ReplayTurn, address: str, key: str, step: Outcome) -> None:
@@ -171,8 +179,9 @@ class RecordedAsks(Asks):
         if dead is not None and dead[1] == "no such actor":
             return
         book = _stage(self.kernel).book
-        earlier = [env for env in turn.out if book.address(env.to) == address]
-        turn.out = [env for env in turn.out if book.address(env.to) != address]
+        told = [env.lane and book.address(env.to) == address for env in turn.out]
+        earlier = [env for env, is_told in zip(turn.out, told, strict=True) if is_told]
+        turn.out = [env for env, is_told in zip(turn.out, told, strict=True) if not is_told]
         recorded = [send.body for send in sends[:at] if send.sender != KERNEL_ID]
         if (
             turn.is_of_this(step)
@@ -233,9 +242,10 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
-    value: Any = turn.stage.book.codec.decode(step.value)
+    codec = turn.cell.edition.codec
     if step.ok:
-        return turn.give_back(step, Future.done(value))
+        return turn.give_back(step, Future.done(codec.decode(step.value)))
+    value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
     make = raised_again if is_first and not is_cancelled else failure_of

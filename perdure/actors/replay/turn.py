@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, cast
 
 from perdure.actors.cell import Cell
 from perdure.actors.futures import Future
 from perdure.actors.marking import check_room, one_more
+from perdure.actors.refused import place, refuse
 from perdure.actors.replay.compare import Difference
 from perdure.actors.replay.outcome import Outcome
 from perdure.actors.turn import Turn
-from perdure.errors import InboxFull, StepCancelled
+from perdure.actors.turns import settle
+from perdure.errors import Ignore, Reject, StepCancelled
 from perdure.ids import Ref, resolve
 from perdure.ledger.records import Crash
 from perdure.ledger.records import Turn as TurnRecord
@@ -21,8 +24,6 @@ from perdure.mailbox.envelope import Envelope
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
     from perdure.actors.replay.stage import Stage
-
-_FULL = "InboxFull: "
 
 
 class CancelledStep(Future[Any]):
@@ -61,6 +62,7 @@ class ReplayTurn(Turn):
         self.is_awaited = True  # its handler runs on the loop, where outcomes come later
         self.asked: set[str] = set()
         self.difference: Difference | None = None
+        self.still_refused = deque(body.refused)  # sends that it has not come to
 
     @property
     def budget(self) -> int | None:
@@ -70,12 +72,15 @@ class ReplayTurn(Turn):
         return self.stage.book.budgets.at(self.time_ns, seq).left
 
     def tell(self, to: str | Ref, message: object, *args: Any) -> None:
-        reason = self.record.reason if isinstance(self.record, Crash) else ""
-        if reason.startswith(_FULL):  # how full an inbox was is no part of the journal
-            address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
-            if f"inbox of {address} " in reason:
-                raise InboxFull(reason.removeprefix(_FULL))
+        if self.still_refused and (len(args) < 4 or args[3] is None):  # one with a delay never is
+            self.stage.book.codec.encode(message)  # what cannot be stored is refused for that
+            self.refuse_again(resolve(self.cell.address, to if isinstance(to, str) else to.address))
         super().tell(to, message, *args)
+
+    def refuse_again(self, address: str) -> None:
+        """Raise what the next send raised when the turn first ran, if it did."""
+        if self.still_refused and self.still_refused[0][:2] == (place(self), address):
+            refuse(self, address, self.still_refused.popleft()[2])
 
     def mark(self, name: str) -> None:
         self._check()
@@ -147,8 +152,27 @@ class ReplayTurn(Turn):
             if key not in self.asked and self.is_of_this(step):
                 what = f"step {key} (record {step.seq})"
                 return Difference(what, "begun", "the handler does not come to it")
+        if self.still_refused:
+            at, address, text = self.still_refused[0]
+            what = f"message {at + 1}, to {address}"
+            return Difference(what, f"refused: {text}", "the handler does not come to it")
         for address, cell in self.stage.book.unmet.items():
             if cell.id > self.cell.seq:
                 what = f"the birth of {address} (record {cell.id})"
                 return Difference(what, f"a {cell.class_name}", "none")
         return None
+
+
+async def awaited(
+    turn: ReplayTurn, function: Callable[..., Any], args: tuple[Any, ...], mode: str
+) -> Any:
+    """A handler on the loop, and the steps that it began and left to themselves."""
+    answer = await function(*args) if mode == "async" else function(*args)
+    if turn.pending or turn.asks:
+        await settle(turn)
+    return answer
+
+
+def is_answer(error: BaseException, kind: str) -> bool:
+    """Whether what a handler raises is no crash."""
+    return isinstance(error, Reject) or (isinstance(error, Ignore) and kind == "start")
