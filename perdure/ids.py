@@ -53,12 +53,17 @@ class MessageId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> MessageId:
         """The id that `str()` wrote. Raises `UsageError` for anything else."""
-        seq, dot, index = text.partition(".")
-        if not (dot and seq.isdecimal() and index.isdecimal()):
+        seq, _, index = text.partition(".")
+        if not (_fits(seq, 64) and _fits(index, 32)):
             raise UsageError(
-                f"{text!r} is not a message id. Ids look like 4.1: `perdure dead RUN` lists them."
+                f"{text[:40]!r} is not a message id. Ids look like 4.1: "
+                "`perdure dead RUN` lists them."
             )
         return cls(int(seq), int(index))
+
+
+def _fits(digits: str, bits: int) -> bool:
+    return digits.isdecimal() and len(digits) <= 20 and int(digits) >> bits == 0
 
 
 def check_name(name: str) -> str:

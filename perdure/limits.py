@@ -5,6 +5,7 @@ from __future__ import annotations
 # --- values and messages
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024  # one message; larger values belong in artifacts
 VALUE_DEPTH_MAX = 64  # nesting of containers: msgpack's own recursion limit is 511
+SEQ_MAX = (1 << 63) - 1  # of records; a seed has as many bits
 ADDRESS_BYTES_MAX = 400  # LMDB keys end at 511 bytes, and a key holds a prefix too
 NAME_BYTES_MAX = 128  # one segment of an address, a message name, a step name
 

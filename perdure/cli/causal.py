@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from perdure.cli.options import name_of
 from perdure.cli.recordform import Reader
-from perdure.cli.say import fitted, paint, say, write_answer, write_json
+from perdure.cli.say import fitted, note, paint, say, write_answer, write_json
 from perdure.ledger.causes import Causes, Stamp
 from perdure.ledger.forest import Branch, Forest, Keep
 from perdure.ledger.records import Record
@@ -41,6 +41,10 @@ def show(
                 write_json(_form(reader, record, stamp, view.run.time))
     if as_json:
         write_answer({"run": name_of(view.directory), "records": sum(wanted)})
+        return
+
+    if not any(wanted):
+        note(f"no such records: the journal has records 1 to {view.head.seq:,}.")
         return
 
     def is_wanted(seq: int) -> bool:

@@ -52,7 +52,7 @@ def command(
         from perdure.runtime.points import point
 
         beside: View | None = None
-        if other and not (view.directory and find_run(other).samefile(view.directory)):
+        if other is not None and not (view.directory and find_run(other).samefile(view.directory)):
             beside = open_views.enter_context(view_of(other))
         later = beside or view
         end = later.head.seq if last is None else point(later, last)

@@ -8,6 +8,7 @@ import click
 
 from perdure.cli.options import json_option
 from perdure.cli.say import labelled, say, write_answer
+from perdure.errors import UsageError
 from perdure.runtime.document import shown
 from perdure.runtime.new import write_project
 
@@ -17,6 +18,8 @@ from perdure.runtime.new import write_project
 @json_option
 def command(directory: str, as_json: bool) -> None:
     """Write a small project to DIR: a scenario, an actor, a test. It runs as written."""
+    if not directory:
+        raise UsageError("DIR is empty. Name a directory; `.` is this one.")
     written = write_project(directory)
     if as_json:
         write_answer({"directory": os.path.abspath(directory), "files": [str(p) for p in written]})

@@ -11,6 +11,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SEQ = click.IntRange(1)
 run_argument = click.argument("run", metavar="RUN")
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Write JSON to standard output, and nothing else."

@@ -8,7 +8,7 @@ import click
 
 from perdure.actors.events import Observer
 from perdure.cli.driving import drive, exit_code
-from perdure.cli.options import json_option, name_of, run_argument
+from perdure.cli.options import SEQ, json_option, name_of, run_argument
 from perdure.cli.say import complain, labelled, say, write_answer, write_json
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.errors import UsageError
@@ -25,8 +25,8 @@ OVER = ("finished", "failed")
 @click.option("--no-wait", is_flag=True, help="End when only timers or people remain (exit 4).")
 @click.option("--live", is_flag=True, help="Let a fork act from now on.")
 @click.option("--strict", is_flag=True, help="Exit 1 if there are dead letters.")
-@click.option("--crash-at", type=int, metavar="SEQ", help="Die once record SEQ is durable.")
-@click.option("--crash-before", type=int, metavar="SEQ", help="Die before record SEQ is durable.")
+@click.option("--crash-at", type=SEQ, metavar="SEQ", help="Die once record SEQ is durable.")
+@click.option("--crash-before", type=SEQ, metavar="SEQ", help="Die before record SEQ is durable.")
 @json_option
 def command(
     run: str,

@@ -9,7 +9,7 @@ import click
 
 from perdure.actors.events import Observer
 from perdure.cli.driving import drive
-from perdure.cli.options import json_option, name_of
+from perdure.cli.options import SEQ, json_option, name_of
 from perdure.cli.say import labelled, say, write_json
 from perdure.cli.words import count
 from perdure.errors import UsageError
@@ -27,8 +27,8 @@ from perdure.runtime.run import Run
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Change a setting.")
 @click.option("--no-wait", is_flag=True, help="End when only timers or people remain (exit 4).")
 @click.option("--strict", is_flag=True, help="Exit 1 if there are dead letters.")
-@click.option("--crash-at", type=int, metavar="SEQ", help="Die once record SEQ is durable.")
-@click.option("--crash-before", type=int, metavar="SEQ", help="Die before record SEQ is durable.")
+@click.option("--crash-at", type=SEQ, metavar="SEQ", help="Die once record SEQ is durable.")
+@click.option("--crash-before", type=SEQ, metavar="SEQ", help="Die before record SEQ is durable.")
 @json_option
 def command(
     scenario: str,
@@ -47,6 +47,8 @@ def command(
     Exits 0 when it finished, 1 when it failed, 2 for what cannot be run,
     3 for a damaged ledger, 4 when it is not finished and `perdure resume` goes on.
     """
+    if ledger == "":
+        raise UsageError("--ledger is empty. Give it a directory, or leave it out.")
     if crash_at is not None and crash_before is not None:
         raise UsageError("--crash-at and --crash-before exclude each other. Give one of them.")
     program = Program.of(scenario, settings)

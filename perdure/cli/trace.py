@@ -11,7 +11,7 @@ import click
 from perdure.actors.calls import in_words
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
-from perdure.cli.say import fitted, paint, say, write_answer, write_json
+from perdure.cli.say import fitted, note, paint, say, write_answer, write_json
 from perdure.cli.words import clipped, clock, count, size, written
 from perdure.ids import MessageId
 from perdure.ledger import records
@@ -71,6 +71,8 @@ def command(
                 say(fitted(teller.line(record)))
         if as_json:
             write_answer({"run": name_of(view.directory), "records": found})
+        elif not found:
+            note(f"no such records: the journal has records 1 to {view.head.seq:,}.")
 
 
 class Teller:

@@ -47,6 +47,6 @@ def _asked(scene: Scene) -> int | None:
             return 0
         if words == ["c"]:
             return sys.maxsize
-        if len(words) == 2 and words[0] == "s" and words[1].isdecimal():
+        if len(words) == 2 and words[0] == "s" and words[1].isdecimal() and len(line) < 20:
             return int(words[1])
         complain(f"{line.strip()!r} is none of: {KEYS}.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from perdure.actors.cancelling import cancel
-from perdure.actors.recovery import opened, take_up
+from perdure.actors.recovery import OVER, opened, take_up
+from perdure.errors import UsageError
 from perdure.runtime.run import Run, package_version
+from perdure.runtime.view import View
 
 
 def cancel_in(directory: str | Path, address: str) -> int:
@@ -15,6 +17,14 @@ def cancel_in(directory: str | Path, address: str) -> int:
     `perdure resume` then goes on without them. Raises `UnknownActor`, and `UsageError` for the root
     or when the run is over.
     """
+    with View(directory) as view:
+        view.find(address)
+        status = view.status.status
+    if status in OVER:
+        raise UsageError(
+            f"cancel({address}): the run is over, it is {status}, and nothing was changed. "
+            "`perdure fork RUN --at SEQ --to DIR` goes on from one of its records without that."
+        )
     run = Run.resume(directory)
     seqs: list[int] = []
 

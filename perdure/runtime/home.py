@@ -12,6 +12,7 @@ from perdure.ledger.messages import suggest
 from perdure.runtime.document import shown
 
 LAST = "last"
+WAYS = "the directory of a run, its name (survey-1), or `last`"
 _LISTED_MAX = 5
 
 
@@ -55,9 +56,13 @@ def find_run(text: str) -> Path:
 
     Whether it holds a ledger is for who opens it. Raises `UsageError` that lists what there is.
     """
+    if not text:
+        raise UsageError(f"RUN is empty. Write {WAYS}.")
     path = Path(text).expanduser()
     if os.path.isdir(path):
         return path
+    if "/" in text and path.is_file():
+        raise UsageError(f"{text} is a file. RUN is {WAYS}.")
     if "/" in text:
         raise UsageError(f"there is no directory {text}. A name without '/' is a run in {home()}/.")
     if text == LAST:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from perdure.errors import UsageError
+from perdure.errors import NotALedger, PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.group import Store
 from perdure.ledger.keys import mark_id, mark_key, mark_prefix
@@ -31,6 +31,19 @@ _SINCE = re.compile(r"(?:(?:(\d+):)?(\d\d):)?(\d+)(?:\.(\d{1,9}))?")
 _DATE = re.compile(r"\d{4}-?\d\d-?\d\d(?:[T ].*)?")
 
 
+EMPTY = (
+    "the ledger is empty: its process ended before anything was durable. Start it again: `perdure "
+    "run SCENARIO --ledger DIR` takes the directory as new."
+)
+
+
+def no_record(seq: str, head: int) -> PerdureError:
+    """What to say of a record that a journal up to `head` does not have."""
+    if not head:
+        return NotALedger(EMPTY)
+    return UsageError(f"there is no record {seq[:40]}: the journal has records 1 to {head}.")
+
+
 def point(view: View, text: str) -> int:
     """The record that a text means: the last one at or before it. Raises `UsageError`.
 
@@ -39,10 +52,10 @@ def point(view: View, text: str) -> int:
     """
     head = view.head.seq
     if text.isdecimal() and text.isascii():
-        seq = int(text)
-        if not 1 <= seq <= head:
-            raise UsageError(f"there is no record {seq}: the journal has records 1 to {head}.")
-        return seq
+        digits = text.lstrip("0") or "0"
+        if len(digits) > len(str(head)) or not 1 <= int(digits) <= head:
+            raise no_record(digits, head)
+        return int(digits)
     if text.startswith("-"):
         raise UsageError(
             f"{text!r} is before record 1: points are not counted from the end. The journal has "

@@ -15,7 +15,7 @@ from perdure.errors import ScenarioError, UsageError
 from perdure.ledger.messages import Names
 from perdure.ledger.records import Run
 from perdure.ledger.values import Codec
-from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
+from perdure.limits import CONCURRENCY_DEFAULT, SEQ_MAX, TOKENS_DEFAULT
 from perdure.runtime.code import Code, actor_classes, load_code
 from perdure.runtime.scenario import Scenario, load_scenario
 from perdure.supervisors.spawned import Spawned
@@ -152,7 +152,14 @@ class Program:
         }
 
     def header(self, seed: int) -> tuple[Any, ...]:
-        """The fields of the run's first record, after time and sends."""
+        """The fields of the run's first record, after time and sends.
+
+        Raises `UsageError` for a seed that is not one of 64 bits.
+        """
+        if not -SEQ_MAX <= seed <= SEQ_MAX:
+            raise UsageError(
+                f"the seed is a number of {seed.bit_length()} bits. Take one that needs at most 63."
+            )
         scenario = self.scenario
         return (
             os.urandom(16),

@@ -29,9 +29,11 @@ from perdure.ledger.rows import unpack_row
 from perdure.ledger.standins import StandInCodec
 from perdure.ledger.states import read_state, scan_states
 from perdure.ledger.store import open_store
+from perdure.limits import SEQ_MAX
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.runtime.family import Node, family
 from perdure.runtime.oldcode import OldCode
+from perdure.runtime.points import no_record
 
 NS = 1_000_000_000
 OVER = ("finished", "failed", "waiting", "interrupted")
@@ -117,7 +119,7 @@ class View:
     def lineage(self) -> Lineage:
         """Which run this is, and of which it is a fork."""
         if not self.head.seq:
-            raise LedgerDamaged("record 1 is not the header of a run: nothing ran here yet.", 1)
+            raise no_record("1", 0)
         return lineage(self.store)
 
     @property
@@ -258,7 +260,7 @@ class View:
 
     def call(self, intent: int) -> str:
         """The call that a record says was about to happen. Raises `UsageError` for another one."""
-        raw = self.store.record(intent)
+        raw = self.store.record(intent) if intent <= SEQ_MAX else None
         body = None if raw is None else unpack_payload(intent, raw.kind, raw.payload)
         if not isinstance(body, Intent):
             raise UsageError(
@@ -278,12 +280,10 @@ class View:
         return self.head.counts.get(Table.UNRELEASED, 0)
 
     def record(self, seq: int) -> Record:
-        """One record. Raises `UsageError` for one that there is not."""
-        raw = self.store.record(seq)
+        """One record. Raises `UsageError` for one that there is not, `NotALedger` for none."""
+        raw = self.store.record(seq) if 0 < seq <= SEQ_MAX else None
         if raw is None:
-            raise UsageError(
-                f"there is no record {seq}: the journal has records 1 to {self.head.seq}."
-            )
+            raise no_record(str(seq), self.head.seq)
         return read_record(raw)
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[Record]:

@@ -100,7 +100,7 @@ def test_it_has_json(office: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"), [("/office", "this is the root"), ("/office/eve", "no actor at")]
+    ("address", "said"), [("/office", "this is the root"), ("/office/eve", "there is no actor")]
 )
 def test_what_cannot_be_cancelled_is_refused(office: Path, address: str, said: str) -> None:
     result = perdure("cancel", "last", address)

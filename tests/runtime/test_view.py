@@ -35,7 +35,7 @@ def test_the_header_says_what_the_run_is() -> None:
 
 
 def test_a_ledger_in_which_nothing_ran_says_so() -> None:
-    with pytest.raises(LedgerDamaged, match="record 1 is not the header of a run"):
+    with pytest.raises(NotALedger, match="the ledger is empty"):
         assert View(MemoryStore()).run
 
 
