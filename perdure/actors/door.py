@@ -102,9 +102,10 @@ class Door:
         taken, ok, value = self._done(post)
         outside, book = self.kernel.outside, self.kernel.book
         about = (post.id, post.verb, ok, value)
+        row, key = PostedRow(post.verb, book.seq + 1, ok, value), posted_key(post.id)
+        self._fresh[post.id] = pack_row(row)  # a question that is dead on arrival is answered here
         seq = outside.post(list(taken.out), "ingress", taken.requeued, about)
-        self._keep(post.id, PostedRow(post.verb, seq, ok, value))
-        self._fresh[post.id] = book.open.puts[posted_key(post.id)]
+        self._fresh[post.id] = book.open.puts.setdefault(key, pack_row(row))
         return seq
 
     def _done(self, post: Post) -> tuple[Taken, bool | None, bytes | None]:

@@ -224,14 +224,21 @@ def _scheduler(document: Document) -> tuple[str, int]:
 
 
 def _recipient(table: Table, key: str, tree: Tree) -> str:
-    """The address at `key`, which must be an actor of the tree: supervisors take no messages."""
+    """The address at `key`, which must be an actor that is there when the tree has started."""
     to: str = table.need(key, "a string")
+    if (template := tree.template_of(to)) is not None:
+        pool = template.rpartition("/")[0]
+        text = (
+            f"{template} is the template of a pool, at which nobody lives: the children of {pool}"
+        )
+        raise table.error(key, f"{text} are {pool}/1 and so on, when somebody starts them.")
     if to in tree.actors:
         return to
     if to in tree.supervisors:
-        below = next((each for each in tree.actors if each.startswith(f"{to}/")), None)
+        actors = (each for each in tree.actors if tree.template_of(each) is None)
+        below = next((each for each in actors if each.startswith(f"{to}/")), None)
         example = f" One of its actors is {below}." if below else ""
-        raise table.error(key, f"{to} is a supervisor, which takes no messages.{example}")
+        raise table.error(key, f"{to} is a supervisor, which takes no first messages.{example}")
     some = ", ".join(islice(tree.actors, _SUGGESTED_MAX)) or "none"
     guess = suggest(to, tree.actors)
     raise table.error(key, f"there is no actor {to} in the tree.{guess} Actors there: {some}.")

@@ -39,6 +39,7 @@ _SUPERVISOR: Kinds = {
     "intensity": ("an integer",),
     "period": ("a number",),
     "auto_shutdown": ("a string",),
+    "children_max": ("an integer",),
 }
 _BACKOFF: Kinds = dict.fromkeys(("first", "factor", "max", "jitter"), ("a number",))
 _ACTOR_KEYS = ("id", "actor", *_ACTOR, "backoff", "count", *_ANY)
@@ -49,12 +50,14 @@ class Tree:
     """The tree of one scenario: the spec of its root, and where each address is written.
 
     `actors` maps each actor's address to the path of its table; `supervisors` does it for theirs.
+    `templates` are the addresses of pools' templates, at which nobody ever lives.
     Raises `ScenarioError` at the first thing that is wrong.
     """
 
     def __init__(self, document: Document, settings: Mapping[str, Setting]) -> None:
         self.actors: dict[str, positions.Path] = {}
         self.supervisors: dict[str, positions.Path] = {}
+        self.templates: list[str] = []
         self._document = document
         tree = document.values.get("tree")
         if tree is None or isinstance(tree, list):
@@ -70,6 +73,11 @@ class Tree:
 
     def __contains__(self, address: str) -> bool:
         return address in self.actors or address in self.supervisors
+
+    def template_of(self, address: str) -> str | None:
+        """The pool's template that this address is, or is below."""
+        below = (each for each in self.templates if f"{address}/".startswith(f"{each}/"))
+        return next(below, None)
 
     def _table(self, path: positions.Path, known: Mapping[str, Setting]) -> Table:
         """The table at `path`, as a supervisor's or an actor's, its keys checked."""
@@ -116,6 +124,8 @@ class Tree:
             for scope in self._scopes(path, known)
         ]
         fields = _taken(table, _SUPERVISOR)
+        if fields["strategy"] == "simple_one_for_one":
+            self.templates += (join(address, child.id) for child in children)
         return _built(table, SupervisorSpec, children=tuple(children), **fields)
 
     def _scopes(

@@ -17,6 +17,7 @@ from perdure.actors.door import Taken, Verb
 from perdure.actors.events import Event
 from perdure.errors import CommitFailed
 from perdure.ledger import records
+from perdure.ledger.audit import audit_store
 from perdure.ledger.keys import posted_key
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.rows import PostedRow, unpack_row
@@ -298,6 +299,18 @@ REFUSED = {
     ),
     "true for a number": (Post("1" * 32, "did-not-happen", {"step": True}), "UsageError", "none"),
 }
+
+
+def test_a_question_that_no_supervisor_takes_is_answered_at_once(tmp_path: Path) -> None:
+    store, question = MemoryStore(), add(1, verb="ask", to="/r")
+    with running(CAST, store, ledger=tmp_path) as run:
+        posted(tmp_path, question)
+        gone(run, tmp_path)
+        settle(run)
+    ok, (kind, why) = became(store, question)
+    assert (ok, kind) == (False, "Crashed")
+    assert "a supervisor takes only the requests" in why
+    assert audit_store(store.reopened()) == []
 
 
 @pytest.mark.parametrize("what", REFUSED)

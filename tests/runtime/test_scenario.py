@@ -178,7 +178,7 @@ def test_an_address_that_is_not_there_is_answered_with_those_that_are(folder: Pa
         "Actors there: /survey/catalogue, /survey/readers/1, /survey/readers/2, /survey/editor."
     )
     assert refusal("/survey/catalogue", "/survey/readers")[0] == (
-        "/survey/readers is a supervisor, which takes no messages. "
+        "/survey/readers is a supervisor, which takes no first messages. "
         "One of its actors is /survey/readers/1."
     )
 

@@ -35,6 +35,46 @@ def test_the_tree_is_the_file_s_with_settings_and_counts_filled_in(folder: Path)
     assert pool.children[0].backoff == Backoff(first=0.01, factor=2.0, max=1.0)
 
 
+POOLS = """
+[[tree.children]]
+id = "some"
+strategy = "dynamic"
+children_max = 5
+
+[[tree.children]]
+id = "alike"
+strategy = "simple_one_for_one"
+
+[[tree.children.children]]
+id = "job"
+actor = "Job"
+deadline = 2.5
+breaker = 4
+backoff = { jitter = 0.5 }
+
+[[tell]]
+"""
+
+
+def test_pools_are_read_with_their_bound_and_their_template(folder: Path) -> None:
+    tree = children(changed("[[tell]]", POOLS))
+    some, alike = tree["some"].supervisor, tree["alike"].supervisor
+    assert (some.strategy, some.children_max, some.children) == ("dynamic", 5, ())
+    (job,) = alike.children
+    assert (alike.strategy, job.deadline, job.breaker, job.backoff.jitter) == (
+        "simple_one_for_one", 2.5, 4, 0.5,
+    )  # fmt: skip
+
+
+def test_a_first_message_to_the_template_of_a_pool_is_refused(folder: Path) -> None:
+    says, at = refusal('[[tell]]\nto = "/survey/catalogue"', f'{POOLS}to = "/survey/alike/job"')
+    assert says == (
+        "/survey/alike/job is the template of a pool, at which nobody lives: the children of "
+        "/survey/alike are /survey/alike/1 and so on, when somebody starts them."
+    )
+    assert at.startswith("to")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "at", "says"),
     [
