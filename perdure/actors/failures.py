@@ -36,6 +36,9 @@ _OUR_OWN: dict[str, type[PerdureError]] = {
 }
 
 CALL_FAILED = CallFailed.__name__
+KERNELS = ("", "builtins", PerdureError.__module__)
+"""The modules of the kernel's own failures, most of which are recorded without one."""
+
 _EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
 
 
@@ -46,12 +49,13 @@ def stopped(kind: str, text: str) -> StepFailed:
 
 def failure_of(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
     """The exception for a recorded failure; `details` are its particulars, or a `CallFailed`'s."""
-    if kind == CALL_FAILED:
+    is_ours = module in KERNELS  # other code may have classes of these names
+    if kind == CALL_FAILED and is_ours:
         return CallFailed(text, *details)
     particulars: Particulars = details[0] if details else NOTHING
-    if kind in _OUR_OWN:
+    if kind in _OUR_OWN and is_ours:
         return have(_OUR_OWN[kind](text), particulars)
-    if kind in (CANCELLED, ABANDONED):
+    if kind in (CANCELLED, ABANDONED) and is_ours:
         return StepCancelled(kind, text)
     if kind in _EXITS:
         return stopped(kind, text)

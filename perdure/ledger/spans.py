@@ -27,7 +27,7 @@ class Span:
     changed: set[int] = field(default_factory=set)  # whose state
     arrived: dict[Id, int] = field(default_factory=dict)
     gone: dict[Id, int] = field(default_factory=dict)
-    timers: set[Id] = field(default_factory=set)  # set in it, and not due yet
+    timers: set[Id] = field(default_factory=set)  # set in it, and not due yet; not those of waits
     fired: set[Id] = field(default_factory=set)  # set before it
     dead: dict[Id, tuple[str, str]] = field(default_factory=dict)  # id -> (address, reason)
     requeued: set[Id] = field(default_factory=set)  # dead letters of before
@@ -92,7 +92,8 @@ class Span:
         if send.dead is not None:
             self.dead[id] = send.dead
         elif send.due is not None:
-            self.timers.add(id)
+            if send.reply is None:  # else it ends a wait, and is settled with that
+                self.timers.add(id)
         elif send.to and send.lane == Lane.USER:
             self.arrived[id] = send.to
         elif send.to:
@@ -100,7 +101,10 @@ class Span:
 
     def _bury(self, row: Dead) -> None:
         id = (row.seq, row.index)
-        self._consume(id, 0)
+        if id in self.timers:
+            self.timers.discard(id)
+        else:
+            self._consume(id, 0)
         self.dead[id] = (row.to, row.reason)
 
     def _consume(self, id: Id, actor: int) -> None:

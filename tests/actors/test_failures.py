@@ -10,6 +10,7 @@ import pytest
 from perdure import message
 from perdure.actors.failures import failure_of
 from perdure.actors.particulars import Particulars, read, recorded
+from perdure.actors.replay.failures import raised_again
 from perdure.errors import AskTimeout, Crashed, Deadlock, Reject, StepCancelled, StepFailed
 from perdure.ledger.messages import Names
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
@@ -79,6 +80,32 @@ def test_a_class_of_a_function_leaves_its_name() -> None:
 )
 def test_outcomes_of_our_own_come_back_as_themselves(kind: str, cls: type[Exception]) -> None:
     assert type(failure_of(kind, "text")) is cls
+
+
+@pytest.mark.parametrize("again", [failure_of, raised_again])
+@pytest.mark.parametrize("kind", ["Crashed", "AskTimeout", "Deadlock", "Reject"])
+def test_outcomes_of_our_own_have_their_text_as_their_argument(kind: str, again: Any) -> None:
+    assert again(kind, "text").args == ("text",)
+
+
+class Foreign:
+    """Classes that are named as those of perdure are."""
+
+    class Reject(Exception):
+        pass
+
+
+Foreign.Reject.__qualname__ = "Reject"
+
+
+@pytest.mark.parametrize("again", [failure_of, raised_again])
+def test_a_class_that_is_named_as_one_of_our_own_comes_back_as_itself(
+    again: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "Reject", Foreign.Reject)
+    error = again(*read(recorded(Foreign.Reject("no such card"), Codec()), Codec()))
+    assert isinstance(error, Foreign.Reject)
+    assert error.args == ("no such card",)
 
 
 def test_a_cancelled_step_is_a_timeout() -> None:

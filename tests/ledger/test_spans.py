@@ -8,10 +8,13 @@ from functools import cache
 
 import pytest
 
+from perdure import Actor, Child, FakeClock, Run, message
 from perdure.ledger.fold import Fold
 from perdure.ledger.journal import read_record
+from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Crash, Lane, Post, Record, Status, Turn
 from perdure.ledger.spans import Span
+from tests.kit import program
 from tests.lived import lived
 
 
@@ -90,3 +93,35 @@ def test_a_mark_is_noted_with_its_record() -> None:
     marked = Span()
     marked.add(turn._replace(body=turn.body._replace(marks=("draft",))))
     assert marked.marks == {"draft": turn.seq}
+
+
+@message("spans.wait")
+class Wait:
+    pass
+
+
+class Waiter(Actor):
+    async def on_receive(self, message: Wait) -> None:
+        await self.ask("../other", Wait(), timeout=60)
+        self.tell("../other", Wait(), delay=3_600)
+        self.tell("../gone", Wait(), delay=3_600)
+
+
+class Other(Actor):
+    async def on_receive(self, message: Wait) -> None:
+        return None
+
+
+def test_timers_are_messages_to_come_and_not_the_ends_of_waits() -> None:
+    store = MemoryStore()
+    parts = [Child(name, Other) for name in ("other", "gone")]
+    still = FakeClock(jumps=False)
+    with Run(program(Child("waiter", Waiter), *parts), store=store, clock=still) as run:
+        run.ask("/r/waiter", Wait())
+        run.cancel("/r/gone")
+    found, fold = Span(), Fold()
+    for raw in store.reopened().records():
+        found.add(read_record(raw))
+        fold.add(read_record(raw))
+    assert fold.timers.keys() == found.timers
+    assert len(found.timers) == 1  # a cancel ends what is to come for whom it cancels

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, cast
 
-from perdure.actors.failures import class_of, failure_of, stopped
+from perdure.actors.failures import KERNELS, class_of, failure_of, stopped
 from perdure.actors.particulars import NOTHING, TEXT, have
-from perdure.errors import AskTimeout, CallFailed, Crashed, Reject, StepFailed
+from perdure.errors import AskTimeout, CallFailed, Crashed, Deadlock, Reject, StepFailed
 
-PLAIN = {cls.__name__ for cls in (AskTimeout, CallFailed, Crashed, Reject)}
+PLAIN = {cls.__name__ for cls in (AskTimeout, CallFailed, Crashed, Deadlock, Reject)}
 
 
 def raised_again(kind: str, text: str, module: str = "builtins", *details: Any) -> Exception:
@@ -18,7 +18,7 @@ def raised_again(kind: str, text: str, module: str = "builtins", *details: Any) 
     It has the arguments and attributes that could be stored. A class that is not loaded has a
     stand-in.
     """
-    if kind in PLAIN:
+    if kind in PLAIN and module in KERNELS:
         return failure_of(kind, text, module, *details)
     found: Any = class_of(kind, module) or _defined_inside(kind)
     if not issubclass(found, Exception):
