@@ -122,6 +122,7 @@ HOST_SLICE_BATCHES = 64  # served before the loop's other callbacks have their t
 CODE_BYTES_MAX = 4 * 1024 * 1024  # of a code folder's files in the ledger; larger ones are not kept
 CODES_KEPT_MAX = 8  # older code in memory, for actors that newer code cannot load
 CODES_LISTED_MAX = 100  # reloads and processes that a run's row of code names: the newest
+RELOAD_WAIT_SECONDS = 60.0  # that `perdure reload` waits: the owner imports the code meanwhile
 RELOAD_ACTORS_MAX = 10_000  # migrated by a reload at once; others when they are next loaded
 
 # --- replay

@@ -10,6 +10,7 @@ from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import complain, labelled, say, write_answer
 from perdure.cli.words import clipped, count
 from perdure.errors import UsageError
+from perdure.limits import RELOAD_WAIT_SECONDS
 from perdure.runtime.home import find_run
 
 EXIT_KEPT = 1
@@ -34,7 +35,8 @@ def command(run: str, addresses: tuple[str, ...], as_json: bool) -> int:
     name = name_of(directory)
     if not is_owned(directory):
         raise UsageError(f"no process is at {name}: `perdure resume {name}` loads the code anew.")
-    done = outcome(directory, post(directory, "reload", {"addresses": list(addresses)}))
+    posted = post(directory, "reload", {"addresses": list(addresses)})
+    done = outcome(directory, posted, timeout=RELOAD_WAIT_SECONDS)
     if as_json:
         write_answer({"run": name, **done})
     else:
