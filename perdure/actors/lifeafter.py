@@ -38,6 +38,8 @@ class LifeAfter:
                 return self._declines(turn, turn.declined)
             case "start":
                 self.kernel.lifecycle.to_parent(turn, Started(cell.id, cell.incarnation))
+                if turn.stop_reason is not None:  # it has started, and ends with its next turn
+                    self._departs(turn, read_reason(turn.stop_reason))
                 return Life.RUNNING
             case "control":
                 return turn.life
@@ -68,12 +70,17 @@ class LifeAfter:
         cell = turn.cell
         reason = read_reason(turn.stop_reason or "normal")
         if cell.cls is not None and "on_stop" in cell.cls.__declaration__.hooks:
-            depart = Depart(cell.incarnation, reason)
-            turn.out.append(self.kernel.lifecycle.control(cell.id, cell.id, depart))
+            self._departs(turn, reason)
             return None
         cell.reason = str(reason)
         self.kernel.lifecycle.to_parent(turn, Exit(cell.id, cell.incarnation, reason))
         return Life.DOWN
+
+    def _departs(self, turn: Turn, reason: Reason) -> None:
+        """It tells itself to end, in a turn of its own."""
+        cell = turn.cell
+        depart = Depart(cell.incarnation, reason)
+        turn.out.append(self.kernel.lifecycle.control(cell.id, cell.id, depart))
 
     def _over(self, turn: Turn) -> int | None:
         """A stop is answered with what really ended the life, even if that was long before."""

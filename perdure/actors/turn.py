@@ -19,6 +19,7 @@ from perdure.ledger.records import Artifact
 from perdure.ledger.stepkeys import Keys
 from perdure.limits import BLOB_BYTES_MIN, TURN_INTENTS_MAX
 from perdure.mailbox.admission import full
+from perdure.mailbox.control import reason_text
 from perdure.mailbox.envelope import Envelope, ReplyTo, plain_envelope
 from perdure.mailbox.index import COST_DEFAULT, holding_cost
 
@@ -238,12 +239,12 @@ class Turn:
     def stop(self, reason: str = "normal") -> None:
         self._check()
         self.is_rare = True
-        self.stop_reason = reason
+        self.stop_reason = reason_text(reason)
 
     def exit(self, to: str | Ref, reason: str) -> None:
         self._check()
         address = resolve(self.cell.address, to if isinstance(to, str) else to.address)
-        self._on_kernel(exit_signal, address, reason)
+        self._on_kernel(exit_signal, address, reason_text(reason))
 
     def watch(self, verb: str, to: str | Ref, monitor: str) -> str:
         self._check()

@@ -22,6 +22,7 @@ ENCODED = {"init", "value", "finish", "result", "asked"}
 CONTROL = {
     "start": "start",
     "stop": "stop",
+    "depart": "stop of itself",
     "kill": "kill",
     "signal": "exit signal of",
     "exit": "exit of",
@@ -63,7 +64,7 @@ class Reader:
         if kind not in CONTROL:
             return called(message)
         child, reason = getattr(message, "child", None), getattr(message, "reason", None)
-        who = self.address(child) if isinstance(child, int) else child or ""
+        who = self.address(child) if isinstance(child, int) else str(child or "")
         if kind == "signal":
             who = message.sender or "the outside"
         incarnation = message.incarnation if kind == "start" and message.incarnation > 1 else 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from perdure.errors import UsageError
 from perdure.ledger.messages import message
 
 
@@ -55,6 +56,17 @@ def crash(error: BaseException) -> Reason:
     text = str(error)
     name = type(error).__name__
     return Reason("crash", f"{name}: {text}" if text else name)
+
+
+def reason_text(reason: object) -> str:
+    """A reason that somebody gives, which must be text. Raises `UsageError`.
+
+    >>> reason_text("shutdown: enough")
+    'shutdown: enough'
+    """
+    if isinstance(reason, str):
+        return reason
+    raise UsageError(f'a reason is text, and {reason!r:.200} is none. Write "normal", or say why.')
 
 
 def read_reason(text: str) -> Reason:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.signals import send_exit, send_stop, state_of, suspend
+from perdure.mailbox.control import reason_text
 from perdure.mailbox.signals import Replace
 
 if TYPE_CHECKING:
@@ -43,11 +44,11 @@ class Operated:
         `on_stop` runs, a supervisor stops its children first, and whoever supervises it decides
         what then, as if it had stopped itself (OTP's gen_server:stop). Raises `UnknownActor`.
         """
-        self.kernel.outside.intervene(send_stop, address, reason).get()
+        self.kernel.outside.intervene(send_stop, address, reason_text(reason)).get()
 
     def exit(self, address: str, reason: str) -> None:
         """Send an actor an exit signal, as `self.exit` does; returns when that is durable."""
-        self.kernel.outside.intervene(send_exit, address, reason).get()
+        self.kernel.outside.intervene(send_exit, address, reason_text(reason)).get()
 
     def get_state(self, address: str) -> dict[str, Any]:
         """The state of an actor as last committed, by field. Raises `UnknownActor`."""

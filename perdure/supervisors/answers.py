@@ -74,7 +74,8 @@ def failure(reply: actions.Reply, address: str, child: str) -> tuple[Any, ...]:
     value, ref, reason, detail = reply.value, None, None, None
     if isinstance(value, Reason):
         why, reason = START_FAILED, value
-        text = f"it could not be started: {value}. Correct that, and start it again"
+        cause = str(value).removesuffix(".")
+        text = f"it could not be started: {cause}. Correct that, and start it again"
     elif isinstance(value, tuple):
         why, detail = str(value[0]), list(value[1:])
         text = reply.text.removesuffix(".")
@@ -88,8 +89,8 @@ def failure(reply: actions.Reply, address: str, child: str) -> tuple[Any, ...]:
 
 
 _POOL = (
-    "in a pool, start children with StartChild and end them with TerminateChild of their number; "
-    "it keeps no specs of those that are down"
+    "in this pool, start children with StartChild({}) and end them with TerminateChild of their "
+    "number; it keeps no specs of those that are down"
 )
 _TEXTS = {
     "not_found": "there is no child of that id. WhichChildren lists them",
@@ -98,8 +99,8 @@ _TEXTS = {
     "already_started": "a child of that id runs. Choose another id, or TerminateChild it first",
     "already_present": "a child of that id is down. RestartChild starts it, DeleteChild forgets it",
     "max_children": "it has as many children as it may. End one, or raise children_max",
-    "simple_one_for_one": _POOL,
-    "dynamic": _POOL,
+    "simple_one_for_one": _POOL.format("init={…}"),
+    "dynamic": _POOL.format("Child(…)"),
     **dict.fromkeys(
         ("one_for_one", "one_for_all", "rest_for_one"),
         "it is no pool: give the Child to start, StartChild(Child(…))",

@@ -26,6 +26,9 @@ def call(state: Supervision, event: events.Call) -> Decision:
         return _call(state, event)
     except BadSpec as error:
         return state, (actions.Reply(event.caller, False, error.why, str(error)),)
+    except Exception as error:  # noqa: BLE001 - whoever asks nonsense may not end the supervisor
+        text = f"the request cannot be read: {type(error).__name__}: {error}"
+        return state, (actions.Reply(event.caller, False, "invalid_child_spec", text),)
 
 
 def _call(state: Supervision, event: events.Call) -> Decision:

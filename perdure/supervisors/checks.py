@@ -10,7 +10,7 @@ from typing import Any
 
 from perdure.errors import UsageError
 from perdure.ids import check_name
-from perdure.supervisors.refusals import BadSpec, bad_combination, missing, refusal
+from perdure.supervisors.refusals import BadSpec, bad_combination, missing, refusal, unknown_key
 
 POOLS = ("simple_one_for_one", "dynamic")
 ORDINARY = ("one_for_one", "one_for_all", "rest_for_one")
@@ -283,7 +283,7 @@ def known_keys(who: str, data: object, allowed: Iterable[str]) -> dict[str, Any]
         raise refusal(who, "data", data, f"a dict with the keys {', '.join(names)}")
     for name in data:
         if name not in names:
-            raise UsageError(f"{who}: no field {name!r}. Allowed: {', '.join(names)}.")
+            raise unknown_key(who, name, names)
     return dict(data)
 
 

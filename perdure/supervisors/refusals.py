@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from perdure.errors import UsageError
@@ -45,6 +46,13 @@ def refusal(who: str, field: str, got: object, allowed: str) -> BadSpec:
 def missing(who: str, field: str, why: str, allowed: str) -> BadSpec:
     """The error of a field that must be there."""
     return BadSpec(f"{who}: {field} is None. Allowed: {allowed}.", why)
+
+
+def unknown_key(who: str, key: object, allowed: Iterable[str]) -> BadSpec:
+    """The error of a key that the data of a spec does not have."""
+    place = "supervisor_data" if who == "supervisor" else "start_spec"
+    text = f"{who}: no field {key!r}. Allowed: {', '.join(allowed)}."
+    return BadSpec(text, (_WHY["data"], key), place)
 
 
 def bad_combination(text: str, *pair: tuple[str, object]) -> BadSpec:

@@ -55,6 +55,21 @@ class Mind(Actor, name="tests.last_turns.mind"):
         return self.stops, self.stop_reason
 
 
+class Brief(Actor, name="tests.last_turns.brief"):
+    """Ends in its `on_start`; there is no `on_stop`."""
+
+    async def on_start(self) -> None:
+        LOG.append(f"+{self.address[3:]}")
+        self.stop("shutdown: enough")
+
+    async def on_receive(self, message: str) -> None: ...
+
+
+class Courteous(Brief, name="tests.last_turns.courteous"):
+    async def on_stop(self) -> None:
+        LOG.append(f"-{self.address[3:]} {self.stop_reason}")
+
+
 class Careless(Mind, name="tests.last_turns.careless"):
     trap_exit = False
 
@@ -98,6 +113,19 @@ def test_who_stops_itself_runs_on_stop_and_knows_why() -> None:
         settle(run)
     assert LOG == ["+mind", "-mind shutdown: enough"]
     assert told(store, Exit) == ["shutdown: enough"]
+
+
+@pytest.mark.parametrize(
+    ("actor", "log"),
+    [(Brief, ["+brief"]), (Courteous, ["+brief", "-brief shutdown: enough"])],
+)
+def test_who_stops_itself_as_it_starts_has_started_and_ends(actor: Any, log: list[str]) -> None:
+    store, cast = MemoryStore(), program(Child("brief", actor, restart="transient"))
+    with running(cast, store) as run:
+        settle(run)
+    assert log == LOG
+    assert told(store, Exit) == ["shutdown: enough"]
+    assert_identical(cast, store)
 
 
 def test_what_waits_behind_the_message_that_stopped_it_is_for_its_next_life() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perdure import Actor, Child, field
-from perdure.errors import UnknownActor
+from perdure.errors import Crashed, UnknownActor, UsageError
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Life
@@ -117,6 +117,18 @@ def test_a_signal_to_nobody_is_lost() -> None:
         run.ask("/r/a", ("/r/nobody", "enough"), timeout=SECONDS)
         with pytest.raises(UnknownActor):
             run.exit("/r/nobody", "enough")
+
+
+def test_a_reason_that_is_no_text_is_refused_and_the_run_goes_on() -> None:
+    with running(pair(redelivery="none")) as run:
+        nothing: Any = None
+        with pytest.raises(UsageError, match="a reason is text, and None is none"):
+            run.exit("/r/a", nothing)
+        with pytest.raises(UsageError, match="a reason is text"):
+            run.stop("/r/a", nothing)
+        with pytest.raises(Crashed, match="a reason is text"):
+            run.ask("/r/a", ("/r/t", nothing), timeout=SECONDS)
+        assert run.ask("/r/t", "got", timeout=SECONDS) == []
 
 
 def test_a_signal_to_oneself_is_a_stop() -> None:

@@ -103,6 +103,24 @@ def open_gate(name: str) -> Gate:
 # --- answers
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"id": "b", "actor": "tests.requests.page", "foo": 3},
+        {"id": "b", "actor": "tests.requests.page", "backoff": {"frst": 1.0}},
+        {"id": "b", "supervisor": {"childrn": []}},
+        {"id": "b", "actor": "tests.requests.page", "shutdown": 10**400},
+    ],
+    ids=["a key", "a key of its back-off", "a key of its supervisor", "a number beyond any"],
+)
+def test_data_that_is_no_spec_is_refused_and_the_supervisor_goes_on(data: dict[str, Any]) -> None:
+    with running(desk(page("a"))) as run:
+        why, _, text = asked(run, StartChild(data))
+        assert why == "invalid_child_spec"
+        assert text.startswith("/r/s: ")
+        assert asked(run, CountChildren())["specs"] == 1
+
+
 def test_a_child_is_started_stopped_started_again_and_forgotten_by_messages() -> None:
     with running(desk(page("a"))) as run:
         ref = asked(run, StartChild(page("b", text="hello")))
