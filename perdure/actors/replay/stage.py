@@ -36,6 +36,7 @@ from perdure.actors.supervising import Supervising
 from perdure.actors.watching import Watching
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
+from perdure.ledger.blobs import fetch, is_reference
 from perdure.ledger.records import Send
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 from perdure.limits import INBOX_HARD_MAX
@@ -226,15 +227,17 @@ def same(turn: ReplayTurn, key: str, step: Outcome | None, digest: bytes, words:
         there = f"not begun; of this message there are also {', '.join(steps)}"
         turn.diverge(f"step {key}", there if steps else "not begun", words)
     elif step.digest != digest:
-        turn.diverge(f"step {key}", f"{_recorded(step)} (record {step.began})", words)
+        turn.diverge(f"step {key}", f"{_recorded(turn, step)} (record {step.began})", words)
     return cast("Outcome", step)
 
 
-def _recorded(step: Outcome) -> str:
+def _recorded(turn: ReplayTurn, step: Outcome) -> str:
     """A recorded call or ask in words."""
     asks = [send for send in (Send(*wire) for wire in step.sends) if send.reply]
     if asks:
-        return said_in_words(step.name.rpartition("#")[0], asks[0].body)
+        body, read = asks[0].body, _stage(turn.kernel).book.codec.read_blob
+        whole = fetch(body, read) if is_reference(body) else body
+        return said_in_words(step.name.rpartition("#")[0], whole)
     return in_words(step.name, step.asked)
 
 
