@@ -18,7 +18,7 @@ from perdure.actors.asks import Asks
 from perdure.actors.calls import Asked, in_words, said_in_words
 from perdure.actors.cell import Cell
 from perdure.actors.delayed import due_ns
-from perdure.actors.failures import failure_of
+from perdure.actors.failures import failed_again, failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -139,8 +139,8 @@ class RecordedSteps(Steps):
         if step is None:
             _stage(self.kernel).book.budget.reserve(tool.price(args, kwargs))  # refused, perhaps
         step = same(turn, asked.key, step, asked.digest, asked.words)
-        future = given_back(turn, step)
-        if not future.is_done:
+        future = given_back(turn, asked.key, step)
+        if not future.is_done and (step.phase != "done" or turn.comes_later(step)):
             if turn.pending is None:
                 turn.pending = []
             turn.pending.append(future)
@@ -210,7 +210,7 @@ class RecordedSleeps(Sleeping):
 
 def _waited_for(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
     """What somebody else settles: the turn waits for it, too, unless who did gave up."""
-    future = given_back(turn, step)
+    future = given_back(turn, key, step)
     if isinstance(future, CancelledStep):
         return future  # who waited for it was cancelled, or it ends with its task
     if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
@@ -241,7 +241,7 @@ def _recorded(turn: ReplayTurn, step: Outcome) -> str:
     return in_words(step.name, step.asked)
 
 
-def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
+def given_back(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
@@ -251,5 +251,7 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
-    make = raised_again if is_first and not is_cancelled else failure_of
+    if not is_first:
+        return failed_again(key, *value)
+    make = failure_of if is_cancelled else raised_again
     return turn.give_back(step, Future.failed(make(*value)))

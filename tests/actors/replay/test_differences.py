@@ -136,6 +136,9 @@ def test_an_edited_handler_diverges_at_its_first_turn_and_both_sides_are_shown(
 
 
 class Asking(Actor, name="tests.replay.edited"):
+    total: int = 0
+    words: list[str] = field(default_factory=list)
+
     async def on_receive(self, message: str) -> None:
         await self.ask("/r/b", "x" * 10_000)
 
