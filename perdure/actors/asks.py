@@ -55,7 +55,8 @@ class Asks:
             self._admit(turn, address, to)
             due = self._due(question)
         else:
-            check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
+            if step.digest != digest:  # put in words only then: it may be large
+                check_digest(turn, key, step, digest, said_in_words(f"ask {address}", body))
             if self.kernel.waits.is_begun_anew(turn, key, step):
                 step = self._ask_again(turn, question)
         earlier = [sent for sent in turn.out if sent.to == to and to and sent.lane]

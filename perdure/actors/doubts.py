@@ -115,7 +115,8 @@ def recorded_call(book: Book, key: str, step: Step) -> str:
             return in_words(step.name, body.asked)
         if isinstance(body, Ask) and body.key == key:
             sends = (Send(*wire) for wire in body.sends)
-            return next(said_in_words(step.name, send.body) for send in sends if send.reply)
+            question = next(send.body for send in sends if send.reply)
+            return said_in_words(step.name, book.blobs.whole(question))
     return in_words(step.name, None)
 
 

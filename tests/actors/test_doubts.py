@@ -114,6 +114,16 @@ def test_another_message_in_an_ask_shows_both() -> None:
     assert "asks for ask /r/echo('after')" in reason
 
 
+def test_another_large_message_in_an_ask_shows_the_start_of_both() -> None:
+    reason = stall(
+        lambda self: self.ask("/r/echo", "x" * 100_000),
+        lambda self: self.ask("/r/echo", "y" * 100_000),
+    )
+    assert len(reason) < 4 * CALL_CHARS_MAX
+    assert "recorded as ask /r/echo('xxx" in reason
+    assert "asks for ask /r/echo('yyy" in reason
+
+
 async def nothing(self: Any) -> None:
     return None
 

@@ -18,7 +18,7 @@ from perdure.actors.asks import Asks
 from perdure.actors.calls import Asked, in_words, said_in_words
 from perdure.actors.cell import Cell
 from perdure.actors.delayed import due_ns
-from perdure.actors.failures import failure_of
+from perdure.actors.failures import failed_again, failure_of
 from perdure.actors.futures import Future
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
@@ -36,6 +36,7 @@ from perdure.actors.supervising import Supervising
 from perdure.actors.watching import Watching
 from perdure.caps.tool import tool_of
 from perdure.ids import KERNEL_ID
+from perdure.ledger.blobs import fetch, is_reference
 from perdure.ledger.records import Send
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 from perdure.limits import INBOX_HARD_MAX
@@ -138,8 +139,8 @@ class RecordedSteps(Steps):
         if step is None:
             _stage(self.kernel).book.budget.reserve(tool.price(args, kwargs))  # refused, perhaps
         step = same(turn, asked.key, step, asked.digest, asked.words)
-        future = given_back(turn, step)
-        if not future.is_done:
+        future = given_back(turn, asked.key, step)
+        if not future.is_done and (step.phase != "done" or turn.comes_later(step)):
             if turn.pending is None:
                 turn.pending = []
             turn.pending.append(future)
@@ -209,7 +210,7 @@ class RecordedSleeps(Sleeping):
 
 def _waited_for(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
     """What somebody else settles: the turn waits for it, too, unless who did gave up."""
-    future = given_back(turn, step)
+    future = given_back(turn, key, step)
     if isinstance(future, CancelledStep):
         return future  # who waited for it was cancelled, or it ends with its task
     if step.phase == "done" and step.began != step.seq and turn.comes_later(step):
@@ -226,19 +227,21 @@ def same(turn: ReplayTurn, key: str, step: Outcome | None, digest: bytes, words:
         there = f"not begun; of this message there are also {', '.join(steps)}"
         turn.diverge(f"step {key}", there if steps else "not begun", words)
     elif step.digest != digest:
-        turn.diverge(f"step {key}", f"{_recorded(step)} (record {step.began})", words)
+        turn.diverge(f"step {key}", f"{_recorded(turn, step)} (record {step.began})", words)
     return cast("Outcome", step)
 
 
-def _recorded(step: Outcome) -> str:
+def _recorded(turn: ReplayTurn, step: Outcome) -> str:
     """A recorded call or ask in words."""
     asks = [send for send in (Send(*wire) for wire in step.sends) if send.reply]
     if asks:
-        return said_in_words(step.name.rpartition("#")[0], asks[0].body)
+        body, read = asks[0].body, _stage(turn.kernel).book.codec.read_blob
+        whole = fetch(body, read) if is_reference(body) else body
+        return said_in_words(step.name.rpartition("#")[0], whole)
     return in_words(step.name, step.asked)
 
 
-def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
+def given_back(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
@@ -248,5 +251,7 @@ def given_back(turn: ReplayTurn, step: Outcome) -> Future[Any]:
     value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
-    make = raised_again if is_first and not is_cancelled else failure_of
+    if not is_first:
+        return failed_again(key, *value)
+    make = failure_of if is_cancelled else raised_again
     return turn.give_back(step, Future.failed(make(*value)))

@@ -135,6 +135,26 @@ def test_an_edited_handler_diverges_at_its_first_turn_and_both_sides_are_shown(
     assert EFFECTS == []
 
 
+class Asking(Actor, name="tests.replay.edited"):
+    total: int = 0
+    words: list[str] = field(default_factory=list)
+
+    async def on_receive(self, message: str) -> None:
+        await self.ask("/r/b", "x" * 10_000)
+
+
+async def _asks_something_else(actor: Any, message: str) -> None:
+    await actor.ask("/r/b", "y" * 10_000)
+
+
+def test_a_large_question_that_differs_is_shown_as_it_begins() -> None:
+    _, store = lived_by("one", a=Asking, b=Sink)
+    found = replayed(edited(a=variant(_asks_something_else), b=Sink), store)
+    first = found.differences[0]
+    assert "ask /r/b('xxx" in first.recorded
+    assert "ask /r/b('yyy" in first.replayed
+
+
 def test_a_field_that_differs_is_shown_with_what_it_was_before() -> None:
     _, store = lived_by("one", "two", a=Before, b=Sink)
 

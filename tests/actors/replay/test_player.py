@@ -268,6 +268,45 @@ def test_fifty_steps_that_finish_in_another_order_are_no_divergence(message: str
     assert len(EFFECTS) == 100
 
 
+@pytest.mark.parametrize("verb", ["ask", "call"])
+def test_a_retry_of_a_group_that_gave_its_members_up_is_no_divergence(verb: str) -> None:
+    class Group(Actor, name="tests.replay.group"):
+        done: int = 0
+
+        async def on_receive(self, message: str) -> None:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self.fails())
+                    group.create_task(self.waits())
+            except* KeyError:
+                self.done += 1
+            await self.once(noted, message)
+            if self.attempt == 1:
+                raise ValueError("again")
+
+        async def fails(self) -> None:
+            await self.once(broken, "page")
+
+        async def waits(self) -> None:
+            if verb == "ask":
+                await self.ask("/r/b", "for ever")
+            await self.call(endless)
+
+    class Waiter(Actor, name="tests.replay.waiter"):
+        async def on_receive(self, message: str) -> None:
+            await self.sleep(86_400)
+
+    tree, store = lived_by("one", a=Group, b=Waiter)
+    found = assert_identical(tree, store)
+    assert found.crashes == 1
+    assert EFFECTS == ["page", "one"]
+
+
+@tool("tests.replay.endless", effect="read")
+async def endless() -> None:
+    await asyncio.Event().wait()
+
+
 def test_a_timeout_around_a_slow_step_strikes_again_and_nobody_waits() -> None:
     gate = Gate()
 
