@@ -131,6 +131,15 @@ def test_a_reason_that_is_no_text_is_refused_and_the_run_goes_on() -> None:
         assert run.ask("/r/t", "got", timeout=SECONDS) == []
 
 
+@pytest.mark.parametrize("address", [None, 5, "\udc80"], ids=["nothing", "a number", "no text"])
+def test_what_is_no_address_is_refused_and_the_run_goes_on(address: Any) -> None:
+    with running(pair()) as run:
+        for verb in (run.suspend, run.unsuspend, run.stop, run.cancel, run.get_state):
+            with pytest.raises(Exception, match="encode"):
+                verb(address)
+        assert run.ask("/r/t", "got", timeout=SECONDS) == []
+
+
 def test_a_signal_to_oneself_is_a_stop() -> None:
     transient = program(Child("a", Plain, restart="transient"))
     with running(transient) as run:
