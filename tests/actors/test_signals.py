@@ -124,8 +124,9 @@ def test_a_reason_that_is_no_text_is_refused_and_the_run_goes_on() -> None:
         nothing: Any = None
         with pytest.raises(UsageError, match="a reason is text, and None is none"):
             run.exit("/r/a", nothing)
-        with pytest.raises(UsageError, match="a reason is text"):
-            run.stop("/r/a", nothing)
+        for wrong in (nothing, "\udc80"):
+            with pytest.raises(UsageError, match="a reason is text"):
+                run.stop("/r/a", wrong)
         with pytest.raises(Crashed, match="a reason is text"):
             run.ask("/r/a", ("/r/t", nothing), timeout=SECONDS)
         assert run.ask("/r/t", "got", timeout=SECONDS) == []
