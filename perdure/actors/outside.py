@@ -77,10 +77,16 @@ class Outside:
     def _intervene(
         self, function: Callable[..., int], args: tuple[Any, ...], done: Future[int]
     ) -> None:
+        before = self.kernel.book.seq
         try:
             seq = function(self.kernel, *args)
         except PerdureError as refused:
             done.set_exception(refused)
+            return
+        except Exception as strange:
+            if self.kernel.book.seq != before:
+                raise  # half of it is in memory: the process ends, and none of it is in the ledger
+            done.set_exception(strange)
             return
         self.kernel.dispatch.kick()
         self.kernel.barrier.when_durable(seq, lambda: done.set(seq))

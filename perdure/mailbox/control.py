@@ -64,7 +64,7 @@ def reason_text(reason: object) -> str:
     >>> reason_text("shutdown: enough")
     'shutdown: enough'
     """
-    if isinstance(reason, str):
+    if isinstance(reason, str) and not any("\ud800" <= each <= "\udfff" for each in reason):
         return reason
     raise UsageError(f'a reason is text, and {reason!r:.200} is none. Write "normal", or say why.')
 

@@ -124,10 +124,20 @@ def test_a_reason_that_is_no_text_is_refused_and_the_run_goes_on() -> None:
         nothing: Any = None
         with pytest.raises(UsageError, match="a reason is text, and None is none"):
             run.exit("/r/a", nothing)
-        with pytest.raises(UsageError, match="a reason is text"):
-            run.stop("/r/a", nothing)
+        for wrong in (nothing, "\udc80"):
+            with pytest.raises(UsageError, match="a reason is text"):
+                run.stop("/r/a", wrong)
         with pytest.raises(Crashed, match="a reason is text"):
             run.ask("/r/a", ("/r/t", nothing), timeout=SECONDS)
+        assert run.ask("/r/t", "got", timeout=SECONDS) == []
+
+
+@pytest.mark.parametrize("address", [None, 5, "\udc80"], ids=["nothing", "a number", "no text"])
+def test_what_is_no_address_is_refused_and_the_run_goes_on(address: Any) -> None:
+    with running(pair()) as run:
+        for verb in (run.suspend, run.unsuspend, run.stop, run.cancel, run.get_state):
+            with pytest.raises(Exception, match="encode"):
+                verb(address)
         assert run.ask("/r/t", "got", timeout=SECONDS) == []
 
 
