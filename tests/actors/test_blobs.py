@@ -186,13 +186,17 @@ def test_an_actor_that_crashes_before_its_state_is_durable_is_built_from_it() ->
     with running(team(), disk) as run:
         settle(run)
         disk.open.clear()
-        run.tell("/r/reader-0", Document(LARGE))
-        run.tell("/r/reader-0", "crash")
-        cell = on_kernel(run, run.kernel.book.cell_at, "/r/reader-0")
-        until(run, lambda: cell.incarnation == 2 and cell.actor is not None)
-        assert cell.actor.text == LARGE
-        assert list(disk.digests()) == []
-        disk.open.set()
+        try:
+            # a run that fails would wait for the disk as it leaves, and this test for the run
+            on_kernel(run, run.kernel._left.add_done_callback, lambda _: disk.open.set())
+            run.tell("/r/reader-0", Document(LARGE))
+            run.tell("/r/reader-0", "crash")
+            cell = on_kernel(run, run.kernel.book.cell_at, "/r/reader-0")
+            until(run, lambda: cell.incarnation == 2 and cell.actor is not None)
+            assert cell.actor.text == LARGE
+            assert list(disk.digests()) == []
+        finally:
+            disk.open.set()
 
 
 def test_a_large_value_that_comes_again_is_not_handed_over_again() -> None:
