@@ -9,6 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from perdure.actors.delayed import due_ns
 from perdure.actors.exits import exit_signal, watch
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
@@ -190,8 +191,8 @@ class Turn:
         except ValueError as error:
             raise UsageError(f"tell({address}): {error}") from None
         due = None
-        if delay is not None and delay > 0:
-            due = self.kernel.book.now_ns() + int(delay * NS)
+        if delay is not None and not delay <= 0:
+            due = due_ns(self.kernel.book.now_ns(), delay, f"a delay to {address}")
         dead = None if id else (address, "no such actor")
         return Envelope(
             id, body, name, self.cell.id, cost=c or COST_DEFAULT, est=est, due=due, dead=dead

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from perdure.ledger.messages import message
+from perdure.ledger.messages import message, registration
 
 
 @message("perdure.start_child")
@@ -104,3 +104,18 @@ REQUESTS: frozenset[type] = frozenset(
     )
 )
 """The classes of all requests."""
+
+OWN = "perdure."
+"""What the names of perdure's own message classes begin with."""
+
+
+def is_for_people(message: object) -> bool:
+    """Whether people may send a message from outside: all but what perdure says to itself.
+
+    >>> is_for_people(WhichChildren()), is_for_people(CodeChange(None)), is_for_people("hello")
+    (True, False, True)
+    """
+    if type(message) in REQUESTS:
+        return type(message) is not CodeChange
+    noted = registration(type(message))
+    return noted is None or not noted.name.startswith(OWN)

@@ -19,6 +19,7 @@ from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.records import Life
 from perdure.ledger.spool import Post
 from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.mailbox.requests import is_for_people
 from perdure.runtime.repairs import CLEARINGS, stalled_at, step_in_doubt
 
 FORM = (dict, list, str, int, float, bool, type(None))
@@ -40,6 +41,9 @@ def _sent(kernel: Kernel, post: Post, reply: ReplyTo | None) -> Taken:
     if cell.life >= Life.STOPPED:
         raise UnknownActor(f"{address} has no incarnation: it is stopped, and takes no message.")
     message = book.codec.from_json(post.fields["message"])
+    if not is_for_people(message):
+        name = post.fields["message"].get("$")
+        raise UsageError(f"{name} is what perdure says to itself: it is not for telling actors.")
     body = book.codec.encode(message)
     kernel.pressure.admit(address, cell.id)
     env = Envelope(cell.id, body, type(message).__name__, KERNEL_ID, reply=reply)

@@ -297,6 +297,11 @@ REFUSED = {
         "UsageError",
         "of no step in doubt",
     ),
+    "what perdure says to itself": (
+        Post("1" * 32, "tell", {"to": "/r/a", "message": {"$": "perdure.kill", "incarnation": 1}}),
+        "UsageError",
+        "perdure.kill is what perdure says to itself",
+    ),
     "true for a number": (Post("1" * 32, "did-not-happen", {"step": True}), "UsageError", "none"),
 }
 

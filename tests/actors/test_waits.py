@@ -330,3 +330,17 @@ def test_the_open_asks_of_a_dead_letter_are_over() -> None:
         GATES["x"].open()
         assert run.wait(SECONDS).status == "finished"
     assert (timers(store), rows(store, Table.STEP)) == (0, [])
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300])
+def test_a_delay_that_never_comes_is_refused_in_words(seconds: float) -> None:
+    class Hopeful(Actor, name="tests.waits.hopeful"):
+        async def on_receive(self, message: Any) -> str:
+            try:
+                self.send_after(seconds, self.address, "later")
+            except UsageError as error:
+                return str(error)
+            return "sent"
+
+    with running(program(Child("a", Hopeful))) as run:
+        assert "a hundred years" in run.ask("/r/a", "go", timeout=SECONDS)
