@@ -47,4 +47,5 @@ def command(
     say(labelled("ledger", shown(target)))
     if not live:
         say(labelled("held", "only tools that read run, until it is resumed with --live"))
-    say(labelled("next", f"perdure resume {name} · perdure resume {name} --live"))
+    way = f"perdure resume {name}"
+    say(labelled("next", way if live else f"{way} · {way} --live"))

@@ -17,6 +17,7 @@ from perdure.ledger.records import Lane, Send
 from perdure.runtime.document import shown
 
 VALUE_CHARS_MAX = 400  # of a value that differs
+ALIKE_CHARS = 60  # of a long one that are the same on both sides, before what differs
 SENDS_SHOWN_MAX = 8
 INDENT = 2
 
@@ -50,8 +51,25 @@ def difference_lines(scene: Scene) -> Iterator[str]:
         yield f"  {paint(each.what, bold=True)}"
         if each.before is not None:
             yield f"    before    {clipped(each.before, VALUE_CHARS_MAX)}"
-        yield f"    recorded  {paint(clipped(each.recorded, VALUE_CHARS_MAX), 'green')}"
-        yield f"    replayed  {paint(clipped(each.replayed, VALUE_CHARS_MAX), 'red')}"
+        recorded, replayed = from_where_they_part(each.recorded, each.replayed)
+        yield f"    recorded  {paint(clipped(recorded, VALUE_CHARS_MAX), 'green')}"
+        yield f"    replayed  {paint(clipped(replayed, VALUE_CHARS_MAX), 'red')}"
+
+
+def from_where_they_part(one: str, other: str) -> tuple[str, str]:
+    """Two texts that differ, without most of what they begin with alike, if that is long.
+
+    >>> from_where_they_part("x" * 900 + "1", "x" * 900 + "2") == (
+    ...     "…" + "x" * 60 + "1", "…" + "x" * 60 + "2"
+    ... )
+    True
+    """
+    shorter = min(len(one), len(other))
+    alike = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    if alike < VALUE_CHARS_MAX // 2:
+        return one, other
+    start = alike - ALIKE_CHARS
+    return f"…{one[start:]}", f"…{other[start:]}"
 
 
 def crash_lines(scene: Scene, state: dict[str, str]) -> Iterator[str]:

@@ -93,6 +93,13 @@ def test_a_fork_at_a_mark_waits_with_its_calls_until_it_is_live(
     made = perdure("fork", "till-1", "--at", "opened", "--to", tmp_path / "fork")
     assert made.exit_code == 0
     assert "of till-1 at record" in made.stdout
+    assert "--live" in made.stdout
+    assert (
+        "--live"
+        not in perdure(
+            "fork", "till-1", "--at", "opened", "--to", tmp_path / "other", "--live"
+        ).stdout
+    )
     held = perdure("resume", tmp_path / "fork")
     assert held.exit_code == 4
     assert "held: a fork; `perdure resume FORK --live` lets it act" in held.stdout

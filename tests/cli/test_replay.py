@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from perdure.cli.main import main
+from perdure.cli.scenes import VALUE_CHARS_MAX, from_where_they_part
 from tests.cli.verbs import answer, lines, perdure, shop
 
 
@@ -206,3 +207,13 @@ def test_a_walk_ends_at_a_difference(sold: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "diverges at record" in result.stdout
     assert perdure("replay", sold, "--step", "--json").exit_code == 2
+
+
+def test_long_values_are_shown_from_where_they_part() -> None:
+    alike = "x" * VALUE_CHARS_MAX
+    one, other = from_where_they_part(alike + "old", alike + "new")
+    assert one.startswith("…xxx")
+    assert one.endswith("xold")
+    assert other.endswith("xnew")
+    assert len(one) < VALUE_CHARS_MAX
+    assert from_where_they_part("[1, 2]", "[1, 3]") == ("[1, 2]", "[1, 3]")
