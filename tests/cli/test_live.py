@@ -302,6 +302,7 @@ def test_ps_shows_who_holds_the_kernel(live: Any, tmp_path: Path) -> None:
 def test_ps_of_an_owner_that_stands_still_is_the_ledger_with_a_note(live: Any) -> None:
     owner, directory = live
     os.kill(owner.pid, signal.SIGSTOP)
+    os.waitpid(owner.pid, os.WUNTRACED)  # until it stands still
     shown = perdure("ps", directory)
     assert f"process {owner.pid} has not answered within 1 s" in shown.stderr
     assert len(shown.stdout.splitlines()) == 5

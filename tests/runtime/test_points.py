@@ -98,7 +98,7 @@ def test_a_date_without_a_zone_is_local(view: View, local_zone: None) -> None:
         ("0", r"there is no record 0: the journal has records 1 to 6\."),
         ("7", r"there is no record 7: the journal has records 1 to 6\."),
         ("draught", r"there is no mark 'draught' in this run\. Did you mean 'draft'\?"),
-        ("-3", r"there is no mark '-3'"),
+        ("-3", r"'-3' is before record 1: points are not counted from the end\."),
         ("", r"there is no mark ''"),
         ("+", r"'\+' is not a time\. A point is a record's number \(17\)"),
         ("+soon", r"'\+soon' is not a time"),
