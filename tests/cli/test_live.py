@@ -113,6 +113,7 @@ def test_a_run_that_is_over_takes_nothing(live: Any) -> None:
 def test_an_owner_that_stands_still_takes_the_post_when_it_goes_on(live: Any) -> None:
     owner, directory = live
     os.kill(owner.pid, signal.SIGSTOP)
+    os.waitpid(owner.pid, os.WUNTRACED)
     said = tell(directory, 3, "--timeout", "0.2")
     assert said.exit_code == 4
     assert f"process {owner.pid}, which is at the run, has not taken this" in said.stderr
@@ -126,6 +127,7 @@ def test_an_owner_that_stands_still_takes_the_post_when_it_goes_on(live: Any) ->
 def test_an_owner_that_is_killed_before_it_takes_a_post_leaves_it_to_the_next(live: Any) -> None:
     owner, directory = live
     os.kill(owner.pid, signal.SIGSTOP)
+    os.waitpid(owner.pid, os.WUNTRACED)
     posted = post(directory, "tell", {"to": "/desk/counter", "message": json.loads(ADD % 3)})
     owner.kill()
     owner.wait(SECONDS)
