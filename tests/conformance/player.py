@@ -169,6 +169,8 @@ class Player:
                 run.tell(life.address, Info(str(op["msg"]))).get(timeout=SECONDS)
             case "code_change":
                 return self._code_change(path, life, op)
+            case _ if not life.is_supervisor:
+                return ok  # what a worker says to any call
             case _:
                 asked = run.kernel.outside.ask(life.address, self.request(path, op))
                 return lambda: outcome(op, life, asked)
