@@ -145,7 +145,7 @@ class Player:
         path = op.get("path", op.get("sup", "root"))
         life = world.alive(path)
         if life is None:
-            return lambda: "noproc"
+            return ok if op["op"] == "parent_signal" else lambda: "noproc"  # to the dead: lost
         match op["op"]:
             case "crash" | "exit":
                 reason = reason_text(op.get("reason", "boom"))
