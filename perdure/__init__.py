@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from perdure.actors.futures import Future
     from perdure.caps.tool import tool
     from perdure.clock import FakeClock
-    from perdure.errors import Deadlock, Ignore, PerdureError, Reject
+    from perdure.errors import AskTimeout, Crashed, Deadlock, Ignore, PerdureError, Reject
     from perdure.ids import MessageId, Ref
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
+    from perdure.mailbox.signals import Down, Exited
     from perdure.runtime.run import Report, Run
     from perdure.supervisors.backoff import Backoff
     from perdure.supervisors.spec import Child, SupervisorSpec
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Actor",
+    "AskTimeout",
     "Backoff",
     "Child",
+    "Crashed",
     "DeadLetter",
     "Deadlock",
+    "Down",
+    "Exited",
     "FakeClock",
     "Future",
     "Ignore",
@@ -46,10 +51,14 @@ __all__ = [
 
 _HOMES = {
     "Actor": "perdure.actors.actor",
+    "AskTimeout": "perdure.errors",
     "Backoff": "perdure.supervisors.backoff",
     "Child": "perdure.supervisors.spec",
+    "Crashed": "perdure.errors",
     "DeadLetter": "perdure.mailbox.dead",
     "Deadlock": "perdure.errors",
+    "Down": "perdure.mailbox.signals",
+    "Exited": "perdure.mailbox.signals",
     "FakeClock": "perdure.clock",
     "Future": "perdure.actors.futures",
     "Ignore": "perdure.errors",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from perdure.errors import UsageError
 from perdure.ledger.messages import message, registration
 
 
@@ -23,6 +24,8 @@ class StartChild:
     init: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if self.child is not None and self.init is not None:
+            raise UsageError("StartChild: give `init` within the child. By itself it is a pool's.")
         to_data = getattr(self.child, "to_data", None)
         if to_data is not None:
             object.__setattr__(self, "child", to_data())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perdure import Actor, Child, Deadlock, Ignore, Ref, SupervisorSpec
-from perdure.errors import CallFailed, Crashed
+from perdure.errors import CallFailed, Crashed, UsageError
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
 from perdure.supervisors import (
@@ -339,3 +339,8 @@ def test_cancelling_a_child_has_its_supervisor_forget_it() -> None:
         assert [each["id"] for each in listed] == ["b"]
         assert asked(run, StartChild(page("a", text="new"))) == Ref("/r/s/a")
         assert run.ask("/r/s/a", "?", timeout=SECONDS) == "new"
+
+
+def test_an_init_beside_a_whole_child_is_refused_where_it_is_written() -> None:
+    with pytest.raises(UsageError, match="within the child"):
+        StartChild(Child("a", "Worker"), init={"n": 2})
