@@ -20,7 +20,7 @@ from tests.kit import program, running
 
 AGENTS = 1_000
 BEGIN_SECONDS = 5.0  # all have started by then
-LIFETIME_SECONDS = 8.0
+LIFETIME_SECONDS = 6.0
 BETWEEN_SECONDS = 2.0  # mean time between two calls to one agent
 RECORD_NS = 200_000  # of kernel time; 1,000 agents keep a fifth of it busy
 TOLERANCE = 0.05

@@ -209,16 +209,16 @@ def test_a_survey_killed_again_and_again_ends_with_the_same_index(
 ) -> None:
     folder = library(tmp_path / "library", ["json", "email"])
     without_faults = uninterrupted(victim, survey(folder, 0.0), tmp_path / "without")
-    tally = killed(victim, survey(folder, 0.2), tmp_path, runs=4)
+    tally = killed(victim, survey(folder, 0.2), tmp_path, runs=2)
     assert tally.landed_share >= LANDED_SHARE_MIN, tally
-    for run in range(4):
+    for run in range(2):
         assert artifacts(tmp_path / str(run)) == without_faults.artifacts
 
 
 def test_transfers_killed_again_and_again_are_applied_exactly_once(
     victim: Victim, tmp_path: Path
 ) -> None:
-    tally = killed(victim, transfers(1_500, 0.2), tmp_path, runs=4)
+    tally = killed(victim, transfers(1_500, 0.2), tmp_path, runs=2)
     assert tally.landed_share >= LANDED_SHARE_MIN, tally
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure import Actor, Child, Reject, field, tool
@@ -133,6 +133,7 @@ MESSAGES = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 6)), min_siz
 POSTS = st.lists(st.tuples(st.sampled_from(ADDRESSES[:3]), MESSAGES), min_size=1, max_size=6)
 
 
+@settings(max_examples=50)  # each runs, resumes and replays a whole program
 @given(first=POSTS, then=POSTS)
 def test_a_run_of_any_program_and_its_resumed_half_replay_identically(
     first: list[Any], then: list[Any]
