@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench torture mutants conformance pykka-suite \
+.PHONY: help run test lint types layers check suite bench bench-falls torture mutants conformance pykka-suite \
 	clean
 .DEFAULT_GOAL := help
 
@@ -47,6 +47,9 @@ suite: $(INSTALLED_DEV) ## the tests
 
 bench: $(INSTALLED_DEV) ## measure throughput against raw LMDB and plain Pykka
 	$(PY) benchmarks/bench.py
+
+bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP where Erlang is installed
+	$(PY) -m benchmarks.falls --write
 
 torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
 	$(PY) tests/torture.py --n $(N)

@@ -264,13 +264,13 @@ def percent(ratio: dict[str, float]) -> str:
     return f"{median:.0f} % ({low:.0f}-{high:.0f})"
 
 
-def with_table(page: str, figures: str) -> str:
+def with_table(page: str, figures: str, begin: str = BEGIN, end: str = END) -> str:
     """`page` with its figures replaced; raises `SystemExit` for one that has no place for them."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{PAGE.name} has lost the lines {BEGIN!r} and {END!r}: put them back.")
-    return f"{before}{BEGIN}\n\n{figures}\n\n{END}{after}"
+    before, found_begin, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise SystemExit(f"{PAGE.name} has lost the lines {begin!r} and {end!r}: put them back.")
+    return f"{before}{begin}\n\n{figures}\n\n{end}{after}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """What a fall costs: restart latency, restarts a second, a one_for_all restart of 100 children.
 
-`python benchmarks/falls.py` measures perdure (in memory and on disk) and, if `escript` is on the
+`python -m benchmarks.falls` measures perdure (in memory and on disk) and, if `escript` is on the
 path, Erlang's own supervisor beside it, in turns, and prints a table. Every restart of perdure's
 is a CRASH record, a turn of the supervisor and a start; those on disk are durable at the end.
 """
@@ -18,10 +18,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.bench import PAGE, ROOT, with_table
 from perdure import Actor, Child, Run, SupervisorSpec, message
 
 HERE = Path(__file__).resolve().parent
 BEAM = HERE / "falls.escript"
+BEGIN = "<!-- falls: `make bench-falls` writes what is between these lines -->"
+END = "<!-- end of falls -->"
 WAIT_SECONDS_MAX = 300.0
 SIBLINGS = 100
 FIGURES = {
@@ -177,11 +180,16 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--few", type=int, default=200)
     parser.add_argument("--many", type=int, default=20_000)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--scratch", type=Path, default=ROOT / "build")
+    parser.add_argument("--json", action="store_true", help="print every lap")
+    parser.add_argument("--write", action="store_true", help="write the table into the docs")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="falls-", dir=HERE.parent / "build") as scratch:
+    args.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="falls-", dir=args.scratch) as scratch:
         laps = measure(args.pairs, args.few, args.many, Path(scratch))
     print(json.dumps(laps) if args.json else table(laps))
+    if args.write:
+        PAGE.write_text(with_table(PAGE.read_text(), table(laps), BEGIN, END))
 
 
 if __name__ == "__main__":

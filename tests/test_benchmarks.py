@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, ceiling, steps
+from benchmarks import bench, ceiling, falls, steps
 from tests.sources import ROOT
 
 PAGE = f"# Above\n\n{bench.BEGIN}\nold figures\n{bench.END}\n\nbelow\n"
@@ -164,3 +164,12 @@ def test_turns_of_many_steps_are_timed_from_first_to_resume(tmp_path: Path) -> N
 def test_a_cost_in_proportion_has_slope_one_and_a_square_slope_two() -> None:
     assert steps.slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1.0)
     assert steps.slope([1, 10, 100], [2.0, 200.0, 20_000.0]) == pytest.approx(2.0)
+
+
+def test_falls_are_measured_beside_each_other_and_printed_as_a_table(tmp_path: Path) -> None:
+    laps = falls.measure(1, 4, 8, tmp_path)
+    assert {"memory", "disk"} <= set(laps)
+    for lap in (each for many in laps.values() for each in many):
+        assert set(lap) == set(falls.FIGURES)
+        assert all(value > 0 for value in lap.values())
+    assert falls.table(laps).count("\n") == 1 + len(falls.FIGURES)

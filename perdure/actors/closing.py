@@ -53,7 +53,8 @@ class Closing:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
             if turn.is_rare and turn.result is not None:
                 turn.result = book.blobs.small(turn.result)
-            reply = turn.reply  # of a supervisor, perhaps to an ask that an earlier turn took
+            # of a supervisor, perhaps to an ask that an earlier turn took
+            reply = turn.reply if turn.is_rare else None
             if env.reply is not None and turn.kind != "control":
                 reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
