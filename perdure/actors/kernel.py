@@ -255,7 +255,7 @@ class Kernel:
             return
         cells, running = self.book.cells.values(), bool(dispatch.running)
         is_stalled = any(cell.stalled for cell in cells)
-        is_suspended = any(cell.is_suspended and (cell.inbox or cell.control) for cell in cells)
+        is_suspended = any(c.suspended and c.is_suspended and (c.inbox or c.control) for c in cells)
         stuck = due is None and not running  # turns that were dropped wait for others
         self.needs_repair, self.needs_release = stuck and is_stalled, stuck and is_suspended
         self.is_due_soon = bool(dispatch.soon) or self.steps.is_pausing

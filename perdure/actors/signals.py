@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.actors.kernel import Kernel
 
-ALIVE = (Life.STARTING, Life.RUNNING)
-
 
 class Signals:
     """Takes exit signals in the control lane, and new state between turns."""
@@ -40,7 +38,7 @@ class Signals:
         if env.type != SIGNAL:
             return env
         message, cell = self.kernel.book.codec.decode(env.body), self.kernel.book.cell(env.to)
-        if str(message.reason) == KILL and cell.life in ALIVE:
+        if str(message.reason) == KILL and cell.is_alive:
             return self.kernel.lifecycle.control(cell.id, env.sender, Kill(cell.incarnation))
         return self.reaching(cell, env.sender, message.sender, message.reason)
 
@@ -50,12 +48,12 @@ class Signals:
         OTP's rules: who traps exits has a message in its inbox, `normal` is nothing to others, and
         a supervisor hears its own supervisor alone.
         """
-        if cell.life not in ALIVE:
+        if not cell.is_alive:
             return None
         if traps(cell):
             body = self.kernel.book.codec.encode(Exited(address, str(reason)))
             return Envelope(cell.id, body, Exited.__name__, sender)
-        if reason.kind == "normal" or getattr(cell.cls, "__supervisor__", False):
+        if reason.kind == "normal" or cell.is_supervisor:
             return None
         return self.kernel.lifecycle.control(
             cell.id, sender, Signal(cell.incarnation, address, reason)
@@ -63,7 +61,7 @@ class Signals:
 
     def ends(self, cell: Cell, message: Signal) -> bool:
         """Whether a signal is to the life that its actor has now."""
-        return cell.life in ALIVE and message.incarnation == cell.incarnation
+        return cell.is_alive and message.incarnation == cell.incarnation
 
     def take(self, cell: Cell, env: Envelope, message: Signal | Replace) -> None:
         """Handle a signal, or new state; the actor is between two turns."""
@@ -96,7 +94,7 @@ class Signals:
         cell.actor = None  # the next turn gets an object built from these bytes: `on_load` ran
 
     def _delta(self, cell: Cell, state: dict[str, object]) -> Delta:
-        if cell.life != Life.RUNNING or getattr(cell.cls, "__supervisor__", False):
+        if cell.life != Life.RUNNING or cell.is_supervisor:
             raise UsageError("only that of an actor that runs, and is no supervisor, is replaced.")
         if _is_midway(cell):
             raise UsageError(
@@ -135,7 +133,7 @@ def suspend(kernel: Kernel, address: str, is_on: bool) -> int:
     `UnknownActor`, and `UsageError` for one that has no life now.
     """
     cell = kernel.book.cell_at(address)
-    if is_on and cell.life not in ALIVE:
+    if is_on and not cell.is_alive:
         life = Life(cell.life).name.lower()
         raise UsageError(f"{address} is {life}: there is no life to suspend.")
     return kernel.book.seq if cell.is_suspended == is_on else set_suspended(kernel, cell, is_on)

@@ -20,7 +20,6 @@ from perdure.mailbox.signals import Down
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
-ALIVE = (Life.STARTING, Life.RUNNING)
 NOPROC = "noproc"
 """What the life of an actor that has none ended with."""
 
@@ -38,7 +37,7 @@ class Watching:
         book, found = self.kernel.book, []
         for verb, address, monitor in turn.watches or ():
             id = book.find(address)
-            is_alive = bool(id) and id != turn.cell.id and book.cell(id).life in ALIVE
+            is_alive = bool(id) and id != turn.cell.id and book.cell(id).is_alive
             found.append((verb, id if is_alive else 0, monitor))
         return found
 
@@ -79,7 +78,7 @@ class Watching:
         gone = {id: life for id, _, life in lives if life >= Life.DOWN}
         for id, life in gone.items():
             cell = self.kernel.book.cell(id)
-            if cell.watches and cell.life in ALIVE:
+            if cell.watches and cell.is_alive:
                 reason = why or (KILLED if life == Life.DOWN else SHUTDOWN)
                 told += self.farewells(cell, str(reason))
         return [env for env in told if env.to not in gone]

@@ -62,8 +62,7 @@ def _no_mark(address: str, mark: str) -> UsageError:
 
 def _below(kernel: Kernel, cell: Cell) -> list[Cell]:
     """An actor and all that live below it, without their supervisors."""
-    is_supervisor = getattr(cell.cls, "__supervisor__", False)
-    found = [] if is_supervisor else [cell]
+    found = [] if cell.is_supervisor else [cell]
     for child in kernel.lives.children(cell.id):
         found += _below(kernel, child)
     return found
