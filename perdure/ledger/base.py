@@ -32,7 +32,7 @@ _CUT_MASK = 7  # about one in eight keys may end a piece
 _packer = msgpack.Packer(use_bin_type=True)
 
 
-class Base(NamedTuple):
+class WrittenBase(NamedTuple):
     """A base that was written: its name, and what is to be stored under which digest."""
 
     digest: bytes
@@ -47,7 +47,7 @@ class BaseList(NamedTuple):
     pieces: tuple[bytes, ...]
 
 
-def write_base(fold: Fold, hash: bytes) -> Base:
+def write_base(fold: Fold, hash: bytes) -> WrittenBase:
     """The base of a fold; `hash` is that of its last record. Equal folds have equal bases.
 
     >>> base = write_base(Fold(), bytes(16))
@@ -59,7 +59,7 @@ def write_base(fold: Fold, hash: bytes) -> Base:
     pieces = {blob_digest(piece): piece for piece in _pieces(fold)}
     listed = _packer.pack((FORM, fold.seq, hash, tuple(pieces)))
     name = blob_digest(listed)
-    return Base(name, {**pieces, name: listed})
+    return WrittenBase(name, {**pieces, name: listed})
 
 
 def read_list(digest: bytes, read: ReadBlob) -> BaseList:
@@ -190,7 +190,8 @@ def _of_run(fold: Fold) -> Entry:
     pasts, status = fold.pasts, fold.status
     return (
         fold.seq, fold.time, fold.limit, fold.spent, fold.reserved, fold.result, fold.has_begun,
-        pasts.run_id, pasts.past, pasts.held, tuple(fold.code),
+        pasts.run_id, pasts.past, pasts.held, None if pasts.base is None else tuple(pasts.base),
+        tuple(fold.code),
         None if status is None else tuple(status),
         tuple(sorted(fold.interrupted.items())),
     )  # fmt: skip
@@ -251,12 +252,13 @@ def _wait(fold: Fold, id: Id, open: Any, settled: Any) -> None:
 
 def _run(
     fold: Fold, seq: int, time: int, limit: int | None, spent: int, reserved: int,
-    result: bytes | None, has_begun: bool, run_id: bytes, past: Any, held: bool,
+    result: bytes | None, has_begun: bool, run_id: bytes, past: Any, held: bool, base: Any,
     code: Any, status: Any, interrupted: Any,
 ) -> None:  # fmt: skip
     fold.seq, fold.time, fold.limit, fold.spent, fold.reserved = seq, time, limit, spent, reserved
     fold.result, fold.has_begun = result, has_begun
     fold.pasts.run_id, fold.pasts.past, fold.pasts.held = run_id, past, held
+    fold.pasts.base = None if base is None else rows.BaseRow(*base)
     fold.code = rows.CodeRow(*code)
     fold.status = None if status is None else records.Status(*status)
     fold.interrupted = dict(interrupted)

@@ -16,7 +16,8 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
-from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
+from perdure.ledger.group import EMPTY, Row
+from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.pages import look, txns_agree
 from perdure.limits import (
     GROUP_BYTES_MAX,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perdure import FakeClock, Run
 from perdure.errors import Broken, LedgerDamaged
-from perdure.ledger.base import Base, blobs_of, read_base, read_list, write_base
+from perdure.ledger.base import WrittenBase, blobs_of, read_base, read_list, write_base
 from perdure.ledger.blobs import digest_of, refer
 from perdure.ledger.fold import Fold
 from perdure.ledger.folded import Agent, Letter, Violation
@@ -91,7 +91,7 @@ def test_equal_folds_have_equal_bases_in_whatever_order_they_came_to_be(
     assert again(one).dead == one.dead
 
 
-def of_agents(changed: int = 0) -> Base:
+def of_agents(changed: int = 0) -> WrittenBase:
     """The base of many agents with states, of which one may have another."""
     fold = Fold()
     for id in range(1, 2_001):
