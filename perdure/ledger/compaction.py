@@ -6,6 +6,7 @@ the bases nothing is dropped; after it, what is left over is dropped by whoever 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -18,7 +19,6 @@ from perdure.ledger.compacted import (
     Left,
     base_row,
     beginning,
-    chained,
     needed,
     to_leave,
     wrong_before,
@@ -162,6 +162,7 @@ class _Planner:
                 forget(fold, self._record())
             self.wanted |= needed(fold)
             self.used.update(blobs_of(name, self._read))
+        plan.blobs = {digest: plan.blobs[digest] for digest in plan.blobs if digest in self.used}
         plan.left = to_leave(self.wanted, plan.at)
         self._count(blobs)
 
@@ -172,8 +173,6 @@ class _Planner:
         usable = [seq for seq in marks if seq in self.bases][-BASES_KEPT_MAX:]
         plan.marks_lost = len(marks) - len(usable)
         plan.bases = tuple((seq, self.bases[seq]) for seq in [*usable, plan.at])
-        named = {digest for _, name in plan.bases for digest in blobs_of(name, self._read)}
-        plan.blobs = {digest: data for digest, data in plan.blobs.items() if digest in named}
 
     def _forget(self) -> None:
         """The rows of posts and dead letters that are to be forgotten."""
@@ -195,26 +194,19 @@ class _Planner:
     def _count(self, blobs: set[bytes]) -> None:
         """What is dropped: records now, and blobs that nothing refers to then."""
         plan, left = self.plan, self.plan.left
-        before = {int.from_bytes(key, "big"): row for key, row in self.store.left()}
-        for record in chained({seq: before[seq] for seq in self._with_stubs(before)}):
-            self.used.update(named_blobs(read_record(record).body))
         new = range(plan.cut_before + 1, plan.at + 1)
-        for seq in sorted(left.records & set(new)):
+        for seq in sorted(left.records):
             raw = self.store.record(seq)
             if raw is not None:
                 self.used.update(named_blobs(read_record(raw).body))
-                self.bytes -= len(raw.payload)
+                self.bytes -= len(raw.payload) if seq in new else 0
+        before = {int.from_bytes(key, "big"): row for key, row in self.store.left()}
         stay = left.records | left.stubs
         gone = [seq for seq in before if seq not in stay]
         plan.records_dropped = len(gone) + len(new) - len(stay & set(new))
         plan.unused = tuple(sorted(blobs - self.used))
         sizes = sum(len(self.store.blob(digest) or b"") for digest in plan.unused)
         plan.bytes_dropped = self.bytes + sum(len(before[seq]) for seq in gone) + sizes
-
-    def _with_stubs(self, before: dict[int, bytes]) -> set[int]:
-        """The rows of records that stay and were left before, and those that they follow."""
-        stay = self.plan.left.records & before.keys()
-        return stay | {seq - 1 for seq in stay if seq - 1 in before}
 
 
 def named_blobs(body: Body) -> list[bytes]:
@@ -243,17 +235,15 @@ def groups(store: Store, plan: Plan) -> Iterator[Group]:
 
 
 def drops(plan: Plan) -> Iterator[Drop]:
-    """What goes, in portions."""
-    first, left = 1, plan.left
+    """What goes, in portions, the newest first: each record still has the one before it."""
+    last, left = plan.at, plan.left
     stay = sorted(left.records | left.stubs)
-    ends = [plan.cut_before, *range(plan.cut_before + DROP_RECORDS_MAX, plan.at, DROP_RECORDS_MAX)]
-    for last in [*ends, plan.at]:
-        if last < first:
-            continue
-        within = [seq for seq in stay if first <= seq <= last]
+    while last > 0:  # what an earlier cut has left is little, and one portion
+        first = max(last - DROP_RECORDS_MAX, plan.cut_before) + 1 if last > plan.cut_before else 1
+        within = stay[bisect_left(stay, first) : bisect_right(stay, last)]
         stubs = tuple(seq for seq in within if seq in left.stubs)
         yield Drop(plan.at, tuple(_between(within, first, last)), stubs)
-        first = last + 1
+        last = first - 1
     for start in range(0, len(plan.unused), DROP_RECORDS_MAX):
         yield Drop(plan.at, blobs=plan.unused[start : start + DROP_RECORDS_MAX])
 
