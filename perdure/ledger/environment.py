@@ -53,13 +53,23 @@ class LedgerFile:
         self._pid = os.getpid()
         # Held while the map is read or replaced: LMDB would pull it from under a reader.
         self._map_lock = Lock()
-        self.env = _environment(path / FOLDER, self._map_bytes, readonly=readonly)
+        self.env = self._open(readonly)
         try:
             self.env.reader_check()
             self.journal, self.tables, self.blobs = self._databases()
         except BaseException:
             self.env.close()
             raise
+
+    def _open(self, readonly: bool) -> lmdb.Environment:
+        """The environment; its lock and its data are those of one folder, which may be replaced."""
+        folder = self.path / FOLDER
+        while True:
+            before = folder.stat().st_ino
+            env = _environment(folder, self._map_bytes, readonly=readonly)
+            if folder.stat().st_ino == before:
+                return env
+            env.close()
 
     def view(self, read: Callable[[Txn], R]) -> R:
         """What `read` finds in one short transaction."""

@@ -30,6 +30,7 @@ from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, Group, Head, RawRecord, Row, nothing, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, unpack_meta
 from perdure.ledger.owner import Owner
+from perdure.ledger.shrinking import clear_away
 from perdure.ledger.writing import Sealed
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
@@ -64,6 +65,8 @@ def open_store(
         find_ledger(run)
     owner = Owner(run) if write or create else None
     try:
+        if owner is not None:
+            clear_away(run)
         if create and not (run / FOLDER / DATA).exists():
             create_ledger(run, map_bytes_first)
         glance(run)
