@@ -210,18 +210,23 @@ def _causes(view: View, record: Record, search: Answers) -> Iterator[Record]:
     ahead: list[int] = []
     while True:
         for seq in (cause(view, record), *(seq for _, seq in search.before(record))):
-            if seq:
+            if seq and _is_there(view, seq):
                 heappush(ahead, -seq)
         if not ahead:
             return
         seq = -heappop(ahead)
         while ahead and ahead[0] == -seq:
             heappop(ahead)  # it led to several
-        try:
-            record = view.record(seq)
-        except Compacted:
-            continue  # what led to it is gone
+        record = view.record(seq)
         yield record
+
+
+def _is_there(view: View, seq: int) -> bool:
+    """Whether a record is still in the ledger."""
+    try:
+        return bool(view.record(seq))
+    except Compacted:
+        return False
 
 
 def cause(view: View, record: Record) -> int:
