@@ -225,10 +225,10 @@ def test_a_fork_is_compared_with_its_compacted_source(source: MemoryStore) -> No
     assert list(found.actors())
 
 
-def test_a_dead_letter_of_before_the_cut_is_read_and_sent_again() -> None:
+def test_a_dead_letter_of_before_the_cut_is_read() -> None:
     store = lived().reopened()
     compact(store, store.head().seq)
     view = View(store)
     letters = list(view.dead_letters())
-    assert letters == list(View(lived().reopened()).dead_letters())
+    assert repr(letters) == repr(list(View(lived().reopened()).dead_letters()))
     assert view.message(MessageId(*letters[0].id)) is not None
