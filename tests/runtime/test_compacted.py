@@ -24,6 +24,7 @@ from perdure.runtime.view import View
 from tests.kit import SECONDS, program, settle
 from tests.ledger.test_compaction import Keeper, compact, whole
 from tests.lived import lived
+from tests.replaying import assert_identical
 from tests.runtime.test_compact import DIARY, pages, written
 from tests.runtime.test_fork_everything import ended, tree
 
@@ -187,6 +188,19 @@ def restore_diary(path: Path) -> list[Any]:
         return restore(path, "/r/diary", "half")
     finally:
         module.Run = kept  # type: ignore[misc]
+
+
+# --- replay
+
+
+def test_a_replay_begins_at_the_base_and_all_after_it_is_identical(source: MemoryStore) -> None:
+    whole_run = assert_identical(tree(9), source.reopened())
+    for cut in range(3, source.head().seq, 4):
+        store = compacted(source, cut)
+        replay = assert_identical(tree(9), store)
+        assert replay.turns <= whole_run.turns, cut
+        if cut < 20:
+            assert replay.turns > whole_run.turns / 2
 
 
 # --- evidence, changes, dead letters
