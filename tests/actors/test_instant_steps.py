@@ -124,11 +124,14 @@ def test_after_a_hundred_of_them_others_have_their_turn_and_a_replay_does_the_sa
 
 class Ordered(Actor, name="tests.instant.ordered"):
     async def on_receive(self, message: str) -> None:
-        async def tell(name: str) -> None:
+        async def looks() -> None:
             await self.once(look, 1)
-            self.tell("/r/b", name)
+            self.tell("/r/b", "first")
 
-        await asyncio.gather(tell("first"), tell("second"))
+        async def only_tells() -> None:
+            self.tell("/r/b", "second")
+
+        await asyncio.gather(looks(), only_tells())
 
 
 class Sink(Actor, name="tests.instant.sink"):
