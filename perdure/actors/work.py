@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.calls import Asked
+from perdure.actors.coroutines import from_thread
 from perdure.actors.failures import is_retried, stopped
 from perdure.actors.futures import Future
 from perdure.actors.particulars import recorded
@@ -207,18 +207,17 @@ class StepWork:
 
     def _try(self) -> Ended:
         """Run the function."""
-        start = perf_counter_ns()
+        start = self.steps.kernel.machine.elapsed_ns()
         try:
             result = self.asked.tool.function(*self.asked.args, **self._given())
             if inspect.iscoroutine(result):
-                loop = self.steps.kernel.loop
-                result = asyncio.run_coroutine_threadsafe(result, loop).result()
+                result = from_thread(self.steps.kernel, result)
             return self._bytes(Future.done(result), start)
         except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
             return self._bytes(Future.failed(error), start)
 
     async def _await(self) -> None:
-        start = perf_counter_ns()
+        start = self.steps.kernel.machine.elapsed_ns()
         try:
             outcome = Future.done(await self.asked.tool.function(*self.asked.args, **self._given()))
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
@@ -226,7 +225,8 @@ class StepWork:
         self.conclude(self._bytes(outcome, start))
 
     def _bytes(self, outcome: Future[Any], start: int) -> Ended:
-        codec, took = self.steps.kernel.book.codec, perf_counter_ns() - start
+        kernel = self.steps.kernel
+        codec, took = kernel.book.codec, kernel.machine.elapsed_ns() - start
         if (error := outcome.exception()) is None:
             try:
                 value = codec.encode(outcome.get(), f"the result of {self.asked.tool.name}")
