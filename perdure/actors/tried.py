@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from perdure.actors.coroutines import from_thread
 from perdure.actors.failures import stopped
 from perdure.actors.futures import Future
 from perdure.actors.particulars import recorded
@@ -28,7 +28,7 @@ class Ended(NamedTuple):
 
 def tried(work: StepWork) -> Ended:
     """What a call of the function ends with, in the thread that asks."""
-    start = perf_counter_ns()
+    start = work.steps.kernel.machine.elapsed_ns()
     try:
         result = work.asked.tool.function(*work.asked.args, **_given(work))
         if inspect.iscoroutine(result):
@@ -39,7 +39,7 @@ def tried(work: StepWork) -> Ended:
                     f"{work.asked.tool.name} is @nonblocking and gives back a coroutine. "
                     "Make it an async def, without @nonblocking."
                 )
-            result = asyncio.run_coroutine_threadsafe(result, kernel.loop).result()
+            result = from_thread(kernel, result)
         return _ended(work, Future.done(result), start)
     except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
         return _ended(work, Future.failed(error), start)
@@ -47,7 +47,7 @@ def tried(work: StepWork) -> Ended:
 
 async def awaited(work: StepWork) -> Ended:
     """What a function that is a coroutine ends with."""
-    start = perf_counter_ns()
+    start = work.steps.kernel.machine.elapsed_ns()
     try:
         outcome = Future.done(await work.asked.tool.function(*work.asked.args, **_given(work)))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
@@ -62,7 +62,8 @@ def _given(work: StepWork) -> dict[str, Any]:
 
 
 def _ended(work: StepWork, outcome: Future[Any], start: int) -> Ended:
-    codec, took = work.steps.kernel.book.codec, perf_counter_ns() - start
+    kernel = work.steps.kernel
+    codec, took = kernel.book.codec, kernel.machine.elapsed_ns() - start
     if (error := outcome.exception()) is None:
         try:
             value = codec.encode(outcome.get(), f"the result of {work.asked.tool.name}")
