@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
-from perdure.actors.crashpoint import CrashPoint
+from perdure.actors.crashpoint import Between, CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
@@ -85,7 +85,7 @@ class Run(Operated):
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer, machine)
         self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
-        self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
+        self.between: Between = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
     def resume(
@@ -130,7 +130,7 @@ class Run(Operated):
                 take_up(run.kernel, program.root())
 
         run._begin, run.code_changed = begin, program.code_hash != header.code_hash
-        run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
+        run.between = CrashPoint(run.kernel, crash_at, crash_before)
         return run
 
     def _open(
@@ -177,7 +177,7 @@ class Run(Operated):
 
     def _start(self) -> None:
         self._begin()
-        self._crash_point.arm()
+        self.between.arm()
 
     def __exit__(
         self,
