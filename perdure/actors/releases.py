@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.events import Event
 from perdure.errors import CommitFailed, LedgerDamaged
+from perdure.ledger.environment import settle
 from perdure.ledger.keys import Table, artifact_key, unreleased_key
 from perdure.ledger.records import Artifact, Kind
 from perdure.ledger.rows import ArtifactRow, pack_row, unpack_row
@@ -87,8 +88,4 @@ def write_whole(directory: Path, path: str, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(target, top=directory.parent)
