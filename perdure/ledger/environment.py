@@ -212,10 +212,9 @@ def find_ledger(path: str | Path) -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Make `path` and what is missing above it, durably."""
+    """Make `path` and what is missing above it; opening the ledger in it makes that durable."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        settle(path)
     except OSError as error:
         raise trouble(path, error) from error
 

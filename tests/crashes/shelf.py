@@ -10,7 +10,7 @@ from perdure.ledger.verify import verify_store
 from tests.crashes.marks import mark
 from tests.ledger.stores import blobs, contents, group
 
-GROUPS = 8
+GROUPS = 4
 LAST = b"\x02last"
 
 

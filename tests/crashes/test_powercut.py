@@ -46,12 +46,28 @@ def test_what_was_noted_is_all_that_was_done_to_the_files(vault: Recording, fold
     assert files(folder / "all") == files(vault.whole)
 
 
-def test_a_ledger_outlives_a_power_cut_after_any_write(folder: Path) -> None:
-    for kills in ([], ["9"], ["y1"], ["y4", "y2"]):
-        shelf = Recording("shelf", folder / f"shelf-{'-'.join(kills)}", kills)
-        moments = range(len(shelf.entries) + 1)
-        for words, place in shelf.cuts(moments, Random(1)):
+@pytest.fixture(scope="module")
+def shelf(folder: Path) -> Recording:
+    """A ledger that nobody kills the owner of."""
+    return Recording("shelf", folder / "shelf")
+
+
+def test_a_ledger_outlives_a_power_cut_after_any_write(shelf: Recording) -> None:
+    moments = range(len(shelf.entries) + 1)
+    for number, (words, place) in enumerate(shelf.cuts([*moments, *moments], Random(1))):
+        if number % 4 == 0:
             shelf.finish(words, place)
+
+
+@pytest.mark.parametrize("when", ["before its name was synced", "before a commit was synced"])
+def test_what_a_killed_owner_had_no_time_to_sync_is_synced_before_it_is_built_on(
+    shelf: Recording, folder: Path, when: str
+) -> None:
+    renamed = shelf.moments_of_note("r")[0]
+    kill = str(renamed) if "name" in when else "y3"
+    killed = Recording("shelf", folder / f"shelf-{kill}", [kill])
+    for _ in killed.cuts(range(renamed, len(killed.entries), 2), Random(1)):
+        pass
 
 
 def test_a_run_outlives_a_power_cut_with_all_that_it_has_let_out(vault: Recording) -> None:
@@ -62,9 +78,15 @@ def test_a_run_outlives_a_power_cut_with_all_that_it_has_let_out(vault: Recordin
         vault.finish(words, place)
 
 
-@pytest.mark.parametrize("kill", ["11", "y9"])
-def test_a_run_that_was_killed_before_outlives_a_power_cut_too(folder: Path, kill: str) -> None:
-    killed = Recording("vault", folder / f"vault-{kill}", [kill])
+def test_a_fork_is_there_after_a_power_cut_when_it_was_said_to_be(folder: Path) -> None:
+    forked = Recording("fork", folder / "fork")
+    moments = forked.moments_of_note() * 2 + forked.moments_of_note("r") * 2
+    for words, place in forked.cuts(moments, Random(4)):
+        forked.finish(words, place)
+
+
+def test_a_run_that_was_killed_before_outlives_a_power_cut_too(folder: Path) -> None:
+    killed = Recording("vault", folder / "killed", ["y9"])
     random = Random(3)
     for words, place in killed.cuts(random.sample(killed.moments_of_note(), KILLED_CUTS), random):
         killed.finish(words, place)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.crashes import shelf, vault
+from tests.crashes import forking, shelf, vault
 
 
 class Workload(NamedTuple):
@@ -25,5 +25,6 @@ class Workload(NamedTuple):
 
 WORKLOADS = {
     "shelf": Workload(shelf.shelf, shelf.drive, shelf.check, shelf.end),
+    "fork": Workload(forking.scenario, forking.drive, forking.check, forking.end),
     "vault": Workload(vault.vault, vault.drive, vault.check, vault.end),
 }
