@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from perdure.actors.garbage import collections
 from perdure.actors.loop import Loop
+from perdure.ledger.environment import settle
 from perdure.ledger.flights import Flights
 
 
@@ -123,8 +124,4 @@ def write_whole(directory: Path, path: str, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(target, top=directory.parent)
