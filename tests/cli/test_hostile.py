@@ -42,6 +42,7 @@ VERBS = [
     ("clear", "{run}", "/shop/till", "--again"),
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
+    ("backup", "{run}", "{run}.copy"),
 ]
 
 
