@@ -32,6 +32,7 @@ WITH_EXAMPLES = [
         "docs/replay.md",
         "docs/processes.md",
         "docs/backup.md",
+        "docs/export.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -43,6 +43,8 @@ VERBS = [
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
     ("backup", "{run}", "{run}.copy"),
+    ("export", "{run}"),
+    ("export", "{run}", "--to", "{run}.lines"),
 ]
 
 
