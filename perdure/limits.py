@@ -105,6 +105,7 @@ MAP_BYTES_MAX = 1 << 44
 DISK_FREE_BYTES_MIN = 256 * 1024  # below it the run drains instead of failing in the middle
 READ_ROWS_MAX = 1_000  # of one read transaction: a long one pins pages
 OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when opened: 0.2 s
+COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where a run may be writing
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
