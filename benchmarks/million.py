@@ -1,10 +1,10 @@
 """What keeping a ledger costs: of a million turns, each verb's time and memory, and the run's pace.
 
-`python -m benchmarks.million DIR` makes a ledger of 1,000,000 turns of 1,000 actors in DIR, if it is
-not there, and then has the verbs of its keeping work on it, each in a process of its own: first with
-nobody at the run, then while the run goes on at full pace. Of a verb it prints the seconds, the CPU
-seconds and the most memory; of the run beside it the turns per second, as a share of those without
-the verb, and the longest time between two groups that became durable. At last the run goes on while
+`python -m benchmarks.million DIR` makes a ledger of 1,000,000 turns of 1,000 actors in DIR, if it
+is not there, and then has the verbs of its keeping work on it, each in a process of its own: first
+with nobody at the run, then while the run goes on at full pace. Of a verb it prints the seconds, the
+CPU seconds and the most memory; of the run beside it the turns per second, as a share of those
+without the verb, and the longest time between two groups that became durable. At last the run goes on while
 its history is dropped again and again: its file must stop growing. With `--write` the table goes
 into docs/performance.md.
 """
@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,9 +101,9 @@ class Going:
         if self._child.poll() is not None or len(looks) < 2:
             raise SystemExit("the run has ended")
         (begun, seq), (ended, last) = looks[0], looks[-1]
-        pairs = zip(looks, looks[1:], strict=False)
+        pairs = pairwise(looks)
         changes = [after[0] for before, after in pairs if before[1] != after[1]]
-        gaps = [after - before for before, after in zip(changes, changes[1:], strict=False)]
+        gaps = [after - before for before, after in pairwise(changes)]
         return Pace((last - seq) / (ended - begun), max(gaps, default=ended - begun))
 
     def end(self) -> None:
@@ -181,8 +182,7 @@ def table(found: dict[str, Any]) -> str:
     alone = found["paces"]["alone"]
     base = alone.rate
     lines = [
-        "| verb | alone | CPU | most memory | beside the run | CPU | the run's pace meanwhile | "
-        "longest wait for a group |",
+        "| verb | alone | CPU | most memory | live | CPU | the run's pace | longest wait |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for name, cost in found["alone"].items():
@@ -194,10 +194,10 @@ def table(found: dict[str, Any]) -> str:
         )
     sizes = ", ".join(f"{size / 1e6:,.0f}" for size in found["sizes"])
     lines.append(
-        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; compacted to "
-        f"the last tenth of its turns, {found['compacted'] / 1e6:,.0f} MB. The run did {base:,.0f} "
-        f"turns/s on its own, its longest wait for a group {1e3 * alone.longest:.0f} ms. While it "
-        f"went on, and was compacted {len(found['sizes'])} times more, its file had {sizes} MB."
+        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; of the last "
+        f"tenth of its turns, {found['compacted'] / 1e6:,.0f} MB. The run did {base:,.0f} turns/s on "
+        f"its own, its longest wait for a group was {1e3 * alone.longest:.0f} ms. While it went on, "
+        f"and was compacted {len(found['sizes'])} times more, its file had {sizes} MB."
     )
     return "\n".join(lines)
 
