@@ -2,11 +2,11 @@
 
 `python -m benchmarks.million DIR` makes a ledger of 1,000,000 turns of 1,000 actors in DIR, if it
 is not there, and then has the verbs of its keeping work on it, each in a process of its own: first
-with nobody at the run, then while the run goes on at full pace. Of a verb it prints the seconds, the
-CPU seconds and the most memory; of the run beside it the turns per second, as a share of those
-without the verb, and the longest time between two groups that became durable. At last the run goes on while
-its history is dropped again and again: its file must stop growing. With `--write` the table goes
-into docs/performance.md.
+with nobody at the run, then while the run goes on at full pace. Of a verb it prints the seconds,
+the CPU seconds and the most memory; of the run beside it the turns per second, as a share of those
+without the verb, and the longest time between two groups that became durable. At last the run goes
+on while its history is dropped again and again: its file must stop growing. With `--write` the
+table goes into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -193,11 +193,12 @@ def table(found: dict[str, Any]) -> str:
             f"{1e3 * pace.longest:.0f} ms |"
         )
     sizes = ", ".join(f"{size / 1e6:,.0f}" for size in found["sizes"])
+    longest, times = 1e3 * alone.longest, len(found["sizes"])
     lines.append(
-        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; of the last "
-        f"tenth of its turns, {found['compacted'] / 1e6:,.0f} MB. The run did {base:,.0f} turns/s on "
-        f"its own, its longest wait for a group was {1e3 * alone.longest:.0f} ms. While it went on, "
-        f"and was compacted {len(found['sizes'])} times more, its file had {sizes} MB."
+        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; with the "
+        f"last tenth of them, {found['compacted'] / 1e6:,.0f} MB. On its own the run did {base:,.0f} "
+        f"turns/s, and its longest wait for a group was {longest:.0f} ms. While it went on, and was "
+        f"compacted {times} times more, its file had {sizes} MB."
     )
     return "\n".join(lines)
 
