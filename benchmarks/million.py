@@ -194,11 +194,12 @@ def table(found: dict[str, Any]) -> str:
         )
     sizes = ", ".join(f"{size / 1e6:,.0f}" for size in found["sizes"])
     longest, times = 1e3 * alone.longest, len(found["sizes"])
+    before, after = found["bytes"] / 1e6, found["compacted"] / 1e6
     lines.append(
-        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; with the "
-        f"last tenth of them, {found['compacted'] / 1e6:,.0f} MB. On its own the run did {base:,.0f} "
-        f"turns/s, and its longest wait for a group was {longest:.0f} ms. While it went on, and was "
-        f"compacted {times} times more, its file had {sizes} MB."
+        f"\nThe ledger had {found['turns']:,} turns and {before:,.0f} MB; with the last tenth of "
+        f"them, {after:,.0f} MB. On its own the run did {base:,.0f} turns/s, and its longest wait "
+        f"for a group was {longest:.0f} ms. While it went on, and was compacted {times} times more, "
+        f"its file had {sizes} MB."
     )
     return "\n".join(lines)
 
