@@ -197,8 +197,8 @@ def table(found: dict[str, Any]) -> str:
     before, after = found["bytes"] / 1e6, found["compacted"] / 1e6
     lines.append(
         f"\nThe ledger had {found['turns']:,} turns and {before:,.0f} MB; with the last tenth of "
-        f"them, {after:,.0f} MB. On its own the run did {base:,.0f} turns/s, and its longest wait "
-        f"for a group was {longest:.0f} ms. While it went on, and was compacted {times} times more, "
+        f"them, {after:,.0f} MB. On its own the run did {base:,.0f} turns/s, and the longest wait "
+        f"for a group was {longest:.0f} ms. While it went on, and was compacted {times} times, "
         f"its file had {sizes} MB."
     )
     return "\n".join(lines)
