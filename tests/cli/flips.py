@@ -199,7 +199,6 @@ def work(seed: int, first: int, last: int) -> int:
     os.environ.update(PERDURE_HOME=str(folder / "home"), NO_COLOR="1", COLUMNS="100", TERM="dumb")
     try:
         flips = Flips(folder)
-        print("ready", flush=True)
         for case in range(first, last):
             what, came, wrong = tried(flips, seed, case)
             print(f"{case}\t{came}\t{what}\t{wrong!r}", flush=True)
@@ -212,26 +211,27 @@ def all_cases(seed: int, cases: int) -> tuple[Counter[str], list[str]]:
     """Try so many cases in child processes: the counts of what came of them, and what is wrong."""
     counts, wrong, done = Counter[str](), list[str](), 0
     while done < cases:
-        command = [sys.executable, "-m", "tests.cli.flips", "--work", str(seed), str(done)]
-        child = subprocess.Popen(
-            [*command, str(cases)], cwd=ROOT, text=True, stdout=subprocess.PIPE
-        )
-        assert child.stdout is not None
-        for line in child.stdout:
-            if line == "ready\n":
-                continue
-            case, came, what, text = line.rstrip("\n").split("\t")
-            counts[came] += 1
-            done = int(case) + 1
-            if text != "''":
-                wrong.append(f"seed {seed}, case {case}: {what}: {came}: {text}")
-        code = child.wait()
-        if code < 0:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.cli.flips",
+            "--work",
+            *map(str, (seed, done, cases)),
+        ]
+        with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                case, came, what, text = line.rstrip("\n").split("\t")
+                counts[came] += 1
+                done = int(case) + 1
+                if text != "''":
+                    wrong.append(f"seed {seed}, case {done - 1}: {what}: {came}: {text}")
+        if child.returncode < 0:
             counts["signal"] += 1
-            wrong.append(f"seed {seed}, case {done}: exit by signal {-code}")
+            wrong.append(f"seed {seed}, case {done}: exit by signal {-child.returncode}")
             done += 1
         else:
-            assert code == 0, f"the cases from {done} on cannot be tried: exit {code}"
+            assert child.returncode == 0, f"case {done} cannot be tried: exit {child.returncode}"
     return counts, wrong
 
 

@@ -1,4 +1,4 @@
-"""A ledger with bytes that are not what was written: a verb says the truth, or that it is damaged."""
+"""A ledger with bytes that were never written: a verb says the truth, or that it is damaged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from perdure.ledger.records import Kind
 from tests.cli.flips import all_cases
 from tests.cli.museum import UNSEEN, kinds, museum
 
-CASES = 220
+CASES = 150
 SEED = 1
 
 
