@@ -18,7 +18,8 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench bench-falls torture flips powercut mutants conformance \
+.PHONY: help run test lint types layers check suite bench bench-falls bench-million torture flips \
+	powercut mutants conformance \
 	pykka-suite clean
 .DEFAULT_GOAL := help
 
@@ -47,6 +48,9 @@ suite: $(INSTALLED_DEV) ## the tests
 
 bench: $(INSTALLED_DEV) ## measure throughput against raw LMDB and plain Pykka
 	$(PY) benchmarks/bench.py
+
+bench-million: $(INSTALLED_DEV) ## keeping a ledger of a million turns: each verb, and the run beside it
+	$(PY) -m benchmarks.million build/million --write
 
 bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP where Erlang is installed
 	$(PY) -m benchmarks.falls --write

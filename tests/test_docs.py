@@ -31,6 +31,8 @@ WITH_EXAMPLES = [
         "docs/fork.md",
         "docs/replay.md",
         "docs/processes.md",
+        "docs/backup.md",
+        "docs/export.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -41,6 +41,8 @@ VERBS = {
     "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
+    "backup": ("perdure.cli.backup", "Copy a run, checked, whether it is going on or not."),
+    "export": ("perdure.cli.export", "Write the journal as JSON lines."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""

@@ -12,6 +12,7 @@ from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
 from perdure.runtime.document import shown
 from perdure.runtime.oldcode import read_code
+from perdure.runtime.origin import read_origin
 from perdure.runtime.view import View
 
 CODES_SHOWN_MAX = 10
@@ -25,7 +26,7 @@ def command(run: str, as_json: bool) -> None:
     """Show what RUN is: scenario, goal, seed, settings; and how it stands: tree, figures."""
     with view_of(run) as view:
         if as_json:
-            write_answer({**_header(view), **summary_form(view, view.directory)})
+            write_answer({**_header(view), **_origin(view), **summary_form(view, view.directory)})
             return
         for line in (*_lines(view), *summary_lines(view, view.directory)):
             say(fitted(line))
@@ -51,6 +52,9 @@ def _lines(view: View) -> list[str]:
         lines.append(labelled("fork", f"of {parent.hex()} at record {at:,}   {state}"))
         new = f"{count(head.seq - at, 'record')} after it, in which calls are new"
         lines.append(labelled("", new))
+    origin = None if directory is None else read_origin(directory)
+    if origin is not None:
+        lines.append(labelled("copy", f"of {origin.of} as of record {origin.seq:,}"))
     lines += _code(view)
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
@@ -92,6 +96,12 @@ def _fork(view: View) -> dict[str, object]:
         return {}
     pasts = [{"run_id": id.hex(), "last": last} for last, id in fork.pasts]
     return {"fork": {"at": fork.pasts[-1][0], "held": fork.held, "parents": pasts}}
+
+
+def _origin(view: View) -> dict[str, object]:
+    """What it is a copy of; nothing for any other run."""
+    origin = None if view.directory is None else read_origin(view.directory)
+    return {} if origin is None else {"copy_of": origin.of, "copied_at": origin.seq}
 
 
 def _header(view: View) -> dict[str, object]:

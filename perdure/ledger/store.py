@@ -85,7 +85,7 @@ class LmdbStore:
 
     def __init__(self, file: LedgerFile, owner: Owner | None) -> None:
         self.path = file.path
-        self._file = file
+        self.file = self._file = file
         self._owner = owner
         self._failed = ""
         self._groups = 0

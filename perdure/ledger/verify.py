@@ -31,21 +31,22 @@ def verify_store(target: Store | str | Path) -> Head:
     """
     if not isinstance(target, str | Path):
         target.check()
-        return _contents(target)
+        return check_contents(target)
     path = find_ledger(target)
     owner = Owner(path)
     try:
-        _pages(path)
+        check_pages(path)
         store = open_store(path, write=False)
         try:
-            return _contents(store)
+            return check_contents(store)
         finally:
             store.close()
     finally:
         owner.release()
 
 
-def _contents(store: Store) -> Head:
+def check_contents(store: Store) -> Head:
+    """Check records, counts of rows and blobs; the head. Raises `LedgerDamaged`."""
     head = store.head()
     for record in store.records():
         if record.seq == head.seq and record.hash != head.hash:
@@ -65,7 +66,7 @@ def _contents(store: Store) -> Head:
     return head
 
 
-def _pages(path: Path) -> None:
+def check_pages(path: Path) -> None:
     """Check the pages; when they are damaged, say how many records can be read all the same."""
     try:
         walk(path)

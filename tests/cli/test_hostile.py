@@ -42,6 +42,9 @@ VERBS = [
     ("clear", "{run}", "/shop/till", "--again"),
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
+    ("backup", "{run}", "{run}.copy"),
+    ("export", "{run}"),
+    ("export", "{run}", "--to", "{run}.lines"),
 ]
 
 
