@@ -33,6 +33,7 @@ WITH_EXAMPLES = [
         "docs/processes.md",
         "docs/backup.md",
         "docs/export.md",
+        "docs/gc.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -43,6 +43,7 @@ VERBS = {
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "backup": ("perdure.cli.backup", "Copy a run, checked, whether it is going on or not."),
     "export": ("perdure.cli.export", "Write the journal as JSON lines."),
+    "gc": ("perdure.cli.gc", "Delete old runs."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""
