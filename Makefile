@@ -18,8 +18,8 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench bench-falls torture mutants conformance pykka-suite \
-	clean
+.PHONY: help run test lint types layers check suite bench bench-falls torture powercut mutants conformance \
+	pykka-suite clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -53,6 +53,9 @@ bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP wher
 
 torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
 	$(PY) tests/torture.py --n $(N)
+
+powercut: $(INSTALLED_DEV) ## cut the power N times: what was not synced is lost, torn or reordered
+	$(PY) tests/crashes/powercut.py --n $(N)
 
 mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
 	$(PY) tests/mutants/run.py

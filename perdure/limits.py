@@ -19,6 +19,8 @@ GARBAGE_OBJECTS_MIN = 50_000  # new ones between two searches for cycles, while 
 # --- scheduling
 INDICES_MAX = 10_000  # remembered at once; costs are few, but a user may compute them
 
+LOOP_LOOK_SECONDS = 0.0005  # between looks at sockets and pipes while the kernel's loop is busy
+
 # --- turns
 CONCURRENCY_DEFAULT = 4  # L: turns in flight at once
 ATTEMPTS_MAX = 3  # tries at one message before it is a dead letter
@@ -40,6 +42,7 @@ TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
 # --- steps
 STEP_KEY_BYTES_MAX = 480  # a table key of 511 bytes has actor and message in front of it
 STEP_ASKED_BYTES_MAX = 4 * 1024  # of a step's arguments in its record; past it, the start of them
+STEPS_AT_ONCE_MAX = 100  # of @nonblocking functions in a row, before other turns have theirs
 STEP_RETRIES_MAX = 1_000  # of a tool's own policy; more belongs to attempts, which are seen
 CALL_CHARS_MAX = 300  # of a recorded or attempted call, where the two are shown side by side
 

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Callable, Iterable
 from contextvars import Context
+from time import monotonic
 from typing import Any, TypeVarTuple
 from weakref import WeakKeyDictionary
+
+from perdure.limits import LOOP_LOOK_SECONDS
 
 Ts = TypeVarTuple("Ts")
 
 KEPT_MIN = 8  # timers of one task before those that are over are looked for
 
 
+class _Selector(selectors.DefaultSelector):
+    """Asks the system about sockets now and then while the loop has other things to do.
+
+    asyncio asks in each round, and most rounds of a busy kernel are shorter than the question.
+    """
+
+    _next = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        now = monotonic()
+        if timeout is not None and timeout <= 0 and now < self._next:
+            return []
+        self._next = now + LOOP_LOOK_SECONDS
+        return super().select(timeout)
+
+
 class Loop(asyncio.SelectorEventLoop):
     """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_Selector())
         self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
         self._timers = WeakKeyDictionary()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,9 @@ class Outside:
         self.kernel = kernel
         self.first_posts: list[Post] = []
         self.requeued: set[bytes] = set()  # keys of dead letters that are none, not yet durably
-        self.is_up = threading.Event()  # the root has started, or the run is over
+        self.is_up = kernel.machine.flag()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
-        self._open: set[Future[Any]] = set()
+        self._open: dict[Future[Any], None] = {}
 
     # --- in
 
@@ -106,8 +105,8 @@ class Outside:
         self.kernel.barrier.when_durable(reloaded.seq, lambda: done.set(reloaded))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
-        self._open.add(future)
-        future.add_done_callback(self._open.discard)
+        self._open[future] = None
+        future.add_done_callback(lambda _: self._open.pop(future, None))
         if self.kernel.ended.is_set():
             self.abandon()
         else:

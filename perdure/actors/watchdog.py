@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -38,8 +37,8 @@ class Watchdog:
         self.directory = directory
         self.seconds_max = seconds_max
         self._end = end or self._end_process
-        self._alive = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="perdure-watchdog", daemon=True)
+        self._alive = kernel.machine.flag()
+        self._thread = kernel.machine.thread(self._run, "perdure-watchdog")
 
     def start(self) -> None:
         """Begin to watch; it ends with the run."""

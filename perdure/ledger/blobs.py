@@ -6,7 +6,7 @@ value has bytes like it: they are msgpack, which uses each first byte but this o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
@@ -63,16 +63,27 @@ def fetch(reference: bytes, read: ReadBlob) -> bytes:
     return data
 
 
-def references(part: Any) -> Iterator[bytes]:
+def references(part: Any) -> list[bytes]:
     """The references in the body of a record, wherever they are in it.
 
     >>> reference = refer(b"page")
-    >>> list(references((7, [("pages", "append", reference)], b"page"))) == [reference]
+    >>> references((7, [("pages", "append", reference)], b"page")) == [reference]
     True
     """
-    if isinstance(part, bytes):
-        if is_reference(part):
-            yield part
-    elif isinstance(part, tuple | list):
-        for each in part:
-            yield from references(each)
+    found: list[bytes] = []
+    _collect((part,), found)
+    return found
+
+
+_PLAIN = frozenset({int, float, str, bool, type(None)})  # what most parts are
+_CONTAINERS = (tuple, list)
+
+
+def _collect(parts: Sequence[Any], found: list[bytes]) -> None:
+    for each in parts:
+        kind = type(each)
+        if kind is bytes:
+            if each[:1] == MARK and is_reference(each):
+                found.append(each)
+        elif kind not in _PLAIN and isinstance(each, _CONTAINERS):
+            _collect(each, found)

@@ -60,6 +60,8 @@ class LedgerFile:
         try:
             self.env.reader_check()
             self.journal, self.tables, self.blobs = self._databases()
+            if not readonly:
+                self._settle()
         except BaseException:
             self.env.close()
             raise
@@ -142,6 +144,14 @@ class LedgerFile:
             "from it. Open the ledger after the fork, or send the other process a message."
         )
 
+    def _settle(self) -> None:
+        """Make durable what the last process may have been killed at: we build on it."""
+        try:
+            settle(self.path / FOLDER)
+            self.env.sync(True)
+        except (lmdb.Error, OSError) as error:
+            raise trouble(self.path, error) from error
+
     def _databases(self) -> list[lmdb._Database]:
         try:
             return [self.env.open_db(name, create=False) for name in DATABASES]
@@ -212,14 +222,25 @@ def find_ledger(path: str | Path) -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Make `path` and what is missing above it, durably."""
-    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    """Make `path` and what is missing above it; opening the ledger in it makes that durable."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for directory in missing:
-            sync_directory(directory.parent)
     except OSError as error:
         raise trouble(path, error) from error
+
+
+def settle(path: Path, top: Path | None = None) -> None:
+    """Make the name of `path` durable, and those of the directories that it is in, up to `top`.
+
+    Also names that were there: a process that made them may have died before it could do this.
+    """
+    for directory in path.absolute().parents:
+        try:
+            sync_directory(directory)
+        except PermissionError:  # who may not list it has not made anything in it either
+            pass
+        if directory == top or os.path.ismount(directory):
+            return
 
 
 def sync_directory(directory: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from perdure.errors import LedgerError, Refused, TooLarge, UsageError
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.environment import settle, sync_directory
 from perdure.limits import NAME_BYTES_MAX, POST_BYTES_MAX, SPOOL_POSTS_MAX
 
 FOLDER = "ingress"
@@ -101,13 +101,11 @@ def write_post(directory: Path, post: Post, wall_ns: int) -> Path:
     final = spool / name_of_post(post.id, wall_ns)
     new = final.with_suffix(".new")
     try:
-        made = _make(spool)
+        _make(spool)
         _check_room(spool)
         _write(new, data)
         new.rename(final)
-        sync_directory(spool)
-        if made:
-            sync_directory(directory)
+        settle(final, top=directory)  # the spool's name too: who made it may have died at once
     except OSError as error:
         with contextlib.suppress(OSError):
             new.unlink()
@@ -131,7 +129,7 @@ def _encoded(post: Post, form: Mapping[str, Any]) -> bytes:
     return data
 
 
-def _make(spool: Path) -> bool:
+def _make(spool: Path) -> None:
     try:
         spool.mkdir()
     except FileExistsError:
@@ -139,8 +137,6 @@ def _make(spool: Path) -> bool:
             raise NotADirectoryError(
                 errno.ENOTDIR, "something else has that name, and the owner would not read it"
             ) from None
-        return False
-    return True
 
 
 def _check_room(spool: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.actors.releases import write_whole
+from perdure.actors.machine import write_whole
 from perdure.errors import LedgerDamaged, LedgerError, NotALedger, UsageError
 from perdure.ids import check_artifact
 from perdure.ledger.copies import check_room, copy_compact

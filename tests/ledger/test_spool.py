@@ -147,7 +147,7 @@ def _die_at(step: str) -> None:
     if step == "rename":
         Path.rename = die  # type: ignore[method-assign, assignment]
     else:
-        spools.sync_directory = die
+        spools.settle = die
 
 
 # --- what is no post
