@@ -33,6 +33,7 @@ PerdureError
 │   ├── NotALedger
 │   ├── LedgerTooNew           written by a newer format
 │   ├── LedgerDamaged          names the first bad seq or row (exit 3)
+│   ├── NotShipped             where a run is shipped to cannot be read or written now
 │   └── CommitFailed           the disk refused: names the last durable seq (exit 4)
 └── Broken                     an invariant of ours does not hold; never caught, never user error
 """
@@ -241,6 +242,10 @@ class LedgerDamaged(LedgerError):
     def __init__(self, text: str, seq: int | None = None) -> None:
         super().__init__(text)
         self.seq = seq
+
+
+class NotShipped(LedgerError):
+    """Where a run is shipped to cannot be read or written now; trying again may help."""
 
 
 class CommitFailed(LedgerError):

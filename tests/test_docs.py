@@ -34,6 +34,7 @@ WITH_EXAMPLES = [
         "docs/backup.md",
         "docs/export.md",
         "docs/gc.md",
+        "docs/ship.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

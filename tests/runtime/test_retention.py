@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,8 +42,8 @@ def runs(*statuses: str) -> list[Standing]:
     return [Standing(Path(f"r-{n}"), s, 1, -86_400 * NS * n, 1) for n, s in enumerate(statuses, 1)]
 
 
-def goes(found: list[Standing], **options: object) -> list[str]:
-    verdicts = judge(found, 0, **{"keep": None, "older_ns": None, **options})  # type: ignore[arg-type]
+def goes(found: list[Standing], **options: Any) -> list[str]:
+    verdicts = judge(found, 0, **{"keep": None, "older_ns": None, **options})
     return [each.run.directory.name for each in verdicts if each.goes]
 
 
