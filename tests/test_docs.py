@@ -33,6 +33,8 @@ WITH_EXAMPLES = [
         "docs/processes.md",
         "docs/backup.md",
         "docs/export.md",
+        "docs/gc.md",
+        "docs/ship.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -44,6 +44,9 @@ VERBS = {
     "backup": ("perdure.cli.backup", "Copy a run, checked, whether it is going on or not."),
     "export": ("perdure.cli.export", "Write the journal as JSON lines."),
     "compact": ("perdure.cli.compact", "Drop what was before a point of a run."),
+    "ship": ("perdure.cli.ship", "Keep a copy of the journal elsewhere up to date."),
+    "unship": ("perdure.cli.unship", "Make a run again from what was shipped of it."),
+    "gc": ("perdure.cli.gc", "Delete old runs."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""

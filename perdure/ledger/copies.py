@@ -101,17 +101,22 @@ def _copy(store: LmdbStore, to: Path) -> None:
         folder.mkdir()
         check_room(to, _bytes_in_use(store.file), f"a copy of the ledger {store.path}")
         with (folder / DATA).open("wb") as file:
-            for left in reversed(range(_TRIES_MAX)):
-                try:
-                    store.file.copy_compact(file.fileno())
-                    break
-                except lmdb.MapResizedError:  # grown between two steps of ours
-                    if not left:
-                        raise
+            store.file.view(lambda txn: _copy_used_pages(store, to, file.fileno()))
             os.fsync(file.fileno())
         sync_directory(folder)
         sync_directory(to)
-    except (lmdb.Error, OSError) as error:
+    except OSError as error:
+        raise _trouble(store.path, to, error) from error
+
+
+def _copy_used_pages(store: LmdbStore, to: Path, fd: int) -> None:
+    os.lseek(fd, 0, os.SEEK_SET)
+    os.ftruncate(fd, 0)
+    try:
+        store.file.env.copyfd(fd, compact=True)
+    except lmdb.MapResizedError:
+        raise  # the view adopts the larger map, and tries again
+    except lmdb.Error as error:
         raise _trouble(store.path, to, error) from error
 
 

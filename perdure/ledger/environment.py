@@ -38,10 +38,6 @@ _BAD_FILE = (errno.EINVAL, errno.EIO)
 _WALK_ENDS = (VerifyError, struct.error, ArithmeticError, LookupError, ValueError, RecursionError)
 
 
-def nothing(txn: Txn) -> None:
-    """Read nothing."""
-
-
 class LedgerFile:
     """The open environment of one ledger, read in short transactions: a long one pins pages.
 
@@ -126,12 +122,6 @@ class LedgerFile:
             raise LedgerError(f"its map is full, and has its most: {self._map_bytes_max:,} bytes")
         self._map_bytes = min(2 * self._map_bytes, self._map_bytes_max)
         self._remap(self._map_bytes)
-
-    def copy_compact(self, fd: int) -> None:
-        """Write one snapshot to an open file; whoever writes the ledger goes on meanwhile."""
-        self.view(nothing)  # a map that another process has grown is adopted here
-        with self._map_lock:
-            self.env.copyfd(fd, compact=True)
 
     def let_go(self) -> None:
         """Give back the memory of pages that were looked at: the system's page cache has them."""

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from perdure.errors import Broken, LedgerDamaged, UsageError
 from perdure.ids import KERNEL_ID
-from perdure.ledger.blobs import digest_of, references
+from perdure.ledger.blobs import named_in
 from perdure.ledger.environment import settle
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
 from perdure.ledger.messages import Names
-from perdure.ledger.records import Body, Kind, Lane, Life, Record, Run, Turn
+from perdure.ledger.records import Kind, Lane, Life, Record, Run
 from perdure.ledger.store import open_store
 from perdure.ledger.tables import tables
 from perdure.ledger.values import Codec
@@ -123,18 +123,12 @@ def _groups(source: Store, at: int, fold: Fold) -> Iterator[tuple[Group, bytes]]
         fold.add(record)
         group.records.append((raw.kind, raw.payload))
         group.time_ns = fold.time
-        for digest in _blobs(record.body):
+        for digest in named_in(record.body):
             group.blobs[digest] = _blob(source, digest, raw)
         size += len(raw.payload) + sum(map(len, group.blobs.values()))
         if len(group.records) >= GROUP_RECORDS_MAX or size >= GROUP_BYTES_MAX or raw.seq == at:
             yield group, raw.hash
             group, size = Group(raw.seq + 1), 0
-
-
-def _blobs(body: Body) -> list[bytes]:
-    """The digests of the blobs that a record names."""
-    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
-    return [*artifacts, *(digest_of(reference) for reference in references(body))]
 
 
 def _blob(source: Store, digest: bytes, raw: RawRecord) -> bytes:

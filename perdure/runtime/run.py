@@ -28,6 +28,7 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
@@ -114,7 +115,7 @@ class Run(Operated):
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
-            program = program or Program.resumed(header, code)
+            program = program or Program.resumed(header, code or kept_scenario(header, directory))
             run.seed = header.seed
             run._open(program, store, directory, clock, observer, machine or RealMachine())
             run.kernel.book.pedigree.run_id = header.run_id

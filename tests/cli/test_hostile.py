@@ -43,6 +43,7 @@ VERBS = [
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
     ("backup", "{run}", "{run}.copy"),
+    ("ship", "{run}", "memory://hostile"),
     ("export", "{run}"),
     ("export", "{run}", "--to", "{run}.lines"),
 ]
