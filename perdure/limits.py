@@ -145,3 +145,6 @@ EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the res
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out
 WHY_RECORDS_MAX = 10_000  # before a record that `perdure why` looks at for its steps: 0.2 s
 WHY_CAUSES_KEPT_MAX = 1_000  # records that led to one, and are shown; the first of all is too
+
+STATS_REASONS_MAX = 256  # of crashes that `perdure stats` tells apart: it counts the rest
+STATS_REORDERED_MAX = 4_096  # turns that ended, put into the order in which they began

@@ -32,6 +32,7 @@ VERBS = {
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
+    "stats": ("perdure.cli.stats", "Show what turns take, wait and come to; test predictions."),
     "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "tell": ("perdure.cli.tell", "Send a message to an actor of a run, or ask it."),
     "reload": ("perdure.cli.reload", "Have a live run go on with its code as it is now."),
