@@ -203,9 +203,10 @@ def crash_everywhere(
 
     `every` is for long runs: only each so-manieth record has its crash.
 
-    The run must come to rest by itself, or is ended after `within` seconds of ledger time. What it comes to must not hang
-    on where it was killed: states, answers, artifacts, dead letters, money, what tools did and what
-    the witness saw. What differs between runs that nobody kills is not compared, and named.
+    The run must come to rest by itself, or is ended after `within` seconds of ledger time. What it
+    comes to must not hang on where it was killed: states, answers, artifacts, dead letters, money,
+    what tools did and what the witness saw. What differs between runs that nobody kills is not
+    compared, and named.
     """
     program = program_of(parts, settings)
     subject = Subject(program, _addressed(tells, parts, program), within=within)
