@@ -31,6 +31,7 @@ from perdure.ledger.group import GENESIS, Group, Head, RawRecord, Row, nothing, 
 from perdure.ledger.metarow import META_KEY, Meta, unpack_meta
 from perdure.ledger.owner import Owner
 from perdure.ledger.shrinking import clear_away
+from perdure.ledger.stubs import is_stub
 from perdure.ledger.writing import Sealed
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
@@ -126,7 +127,7 @@ class LmdbStore:
         if seq < 1:
             return None
         before, row = self._file.view(lambda txn: self._pair(txn, seq))
-        if row is None or rules.is_stub(row):
+        if row is None or is_stub(row):
             head = self.head()
             if seq <= head.seq:
                 raise rules.missing_record(seq, head.cut)
@@ -140,14 +141,14 @@ class LmdbStore:
         if seq > last:
             return
         before, row = self._file.view(lambda txn: self._pair(txn, seq))
-        if row is None or rules.is_stub(row):
+        if row is None or is_stub(row):
             raise rules.missing_record(seq, self.head().cut)
         previous = self._hash(seq - 1, before)
         while seq <= last:
             size = min(READ_ROWS_MAX, last - seq + 1)
             rows, _ = self._file.chunk(self._file.journal, seq_key(seq), size)
             for key, row in rows or [(b"", b"")]:
-                if key != seq_key(seq) or rules.is_stub(row):
+                if key != seq_key(seq) or is_stub(row):
                     raise rules.missing_record(seq, self.head().cut)
                 record = rules.open_record(previous, seq, row)
                 previous = record.hash
