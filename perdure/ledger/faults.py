@@ -35,7 +35,7 @@ _WORDS = {
 }
 
 
-class Died(Exception):  # noqa: N818 - not an error of anybody's: the plug was pulled
+class Died(Exception):
     """The process died here, as far as its ledger is concerned."""
 
 

@@ -201,11 +201,10 @@ def crash_everywhere(
     messages alone for the first part. `witness` tells what the world outside looks like at the end
     of a run, and `setup` puts that world back before each. Everything is in memory, and time leaps.
 
-    `every` is for long runs: only each so-manieth record has its crash.
-
-    The run must come to rest by itself, or is ended after `within` seconds of ledger time. What it comes to must not hang
-    on where it was killed: states, answers, artifacts, dead letters, money, what tools did and what
-    the witness saw. What differs between runs that nobody kills is not compared, and named.
+    The run must come to rest by itself, or is ended after `within` seconds of ledger time. What it
+    comes to must not hang on where it was killed: states, answers, artifacts, dead letters, money,
+    what tools did and what the witness saw. What differs between runs that nobody kills is not
+    compared, and named. `every` is for long runs: only each so-manieth record has its crash.
     """
     program = program_of(parts, settings)
     subject = Subject(program, _addressed(tells, parts, program), within=within)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from perdure.actors.crashpoint import EachRecord
 from perdure.actors.kernel import Kernel
+from perdure.actors.verdicts import Verdicts
 from perdure.clock import NS, FakeClock
 from perdure.errors import CommitFailed
 from perdure.ledger.faults import Fault, FaultStore
@@ -16,7 +17,6 @@ from perdure.runtime.doubts import doubts
 from perdure.runtime.program import Program
 from perdure.runtime.repairs import step_in_doubt
 from perdure.runtime.run import Run
-from perdure.actors.verdicts import Verdicts
 from perdure.testing.pauses import Pauses
 from perdure.testing.toolbox import Toolbox, step_key
 
@@ -96,7 +96,7 @@ class Process(EachRecord):
             kernel.ending.begin("finished", "nothing left to do")
 
     def _judge(self) -> bool:
-        """Give the verdict on a step in doubt, if there is one: the tools' log says what is true."""
+        """Give the verdict on a step in doubt, if there is one, as the tools' log has it."""
         kernel, book = self.kernel, self.kernel.book
         for doubt in doubts(book.store):
             if not book.cell(doubt.actor).stalled:
