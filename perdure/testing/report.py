@@ -13,6 +13,10 @@ Found = Literal[
 
 PROBLEMS_SHOWN_MAX = 10
 UNSETTLED_SHOWN_MAX = 5
+ONLY_HERE = (
+    "not tried in a process where sets have other orders: that needs actors which can be imported, "
+    "from a module or a scenario's folder."
+)
 
 WAYS_OUT: dict[Found, str] = {
     "double effect": (
@@ -79,6 +83,7 @@ class CrashReport:
     writes: int = 0  # of the run that nobody interrupted
     problems: list[Problem] = field(default_factory=list)
     unsettled: tuple[str, ...] = ()  # what differs without any crash, so that it says nothing
+    is_tried_elsewhere: bool = False  # its turns were replayed where sets have other orders
 
     @property
     def ok(self) -> bool:
@@ -112,6 +117,8 @@ class CrashReport:
             more = len(self.unsettled) - UNSETTLED_SHOWN_MAX
             and_more = f" and {more} more" if more > 0 else ""
             lines.append(f"not compared, for it differs without a crash: {shown}{and_more}")
+        if not self.is_tried_elsewhere:
+            lines.append(ONLY_HERE)
         return "\n".join(lines)
 
     __repr__ = __str__
