@@ -18,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench bench-falls torture mutants conformance pykka-suite \
+.PHONY: help run test lint types layers check suite bench bench-falls torture faults mutants conformance pykka-suite \
 	clean
 .DEFAULT_GOAL := help
 
@@ -53,6 +53,10 @@ bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP wher
 
 torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
 	$(PY) tests/torture.py --n $(N)
+
+faults: $(INSTALLED_DEV) ## a crash at every write of runs that do everything
+	FAULTS_EVERY=1 $(PY) -m pytest -q tests/crashes/test_every_write.py \
+		tests/crashes/test_every_write_killed.py
 
 mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
 	$(PY) tests/mutants/run.py

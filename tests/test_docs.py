@@ -31,6 +31,7 @@ WITH_EXAMPLES = [
         "docs/fork.md",
         "docs/replay.md",
         "docs/processes.md",
+        "docs/testing.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

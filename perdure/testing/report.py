@@ -13,10 +13,6 @@ Found = Literal[
 
 PROBLEMS_SHOWN_MAX = 10
 UNSETTLED_SHOWN_MAX = 5
-ONLY_HERE = (
-    "not tried in a process where sets have other orders: that needs actors which can be imported, "
-    "from a module or a scenario's folder."
-)
 
 WAYS_OUT: dict[Found, str] = {
     "double effect": (
@@ -76,14 +72,14 @@ class Problem:
 
 @dataclass
 class CrashReport:
-    """What came of it: `assert report.ok, report`, or `report.raise_for_problems()`."""
+    """What came of it: `report.raise_for_problems()`, or `assert report.ok, str(report)`."""
 
     crashes: int = 0  # that struck
     processes: int = 0
     writes: int = 0  # of the run that nobody interrupted
     problems: list[Problem] = field(default_factory=list)
     unsettled: tuple[str, ...] = ()  # what differs without any crash, so that it says nothing
-    is_tried_elsewhere: bool = False  # its turns were replayed where sets have other orders
+    notes: list[str] = field(default_factory=list)  # what was not tried, and why
 
     @property
     def ok(self) -> bool:
@@ -100,6 +96,7 @@ class CrashReport:
 
     def raise_for_problems(self) -> None:
         """Raise `AssertionError` with all of this, if there is a problem."""
+        __tracebackhide__ = True  # pytest: the line that calls this is the one to show
         if self.problems:
             raise AssertionError(str(self))
 
@@ -117,9 +114,7 @@ class CrashReport:
             more = len(self.unsettled) - UNSETTLED_SHOWN_MAX
             and_more = f" and {more} more" if more > 0 else ""
             lines.append(f"not compared, for it differs without a crash: {shown}{and_more}")
-        if not self.is_tried_elsewhere:
-            lines.append(ONLY_HERE)
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
 
