@@ -109,6 +109,8 @@ COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where 
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
+READER_LOOKS = 60  # of the watchdog between two looks for readers that do not end: a minute
+READER_BEHIND_GROUPS = 1_000  # that a reader may be behind before `perdure show` names it
 UPKEEP_GROUPS = 64  # commits between looks for dead readers, which pin pages, and a fresh map
 
 # --- budgets

@@ -10,6 +10,8 @@ from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.say import fitted, labelled, say, write_answer
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
+from perdure.ledger.readers import Reader
+from perdure.limits import READER_BEHIND_GROUPS
 from perdure.runtime.document import shown
 from perdure.runtime.oldcode import read_code
 from perdure.runtime.origin import read_origin
@@ -55,11 +57,21 @@ def _lines(view: View) -> list[str]:
     origin = None if directory is None else read_origin(directory)
     if origin is not None:
         lines.append(labelled("copy", f"of {origin.of} as of record {origin.seq:,}"))
-    lines += _code(view)
+    lines += _code(view) + [labelled("reader", _lingers(each)) for each in _lingering(view)]
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
     return [line for line in lines if line.strip()]
+
+
+def _lingering(view: View) -> list[Reader]:
+    """Who keeps the file from using its pages again."""
+    return [each for each in view.store.readers() if each.behind >= READER_BEHIND_GROUPS]
+
+
+def _lingers(reader: Reader) -> str:
+    behind = count(reader.behind, "group")
+    return f"process {reader.pid} reads since {behind} ago: the file grows until it ends"
 
 
 def _code(view: View) -> list[str]:
@@ -114,6 +126,7 @@ def _header(view: View) -> dict[str, object]:
         "settings": dict(header.settings),
         **_fork(view),
         "code": code_versions(view),
+        "lingering_readers": [each._asdict() for each in _lingering(view)],
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,

@@ -16,8 +16,10 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
+from perdure.ledger.durable import settle, sync_directory
 from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
 from perdure.ledger.pages import look, txns_agree
+from perdure.ledger.readers import Reader, active_readers
 from perdure.limits import (
     GROUP_BYTES_MAX,
     OPEN_WALK_BYTES_MAX,
@@ -108,6 +110,16 @@ class LedgerFile:
             return list(islice(cursor.iternext(values=False), READ_ROWS_MAX)) if found else []
 
         return self.view(read)
+
+    def readers(self) -> list[Reader]:
+        """Who reads it now, this process and dead ones left out."""
+        self.check_process()
+        try:
+            self.env.reader_check()
+            table, last = self.env.readers(), self.env.info()["last_txnid"]
+        except lmdb.Error as error:
+            raise trouble(self.path, error) from error
+        return [each for each in active_readers(table, last) if each.pid != self._pid]
 
     def grow(self) -> None:
         """Double the map; raises `LedgerError` when it is as large as it may be."""
@@ -227,29 +239,6 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise trouble(path, error) from error
-
-
-def settle(path: Path, top: Path | None = None) -> None:
-    """Make the name of `path` durable, and those of the directories that it is in, up to `top`.
-
-    Also names that were there: a process that made them may have died before it could do this.
-    """
-    for directory in path.absolute().parents:
-        try:
-            sync_directory(directory)
-        except PermissionError:  # who may not list it has not made anything in it either
-            pass
-        if directory == top or os.path.ismount(directory):
-            return
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def walk(path: Path) -> None:

@@ -9,6 +9,7 @@ from threading import Lock
 from perdure.errors import Broken, CommitFailed
 from perdure.ledger import group as rules
 from perdure.ledger.group import EMPTY, GENESIS, Group, Head, RawRecord, Row, nothing
+from perdure.ledger.readers import Reader
 from perdure.limits import READ_ROWS_MAX
 
 
@@ -149,6 +150,9 @@ class MemoryStore:
                         break
                     rows.append((key, self._rows[key]))
         return rows
+
+    def readers(self) -> list[Reader]:
+        return []
 
     def _open(self, seq: int) -> RawRecord:
         previous = rules.stored_hash(self._journal[seq - 2]) if seq > 1 else GENESIS

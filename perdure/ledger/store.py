@@ -29,6 +29,7 @@ from perdure.ledger.environment import (
 from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row, nothing
 from perdure.ledger.owner import Owner
+from perdure.ledger.readers import Reader
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
 
@@ -196,6 +197,9 @@ class LmdbStore:
             self._file.env.reader_check()
             self._file.let_go()
         return self._meta.head
+
+    def readers(self) -> list[Reader]:
+        return self._file.readers()
 
     def close(self) -> None:
         self._file.close()
