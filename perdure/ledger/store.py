@@ -21,15 +21,14 @@ from perdure.ledger.environment import (
     Txn,
     create_ledger,
     find_ledger,
-    glance,
     make_directory,
     trouble,
-    walk,
 )
 from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row, nothing
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import Owner, hold_off
 from perdure.ledger.readers import Reader
+from perdure.ledger.walk import glance, walk
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
 
@@ -164,7 +163,7 @@ class LmdbStore:
         """Walk the file's pages with every writer held off; `LedgerInUse` if that cannot be."""
         self._file.check_process()
         if self._owner is None:
-            owner = Owner(self.path)
+            owner = hold_off(self.path)
             try:
                 walk(self.path)
             finally:
