@@ -115,6 +115,8 @@ DROP_RECORDS_MAX = 10_000  # by one group: while it is written, the run waits
 BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
 BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
 BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key
+READER_LOOKS = 60  # of the watchdog between two looks for readers that do not end: a minute
+READER_BEHIND_GROUPS = 1_000  # that a reader may be behind before `perdure show` names it
 UPKEEP_GROUPS = 64  # commits between looks for dead readers, which pin pages, and a fresh map
 
 # --- budgets

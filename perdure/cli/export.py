@@ -16,7 +16,7 @@ from perdure.cli.say import labelled, note, say, write_answer, write_json
 from perdure.cli.words import count, size
 from perdure.cli.working import working
 from perdure.errors import LedgerError, UsageError
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import sync_directory
 from perdure.ledger.scratch import scratch
 from perdure.runtime.document import shown
 from perdure.runtime.view import View

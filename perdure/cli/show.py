@@ -12,7 +12,9 @@ from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
 from perdure.ledger.compacted import base_row
 from perdure.ledger.keys import Table, mark_id
+from perdure.ledger.readers import Reader
 from perdure.ledger.rows import BaseRow
+from perdure.limits import READER_BEHIND_GROUPS
 from perdure.runtime.document import shown
 from perdure.runtime.oldcode import read_code
 from perdure.runtime.origin import read_origin
@@ -59,6 +61,7 @@ def _lines(view: View) -> list[str]:
     if origin is not None:
         lines.append(labelled("copy", f"of {origin.of} as of record {origin.seq:,}"))
     lines += [*_past(view), *_code(view)]
+    lines += [labelled("reader", _lingers(each)) for each in _lingering(view)]
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
@@ -88,6 +91,16 @@ def _compacted(view: View) -> dict[str, object]:
     """Up to where it was compacted, for JSON; nothing for any other run."""
     row = base_row(view.store)
     return {} if row is None else {"compacted": {"at": row.at, "marks": _usable(view, row)}}
+
+
+def _lingering(view: View) -> list[Reader]:
+    """Who keeps the file from using its pages again."""
+    return [each for each in view.store.readers() if each.behind >= READER_BEHIND_GROUPS]
+
+
+def _lingers(reader: Reader) -> str:
+    behind = count(reader.behind, "group")
+    return f"process {reader.pid} reads since {behind} ago: the file grows until it ends"
 
 
 def _code(view: View) -> list[str]:
@@ -143,6 +156,7 @@ def _header(view: View) -> dict[str, object]:
         **_fork(view),
         **_compacted(view),
         "code": code_versions(view),
+        "lingering_readers": [each._asdict() for each in _lingering(view)],
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,

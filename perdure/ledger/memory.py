@@ -19,6 +19,7 @@ from perdure.ledger.group import (
     nothing,
     seq_key,
 )
+from perdure.ledger.readers import Reader
 from perdure.ledger.stubs import is_stub, stub_of
 from perdure.limits import READ_ROWS_MAX
 
@@ -188,6 +189,9 @@ class MemoryStore:
                         break
                     rows.append((key, self._rows[key]))
         return rows
+
+    def readers(self) -> list[Reader]:
+        return []
 
     def _open(self, seq: int) -> RawRecord:
         row = self._journal.get(seq, stub_of(b""))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from perdure.errors import Broken, LedgerDamaged, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.blobs import named_in
-from perdure.ledger.environment import settle
+from perdure.ledger.durable import settle
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
