@@ -108,6 +108,7 @@ OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when open
 COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where a run may be writing
 SEGMENT_RECORDS_MAX = 4_096  # of one file of a run that is shipped
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024  # likewise, before it is compressed; one record may be more
+READER_LAG_GROUPS_MAX = 1_000  # behind the head: a reader that pins so many holds on to pages
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
@@ -135,6 +136,12 @@ RELOAD_ACTORS_MAX = 10_000  # migrated by a reload at once; others when they are
 REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one that it began with
 REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first
 REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a thread or a socket
+
+# --- doctor
+DOCTOR_FREE_BYTES_MIN = 256 * 1024 * 1024  # below it, a disk is soon too full for a run
+DOCTOR_FSYNC_SECONDS_MAX = 0.05  # a slower disk is what a run waits for
+DOCTOR_FSYNCS = 5  # measured; the middle one counts
+DOCTOR_POST_SECONDS_MAX = 10.0  # that a live run takes at most to look at its spool
 
 # --- command line
 EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest

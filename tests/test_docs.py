@@ -35,6 +35,7 @@ WITH_EXAMPLES = [
         "docs/export.md",
         "docs/gc.md",
         "docs/ship.md",
+        "docs/doctor.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -54,7 +54,7 @@ class LedgerFile:
         self._map_lock = Lock()
         self.env = _environment(path / FOLDER, self._map_bytes, readonly=readonly)
         try:
-            self.env.reader_check()
+            self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
             self.journal, self.tables, self.blobs = self._databases()
             if not readonly:
                 self._settle()
