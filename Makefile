@@ -18,7 +18,8 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench bench-falls torture powercut mutants conformance \
+.PHONY: help run test lint types layers check suite bench bench-falls bench-million torture flips \
+	powercut mutants conformance \
 	pykka-suite clean
 .DEFAULT_GOAL := help
 
@@ -48,11 +49,17 @@ suite: $(INSTALLED_DEV) ## the tests
 bench: $(INSTALLED_DEV) ## measure throughput against raw LMDB and plain Pykka
 	$(PY) benchmarks/bench.py
 
+bench-million: $(INSTALLED_DEV) ## keeping a ledger of a million turns: each verb, and the run beside it
+	$(PY) -m benchmarks.million build/million --write
+
 bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP where Erlang is installed
 	$(PY) -m benchmarks.falls --write
 
 torture: $(INSTALLED_DEV) ## kill -9 and resume, N times
 	$(PY) tests/torture.py --n $(N)
+
+flips: $(INSTALLED_DEV) ## flip bytes of a ledger N times, and look with every verb
+	$(PY) tests/cli/flips.py --n $(N)
 
 powercut: $(INSTALLED_DEV) ## cut the power N times: what was not synced is lost, torn or reordered
 	$(PY) tests/crashes/powercut.py --n $(N)

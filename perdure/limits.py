@@ -112,6 +112,10 @@ READER_LAG_GROUPS_MAX = 1_000  # behind the head: a reader that pins so many hol
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
+DROP_RECORDS_MAX = 10_000  # by one group: while it is written, the run waits
+BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
+BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
+BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key
 UPKEEP_GROUPS = 64  # commits between looks for dead readers, which pin pages, and a fresh map
 
 # --- budgets
@@ -148,3 +152,6 @@ EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the res
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out
 WHY_RECORDS_MAX = 10_000  # before a record that `perdure why` looks at for its steps: 0.2 s
 WHY_CAUSES_KEPT_MAX = 1_000  # records that led to one, and are shown; the first of all is too
+
+STATS_REASONS_MAX = 256  # of crashes that `perdure stats` tells apart: it counts the rest
+STATS_REORDERED_MAX = 4_096  # turns that ended, put into the order in which they began

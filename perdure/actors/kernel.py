@@ -121,6 +121,7 @@ class Kernel:
         book.on_steps_gone = self.waits.gone
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
+        book.on_damage = self.ending.damaged
 
     # --- the thread
 

@@ -57,11 +57,16 @@ def fetch(reference: bytes, read: ReadBlob) -> bytes:
     digest = digest_of(reference)
     data = read(digest)
     if data is None:
-        raise LedgerDamaged(
-            f"a value of {size_of(reference):,} bytes is not in the ledger: there is no blob "
-            f"{digest.hex()}. Restore a backup to go on."
-        )
+        raise gone(digest, f" of {size_of(reference):,} bytes")
     return data
+
+
+def gone(digest: bytes, size: str = "") -> LedgerDamaged:
+    """What is wrong with a ledger that has no blob of a digest."""
+    return LedgerDamaged(
+        f"a value{size} is not in the ledger: there is no blob {digest.hex()}. "
+        "Restore a backup to go on."
+    )
 
 
 def references(part: Any) -> list[bytes]:

@@ -16,7 +16,8 @@ import lmdb
 from lmdb.verify import VerifyError, verify
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
-from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
+from perdure.ledger.group import EMPTY, Row
+from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.pages import look, txns_agree
 from perdure.limits import (
     GROUP_BYTES_MAX,
@@ -52,7 +53,7 @@ class LedgerFile:
         self._pid = os.getpid()
         # Held while the map is read or replaced: LMDB would pull it from under a reader.
         self._map_lock = Lock()
-        self.env = _environment(path / FOLDER, self._map_bytes, readonly=readonly)
+        self.env = self._open(readonly)
         try:
             self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
             self.journal, self.tables, self.blobs = self._databases()
@@ -61,6 +62,16 @@ class LedgerFile:
         except BaseException:
             self.env.close()
             raise
+
+    def _open(self, readonly: bool) -> lmdb.Environment:
+        """The environment; its lock and its data are those of one folder, which may be replaced."""
+        folder = self.path / FOLDER
+        while True:
+            before = folder.stat().st_ino
+            env = _environment(folder, self._map_bytes, readonly=readonly)
+            if folder.stat().st_ino == before:
+                return env
+            env.close()
 
     def view(self, read: Callable[[Txn], R]) -> R:
         """What `read` finds in one short transaction."""

@@ -34,6 +34,7 @@ VERBS = [
     ("why", "{run}", "1"),
     ("state", "{run}", "/shop/till"),
     ("diff", "{run}", "1", "2"),
+    ("stats", "{run}"),
     ("replay", "{run}"),
     ("fork", "{run}", "--at", "1", "--to", "{run}-fork"),
     ("restore", "{run}", "/shop/till", "good"),

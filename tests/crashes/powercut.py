@@ -35,7 +35,7 @@ from tests.crashes.workloads import WORKLOADS, Workload
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 2
 RECORD_SECONDS_MAX = 120.0
-CUTS_A_RECORDING = 250
+CUTS_A_RECORDING = 60
 SHARES = [0.0, 1.0, 0.5, 0.5, 0.9, 0.1]  # what survives of what was not synced: all, none, some
 
 
@@ -155,7 +155,10 @@ class Tally:
 def explore(name: str, cuts: int, random: Random, folder: Path, tally: Tally, kills: int) -> None:
     """Record a workload, with some kills, and cut the power so many times."""
     shutil.rmtree(folder, ignore_errors=True)
-    moments = [str(random.randint(1, 250)) for _ in range(kills)]
+    moments = [
+        random.choice([f"y{random.randint(1, 25)}", str(random.randint(1, 250))])
+        for _ in range(kills)
+    ]
     recording = Recording(name, folder, moments)
     tally.recordings += 1
     tally.kills += kills
