@@ -142,6 +142,12 @@ REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one th
 REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first
 REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a thread or a socket
 
+# --- doctor
+DOCTOR_FREE_BYTES_MIN = 256 * 1024 * 1024  # below it, a disk is soon too full for a run
+DOCTOR_FSYNC_SECONDS_MAX = 0.05  # a slower disk is what a run waits for
+DOCTOR_FSYNCS = 5  # measured; the middle one counts
+DOCTOR_POST_SECONDS_MAX = 10.0  # that a live run takes at most to look at its spool
+
 # --- command line
 EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out

@@ -36,6 +36,7 @@ WITH_EXAMPLES = [
         "docs/gc.md",
         "docs/ship.md",
         "docs/testing.md",
+        "docs/doctor.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -49,6 +49,7 @@ VERBS = {
     "ship": ("perdure.cli.ship", "Keep a copy of the journal elsewhere up to date."),
     "unship": ("perdure.cli.unship", "Make a run again from what was shipped of it."),
     "gc": ("perdure.cli.gc", "Delete old runs."),
+    "doctor": ("perdure.cli.doctor", "Look for what is wrong with this machine, or a run."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""

@@ -60,7 +60,7 @@ class LedgerFile:
             self._look_away()
             raise
         try:
-            self.env.reader_check()
+            self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
             self.journal, self.tables, self.blobs = self._databases()
             if not readonly:
                 self._settle()

@@ -51,7 +51,9 @@ VERBS = [
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-@pytest.mark.parametrize("verb", [*VERBS, ("tree", "{run}"), ("verify", "{run}")])
+@pytest.mark.parametrize(
+    "verb", [*VERBS, ("tree", "{run}"), ("verify", "{run}"), ("doctor", "{run}")]
+)
 def test_what_holds_no_ledger_is_no_run(
     tmp_path: Path, verb: tuple[str, ...], json: tuple[str, ...]
 ) -> None:
