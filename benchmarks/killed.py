@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from benchmarks.durable import KINDS, LOG, PAD, WAIT_SECONDS_MAX, Go, Report, pr
 from perdure import Run
 
 IMPORTED = time.monotonic()
+LOOK_SECONDS = 0.001
 
 
 def work(directory: Path, kind: str, steps: int) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def measure(directory: Path, kind: str, steps: int) -> dict[str, Any]:
     while not log.exists() or log.read_bytes().count(b"\n") < steps // 2:
         if first.poll() is not None or time.monotonic() > deadline:
             raise SystemExit("the first process did not get half way, or was at its end too soon")
-        os.sched_yield()
+        time.sleep(LOOK_SECONDS)
     first.kill()
     first.wait()
     before = log.read_bytes().count(b"\n")

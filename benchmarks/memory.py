@@ -105,7 +105,7 @@ def measure(directory: Path, agents: int) -> dict[str, Any]:
         "before": before,
         "after": after,
         "growth": growth,
-        "bytes_per_agent": growth["rss"] / agents,
+        "growth_bytes": growth["rss"],
         "loaded": loaded,
         "ledger_bytes": (directory / "ledger" / "data.mdb").stat().st_size,
     }

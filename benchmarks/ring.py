@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.account import Account
+from benchmarks.history import system_bytes
 from perdure import Actor, Child, Run, SupervisorSpec, message
 from perdure.ledger.group import seal_rows
 from perdure.ledger.journal import read_record
@@ -88,6 +89,7 @@ def ring(
         settle(run, 2 + actors * WARM_HOPS)
         built = books.groups
         books.clear()
+        pages = system_bytes()["pages"] if account else 0
         before, cpu, start = run.figures()["turns"], time.process_time(), time.perf_counter()
         run.tell(MAKER, Go(hops, tokens))
         run.wait(WAIT_SECONDS_MAX)
@@ -100,6 +102,9 @@ def ring(
     report = {"rate": turns / seconds, "turns": turns, "seconds": seconds, "cpu_seconds": cpu}
     if account:
         report |= books.report() | {"groups_built": built} | weigh(directory)
+        report["turn_bytes"] = (books.journal_bytes + books.table_bytes) / turns
+        report["page_bytes"] = (system_bytes()["pages"] - pages) / turns
+        report["needed_bytes"] = report["message_bytes"] + report["change_bytes"]
     return report
 
 
