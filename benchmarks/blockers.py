@@ -63,7 +63,9 @@ class Seen:
     def p99_us(self) -> float:
         """Once all are there: the 99th percentile, in microseconds."""
         if not self.done.wait(WAIT_SECONDS_MAX):
-            raise SystemExit(f"{len(self.latencies)} of {self.messages} cheap messages were handled")
+            raise SystemExit(
+                f"{len(self.latencies)} of {self.messages} cheap messages were handled"
+            )
         return 1e6 * sorted(self.latencies)[int(0.99 * self.messages)]
 
 

@@ -65,7 +65,9 @@ def hold(contest: Contest, scratch: Path, *, inside: bool) -> Laps:
     laps: Laps = []
     began = time.monotonic()
     for number in range(contest.laps):
-        lap = {p.name: run(p, scratch / contest.name / p.name, inside=inside) for p in contest.parts}
+        lap = {
+            p.name: run(p, scratch / contest.name / p.name, inside=inside) for p in contest.parts
+        }
         laps.append(lap)
         heads = ", ".join(f"{name} {head(figures)}" for name, figures in lap.items())
         say(f"{contest.name} {number + 1} of {contest.laps}: {heads}")

@@ -26,11 +26,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.account import Account
 from perdure import Actor, Child, Run, SupervisorSpec, message, nonblocking, tool
 from perdure.ledger.store import open_store
 from perdure.runtime.program import Program
-
-from benchmarks.account import Account
 
 PAD = "x" * 100
 WAIT_SECONDS_MAX = 250.0

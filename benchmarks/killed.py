@@ -56,7 +56,9 @@ def measure(directory: Path, kind: str, steps: int) -> dict[str, Any]:
     second = in_a_process(command)
     lines = log.read_text().splitlines()
     if second["count"] != steps or len(set(lines)) != steps:
-        raise SystemExit(f"{len(set(lines))} of {steps} steps were taken, and {second['count']} say so")
+        raise SystemExit(
+            f"{len(set(lines))} of {steps} steps were taken, and {second['count']} say so"
+        )
     return {
         "ms": 1e3 * (second["first_step"] - second["imported"]),
         "import_ms": 1e3 * (second["imported"] - began),

@@ -80,11 +80,19 @@ def talk_lines() -> tuple[Row, ...]:
         ("B1", "tells", "tells", "an actor tells another 100,000 messages", Goal(0.5)),
         ("B1", "tells", "posts", "the same, told from outside by `Run.tell`", None),
         ("B2", "asks", "asks", "an actor asks another 10,000 times", Goal(1.0)),
-        ("B2", "asks", "queries", "asked from outside by `Run.ask`: a commit for each answer", None),
+        (
+            "B2",
+            "asks",
+            "queries",
+            "asked from outside by `Run.ask`: a commit for each answer",
+            None,
+        ),
         ("B5", "fan", "fan", "10,000 agents x 10 messages, each passed on to one sink", Goal(2.0)),
     )
     return tuple(
-        Row(name, what, "/s", Source(contest, work), THREADS, Source(contest, f"pykka_{work}"), goal)
+        Row(
+            name, what, "/s", Source(contest, work), THREADS, Source(contest, f"pykka_{work}"), goal
+        )
         for name, contest, work, what, goal in works
     )
 
@@ -115,7 +123,12 @@ def fall_lines() -> tuple[Row, ...]:
     us = Goal(300, at_least=False, of_ratio=False)
     pykka, alone = Source("falls", "pykka", "us"), "without blockers"
     blocked = (
-        ("told one by one, the blockers never done", "perdure", "steady", Goal(3.0, at_least=False)),
+        (
+            "told one by one, the blockers never done",
+            "perdure",
+            "steady",
+            Goal(3.0, at_least=False),
+        ),
         ("all told in one turn, after the blockers", "perdure", "burst", Goal(3.0, at_least=False)),
         ("Pykka's threads, told one by one", "pykka", "steady", None),
     )

@@ -18,6 +18,10 @@ WROTE = (
     "rows of {state_bytes:.0f} bytes, {inbox_rows:.2f} inbox rows and {inbox_deletes:.2f} "
     "deletions. A group held {turns_per_group:,.0f} turns."
 )
+TWICE = (
+    "Lines that stand twice in the log after kill -9, at most: {turns:,} of steps that are turns "
+    "and write it themselves, {effects} of calls with an effect."
+)
 MEASURED = (
     "Measured on {cpus} CPUs, {system}, {file_system}, Python {python}, lmdb {lmdb}; the load was "
     "{load} at the start."
@@ -100,8 +104,7 @@ def notes(results: dict[str, Any]) -> str:
         f"Laps: {results['laps']['laps']}, of what takes long {results['laps']['few']}.",
         WROTE.format(**results["writes"]),
         f"Flushes of that run: {flushes}.",
-        f"Lines that stand twice in the log after kill -9, at most: {twice['turns']:,} of steps "
-        f"that are turns and write it themselves, {twice['effects']} of calls with an effect.",
+        TWICE.format(**twice),
         crowd(results["contests"]["crowd"][0]),
         MEASURED.format(**results["machine"]),
     ]

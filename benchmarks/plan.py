@@ -177,5 +177,3 @@ def _waits(plan: Plan) -> tuple[Contest, ...]:
                   for on in ("perdure", "asyncio", "pykka")),
         ),
     )  # fmt: skip
-
-

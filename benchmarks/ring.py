@@ -98,7 +98,9 @@ def ring(
         turns = run.figures()["turns"] - before
     seen = look(directory)
     if seen != actors * WARM_HOPS + tokens * hops or turns != tokens * hops + 1:
-        raise SystemExit(f"{turns} turns of {tokens} tokens with {hops} hops; the ledger has {seen}")
+        raise SystemExit(
+            f"{turns} turns of {tokens} tokens with {hops} hops; the ledger has {seen}"
+        )
     report = {"rate": turns / seconds, "turns": turns, "seconds": seconds, "cpu_seconds": cpu}
     if account:
         report |= books.report() | {"groups_built": built} | weigh(directory)
