@@ -11,18 +11,21 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PART_SECONDS_MAX = 300
+PART_SECONDS_MAX = 300.0
+END_SECONDS_MAX = 5.0  # from SIGTERM to SIGKILL
 VOLATILE = ("tmpfs", "ramfs")  # where fsync costs nothing
 
 Figures = dict[str, Any]
@@ -37,6 +40,7 @@ class Part(NamedTuple):
     name: str
     program: str
     args: tuple[object, ...] = ()
+    python: str = sys.executable
 
 
 class Contest(NamedTuple):
@@ -90,26 +94,42 @@ def run(part: Part, home: Path, *, inside: bool) -> Figures:
             module = importlib.import_module(f"benchmarks.{part.program}")
             found: Figures = module.figures(args)
             return found
-        return in_a_process([sys.executable, "-m", f"benchmarks.{part.program}", *args])
+        return in_a_process([part.python, "-m", f"benchmarks.{part.program}", *args])
     finally:
         shutil.rmtree(home)
 
 
-def in_a_process(command: Sequence[str], env: dict[str, str] | None = None) -> Figures:
+def in_a_process(command: Sequence[str]) -> Figures:
     """Run a program of this folder; what the last line that it prints says."""
-    done = subprocess.run(
+    code, output, _ = finish(command, PART_SECONDS_MAX, errors=None)
+    if code:
+        raise SystemExit(f"failed with {code}: {' '.join(command)}")
+    figures: Figures = json.loads(output.splitlines()[-1])
+    return figures
+
+
+def finish(
+    command: Sequence[str], seconds: float, errors: int | None = subprocess.PIPE
+) -> tuple[int, str, str]:
+    """Run a command to its end: its code and what it said; past `seconds` all of it is ended."""
+    process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
+        stderr=errors,
         text=True,
-        timeout=PART_SECONDS_MAX,
-        check=False,
         cwd=ROOT,
-        env=env,
+        start_new_session=True,
     )
-    if done.returncode:
-        raise SystemExit(f"failed with {done.returncode}: {' '.join(command)}")
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
-    return figures
+    try:
+        output, said = process.communicate(timeout=seconds)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)  # one that has started others ends them
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_SECONDS_MAX)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process.returncode, output, said or ""
 
 
 # --- the machine

@@ -141,4 +141,7 @@ def paragraphs(*parts: str) -> str:
 
 def missed(found: Sequence[Outcome]) -> list[str]:
     """The goals that are not met, by name."""
-    return [f"{each.row.name} {each.row.what}" for each in found if each.is_met is False]
+    return [
+        f"{row.name} {row.what or row.beside}".strip()
+        for row in (each.row for each in found if each.is_met is False)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, ceiling, contest, falls, page, plan, steps
+from benchmarks import bench, bench_peers, ceiling, contest, falls, page, plan, steps
 from benchmarks.goals import Goal, Row, Source, outcome
 from benchmarks.lines import lines
 from tests.sources import ROOT
@@ -236,3 +237,43 @@ def test_falls_are_measured_beside_each_other_and_printed_as_a_table(tmp_path: P
         assert set(lap) == set(falls.FIGURES)
         assert all(value > 0 for value in lap.values())
     assert falls.table(laps).count("\n") == 1 + len(falls.FIGURES)
+
+
+def test_the_fastest_of_the_durable_peers_is_found_lap_by_lap() -> None:
+    slow, quick, volatile = (
+        bench_peers.Peer(name, name, (), is_durable=name != "volatile")
+        for name in ("slow", "quick", "volatile")
+    )
+    rates = (
+        {"slow": 1.0, "quick": 2.0, "volatile": 9.0},
+        {"slow": 3.0, "quick": 2.5, "volatile": 9},
+    )
+    laps = [{name: {"rate": rate} for name, rate in lap.items()} for lap in rates]
+    found = bench_peers.with_fastest(laps, [slow, quick, volatile])
+    assert [lap["fastest"]["rate"] for lap in found] == [2.0, 3.0]
+    assert bench_peers.with_fastest(laps, [volatile]) == laps
+
+
+def test_a_peer_that_does_not_run_is_named_by_its_last_words() -> None:
+    words = "import sys; print('no such wheel', file=sys.stderr); sys.exit(1)"
+    with pytest.raises(bench_peers.Absent, match="^no such wheel$"):
+        bench_peers.attempt([sys.executable, "-c", words], 60)
+    with pytest.raises(bench_peers.Absent, match="nothing-of-that-name"):
+        bench_peers.attempt(["nothing-of-that-name"], 60)
+
+
+def test_each_peer_has_a_program_that_takes_the_steps() -> None:
+    for peer in bench_peers.ALL:
+        part = peer.part(1, 5)
+        assert (ROOT / "benchmarks" / f"{part.program.replace('.', '/')}.py").is_file()
+        assert part.python == str(peer.python)
+
+
+def test_a_part_that_lasts_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(subprocess.TimeoutExpired):
+        contest.finish(["sh", "-c", f"exec 3>{fifo}; sleep 100 & wait"], 0.2)
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""  # whoever had it open for writing is gone
+    os.close(reader)
