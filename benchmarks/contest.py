@@ -112,23 +112,23 @@ def finish(
     command: Sequence[str], seconds: float, errors: int | None = subprocess.PIPE
 ) -> tuple[int, str, str]:
     """Run a command to its end: its code and what it said; past `seconds` all of it is ended."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
         cwd=ROOT,
         start_new_session=True,
-    )
-    try:
-        output, said = process.communicate(timeout=seconds)
-    except BaseException:
-        os.killpg(process.pid, signal.SIGTERM)  # one that has started others ends them
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_SECONDS_MAX)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        raise
+    ) as process:
+        try:
+            output, said = process.communicate(timeout=seconds)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)  # one that has started others ends them
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_SECONDS_MAX)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
     return process.returncode, output, said or ""
 
 

@@ -256,7 +256,7 @@ def test_the_fastest_of_the_durable_peers_is_found_lap_by_lap() -> None:
 
 def test_a_peer_that_does_not_run_is_named_by_its_last_words() -> None:
     words = "import sys; print('no such wheel', file=sys.stderr); sys.exit(1)"
-    with pytest.raises(bench_peers.Absent, match="^no such wheel$"):
+    with pytest.raises(bench_peers.Absent, match=r"^no such wheel$"):
         bench_peers.attempt([sys.executable, "-c", words], 60)
     with pytest.raises(bench_peers.Absent, match="nothing-of-that-name"):
         bench_peers.attempt(["nothing-of-that-name"], 60)
