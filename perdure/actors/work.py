@@ -220,7 +220,9 @@ class StepWork:
         start = self.steps.kernel.machine.elapsed_ns()
         try:
             outcome = Future.done(await self.asked.tool.function(*self.asked.args, **self._given()))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
+        except GeneratorExit:  # nobody runs it any more
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
             outcome = Future.failed(error)
         self.conclude(self._bytes(outcome, start))
 

@@ -83,7 +83,7 @@ class Checks:
     def told(self, event: Event) -> None:
         """A line for people: what it tells of must be durable."""
         self.outside.count(f"told: {event.kind}")
-        if event.kind not in ("ingress",) and event.time > self.store.head().time_ns:
+        if event.kind not in ("ingress", "artifact") and event.time > self.store.head().time_ns:
             self.outside.wrong(f"G3: {event.kind} of {event.address} is told before it is durable")
 
     def received(self, seq: int) -> None:

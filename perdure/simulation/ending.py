@@ -32,7 +32,10 @@ class Ending:
     def play(self, world: World) -> None:
         """Wait until nothing is left to do; then nothing must be left."""
         process, hands = self.process, world.hands
-        self.acts.arrive(process)
+        is_up = process.run.kernel.outside.is_up
+        hands.wait(hands.current.life, lambda: is_up.is_set() or process.is_over, 60.0)
+        if not process.is_over:
+            self.acts.arrive(process)
         left: list[str] = ["everything"]
         for _ in range(LOOKS_MAX):
             hands.wait(hands.current.life, lambda: process.is_over, LOOK_SECONDS)

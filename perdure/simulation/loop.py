@@ -22,10 +22,10 @@ class SimulatedLoop(Loop):
     dies.
     """
 
-    def __init__(self, hands: Hands, life: Life, on_idle: Callable[[], None]) -> None:
+    def __init__(self, hands: Hands, life: Life, look: Callable[[], None]) -> None:
         self._hands = hands
         self._life = life
-        self._on_idle = on_idle
+        self._look = look
         super().__init__()
         self._inner: Any = self  # what asyncio keeps to itself: _ready, _scheduled, _stopping
 
@@ -44,7 +44,9 @@ class SimulatedLoop(Loop):
         hands.step(self._life)
         self._take_due()
         if not inner._ready and not inner._stopping:
-            self._on_idle()
+            self.on_idle()
+            if not inner._ready:
+                self._look()
             self._wait()
             self._take_due()
         if inner._ready:

@@ -72,7 +72,7 @@ class Model:
             self.processes += 1
 
     def _sent(self, id: Id, send: Send) -> None:
-        if send.lane != Lane.USER or send.due is not None and not send.to:
+        if send.lane != Lane.USER or (send.due is not None and not send.to):
             return
         message = self.codec.decode(send.body)
         if isinstance(message, Work):

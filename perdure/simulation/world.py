@@ -94,9 +94,9 @@ class World:
         """One life: things are done to it until it dies."""
         process = self._process(faults)
         ends_at = self.hands.steps + int(self.chance.random() ** 2 * STEPS_MAX)
-        self._wait(process, ends_at, 0.0)
         with_end = self.chance.random()
         try:
+            self._wait_until_up(process, ends_at)
             self.acts.arrive(process)
             while not process.is_over and self.hands.steps < ends_at and not self.is_over:
                 self._wait(process, ends_at, self.chance.expovariate(1.0) * self._pace)
@@ -115,6 +115,14 @@ class World:
             self.hands.current.life,
             lambda: process.is_over or self.hands.steps >= ends_at,
             seconds,
+        )
+
+    def _wait_until_up(self, process: Process, ends_at: int) -> None:
+        """Nobody can speak to a run before its tree is up."""
+        is_up = process.run.kernel.outside.is_up
+        self.hands.wait(
+            self.hands.current.life,
+            lambda: is_up.is_set() or process.is_over or self.hands.steps >= ends_at,
         )
 
     def _end_in_order(self, process: Process, how: float) -> None:
@@ -159,7 +167,7 @@ def simulate(seed: int, hours: float = 1.0) -> Outcome:
     with _stage(world.outside):
         try:
             world.play()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the seed's
+        except Exception as error:
             world.outside.violations.append(f"{type(error).__name__}: {error}")
             raise
     counts = world.outside.counts + world.checks.model.kinds
