@@ -80,6 +80,7 @@ class Closing:
     def refuse(self, turn: Turn, text: str) -> None:
         """End a turn that changes nothing, and say why to who asked."""
         reply, book = turn.envelope.reply, self.kernel.book
+        book.load_state(turn.cell)  # an actor that is not running may not be loaded
         value = book.blobs.small(book.codec.encode(("Reject", text)))
         self._commit(turn, (), None if reply is None else (reply, False, value), text)
 

@@ -115,6 +115,8 @@ class Process:
         status = "killed" if was_killed else self._status()
         if not was_killed:
             self.machine.die()  # threads that hang are gone with it
+        book: Any = self.run.kernel.book
+        book.append = _dead  # what unwinds must not go on as if it lived
         self.hands.bury(self.life)
         self._sweep()
         if was_killed and self.faults.has_power_cut:
@@ -148,6 +150,10 @@ class Process:
             _quietly(coroutine.close)
         loop.set_exception_handler(lambda loop, context: None)
         _quietly(loop.close)
+
+
+def _dead(*args: object) -> int:
+    raise Killed
 
 
 def _quietly(act: Callable[[], object]) -> None:
