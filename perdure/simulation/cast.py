@@ -44,7 +44,7 @@ class Player(Actor, name="sim.player"):
         """What a message leads to: futures come out, their values come in."""
         if isinstance(message, Work):
             world = outside.now()
-            if message.uid in self.seen and message.uid not in world.again:
+            if message.uid in self.seen and not world.is_again(message.uid):
                 world.wrong(f"G2: {self.address} handles {message.uid} a second time")
             self.seen.append(message.uid)
             kind = message.uid.partition(".")[0]

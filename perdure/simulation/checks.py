@@ -52,6 +52,8 @@ class Checks:
     def called(self, call: Call, before: list[Call]) -> None:
         """A tool begins: may it?"""
         uid, model, wrong = call.uid[2:-1], self.model, self.outside.wrong
+        if self.outside.is_again(uid):
+            return
         if uid in model.done:
             wrong(f"G4: {call.tool} of step {uid} is executed, and has a recorded success")
         if call.tool in READS:

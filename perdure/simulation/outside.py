@@ -138,8 +138,14 @@ class Outside:
             self.on_released(path, data)
             self.artifacts[path] = data
 
+    def is_again(self, uid: str) -> bool:
+        """Whether work is, or comes of, what a person had sent again: it happens once more."""
+        return any(uid == each or uid.startswith(f"{each}.") for each in self.again)
+
     def met(self, uid: str, outcome: str) -> None:
         """A handler meets what came of a step."""
+        if self.is_again(uid):
+            return
         first = self.outcomes.get(uid, outcome)
         if first != outcome:
             self.wrong(f"G4: a handler went past step {uid}, {first}, and meets {outcome} now")
@@ -148,14 +154,6 @@ class Outside:
         """A handler has gone past a step: from now on, every attempt at it meets the same."""
         if self.is_alive:
             self.outcomes[uid] = outcome
-
-    def forget(self, uid: str) -> None:
-        """A person had a message handled as if it were new: what it did may happen again."""
-        for known in (self.calls, self.outcomes):
-            for key in [key for key in known if key.partition(":")[2].startswith(f"{uid}.")]:
-                del known[key]
-        for key in [key for key in self.outcomes if key.startswith(f"{uid}.")]:
-            del self.outcomes[key]
 
 
 _now: list[Outside] = []
