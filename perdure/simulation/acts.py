@@ -24,6 +24,9 @@ ACTS = {
     "cancel": 0.04, "stop": 1, "exit": 1, "requeue": 1, "repair": 4, "replace": 0.3,
 }  # fmt: skip
 
+WORK = ("tell", "ask", "post", "requeue")
+WAITING_MAX = 40  # messages
+
 
 class Acts:
     """Acts on the run of a world, whichever process is at it."""
@@ -42,9 +45,11 @@ class Acts:
         self._handed: set[str] = set()
 
     def act(self, process: Process) -> None:
-        """Do something."""
+        """Do something; more work only when most of the last is done."""
         names, weights = zip(*ACTS.items(), strict=True)
         (name,) = self.chance.choices(names, weights)
+        if name in WORK and len(self.checks.fold.waiting) > WAITING_MAX:
+            return
         self.outside.count(f"act: {name}")
         getattr(self, f"_{name}")(process)
 

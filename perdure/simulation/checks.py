@@ -60,15 +60,15 @@ class Checks:
             return
         if uid not in model.intents:
             wrong(f"G3: {call.tool} of step {uid} begins, and its intent is not durable")
+        if call.tool in IDEMPOTENT:  # twice with one key is once
+            if not call.key or any(each.key != call.key for each in before):
+                wrong(f"G4: {call.tool} of step {uid} is redone with another key")
+            return
         here = [each for each in before if each.process == call.process]
         if any(each.state == "done" for each in here):
             wrong(f"G4: {call.tool} of step {uid} has happened, and happens again")
         if any(each.state == "running" for each in here):
             wrong(f"G4: {call.tool} of step {uid} is under way, and begins again")
-        if call.tool in IDEMPOTENT:
-            if not call.key or any(each.key != call.key for each in before):
-                wrong(f"G4: {call.tool} of step {uid} is redone with another key")
-            return
         earlier = [each for each in before if each.process != call.process]
         open_ = [each for each in earlier if not each.is_refuted]
         if len(open_) > model.failed[uid]:
