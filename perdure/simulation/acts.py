@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from perdure.errors import PerdureError
+from perdure.actors import signals
 from perdure.ledger import keys, rows
 from perdure.ledger.keys import Table
 from perdure.ledger.records import Life
 from perdure.ledger.rows import unpack_row
 from perdure.ledger.spool import Post
+from perdure.mailbox.signals import Replace
 from perdure.runtime.doubts import Doubt, doubts
 from perdure.simulation.cast import Work
 from perdure.simulation.checks import Checks
@@ -20,8 +21,8 @@ from perdure.simulation.outside import Outside
 from perdure.simulation.plots import Plots
 
 ACTS = {
-    "tell": 10, "ask": 5, "post": 4, "double": 1, "die": 0.15, "burn": 0.3, "suspend": 1, "release": 2,
-    "cancel": 0.04, "stop": 1, "exit": 1, "requeue": 1, "repair": 4, "replace": 0.3,
+    "tell": 10, "ask": 5, "post": 4, "double": 1, "die": 0.15, "burn": 0.3, "suspend": 1,
+    "release": 2, "cancel": 0.04, "stop": 1, "exit": 1, "requeue": 1, "repair": 4, "replace": 0.3,
 }  # fmt: skip
 
 WORK = ("tell", "ask", "post", "requeue")
@@ -51,6 +52,7 @@ class Acts:
         if name in WORK and len(self.checks.fold.waiting) > WAITING_MAX:
             return
         self.outside.count(f"act: {name}")
+        self.outside.note(f"act: {name}")
         getattr(self, f"_{name}")(process)
 
     def _work(self) -> Work:
@@ -151,15 +153,10 @@ class Acts:
         self._intervene(process, "send_exit", self._to(), self.chance.choice(("broken", "kill")))
 
     def _intervene(self, process: Process, name: str, *args: Any) -> None:
-        from perdure.actors import signals
-
         process.run.kernel.outside.intervene(getattr(signals, name), *args)
 
     def _replace(self, process: Process) -> None:
-        from perdure.mailbox.signals import Replace
-
         to = self._to()
-        self.checks.model.unreliable.add(to)  # type: ignore[arg-type]
         process.run.kernel.outside.ask(to, Replace({"heard": 0}))
 
     def _requeue(self, process: Process) -> None:
@@ -216,6 +213,3 @@ class Acts:
     def suspended(self) -> list[str]:
         """Who takes no messages."""
         return [row.address for row in self.actors() if row.suspended and row.life < Life.STOPPED]
-
-
-__all__ = ["Acts", "PerdureError"]

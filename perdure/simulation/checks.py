@@ -33,11 +33,13 @@ class Checks:
 
     def committed(self, platter: Platter) -> None:
         """A group is durable: fold its records, and look at what they say."""
-        for raw in self.store.records(self.fold.seq + 1):
+        first = self.fold.seq + 1
+        for raw in self.store.records(first):
             record = read_record(raw)
             self.fold.add(record)
             self.model.add(record)
         fold, wrong = self.fold, self.outside.wrong
+        self.outside.note(f"records {first} to {fold.seq}, {self.store.head().hash.hex()}")
         for violation in fold.violations[self._found :]:
             wrong(f"G1/G2/G8: {violation}")
         self._found = len(fold.violations)

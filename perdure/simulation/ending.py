@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from perdure.ledger import keys, rows
+from perdure.ledger.images import materialise, read_images
 from perdure.ledger.keys import Table
 from perdure.ledger.records import Life
 from perdure.ledger.rows import unpack_row
@@ -39,7 +41,7 @@ class Ending:
         left: list[str] = ["everything"]
         for _ in range(LOOKS_MAX):
             hands.wait(hands.current.life, lambda: process.is_over, LOOK_SECONDS)
-            if process.is_over or self.outside.violations:
+            if process.is_over or world.is_over:
                 break
             left = self._left()
             if not left:
@@ -78,10 +80,11 @@ class Ending:
             found.append("a timer for message {1}.{2}".format(*keys.timer_id(key)))
         for key, _ in store.scan(bytes([Table.UNRELEASED])):
             found.append(f"artifact {key[1:].decode()} is not in place")
-        for row in self.acts.actors():
-            if row.life in (Life.STARTING, Life.DOWN):
-                found.append(f"{row.address} is {Life(row.life).name}")
-        return found
+        return found + [
+            f"{row.address} is {Life(row.life).name}"
+            for row in self.acts.actors()
+            if row.life in (Life.STARTING, Life.DOWN)
+        ]
 
     def _look_at_the_end(self) -> None:
         """All is done: what it came to must be what the journal says."""
@@ -93,19 +96,12 @@ class Ending:
             wrong.append(f"G8: {self.checks.fold.reserved} tokens are reserved, and nobody works")
         for path, digests in model.artifacts.items():
             data = self.outside.artifacts.get(path)
-            if data is None or self._digest(data) != digests[-1]:
+            if data is None or blake2b(data, digest_size=32).digest() != digests[-1]:
                 wrong.append(f"artifact {path} is not what its newest record says")
         self._compare_states()
 
-    def _digest(self, data: bytes) -> bytes:
-        from hashlib import blake2b
-
-        return blake2b(data, digest_size=32).digest()
-
     def _compare_states(self) -> None:
         """What an actor remembers is the work that its turns have handled, in their order."""
-        from perdure.ledger.images import materialise, read_images
-
         model = self.checks.model
         for actor, row in scan_states(self.checks.store):
             if actor in model.unreliable or not model.classes.get(actor, "").startswith("sim."):

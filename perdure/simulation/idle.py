@@ -36,9 +36,8 @@ class Idle:
                 "its way to the disk, and the kernel sleeps"
             )
         if kernel.barrier._waiting and not kernel.book.open.records:
-            self.outside.wrong(
-                f"lost wake-up: {[w[0] for w in kernel.barrier._waiting]} wait and {kernel.book.durable}, {kernel.book.seq} is durable"
-            )
+            due = kernel.barrier._waiting[0][0]
+            self.outside.wrong(f"lost wake-up: something waits for record {due}, and none comes")
         if kernel.dispatch.active >= kernel.dispatch.limit:
             return
         if kernel.dispatch.resumes:

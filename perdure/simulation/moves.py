@@ -162,7 +162,7 @@ def _caught(actor: Any, uid: str, ask: Callable[[], Any]) -> Play:
 def _word(error: BaseException) -> str:
     """What a failure is, however it was wrapped: the same word on every attempt."""
     if isinstance(error, BaseExceptionGroup):
-        # whose members failed, and whose were cancelled, hangs on which was first: see docs/steps.md
+        # whose members failed, and whose were cancelled, hangs on which was first
         words = {_word(each) for each in error.exceptions}
         return next((word for word in ("closed", "exhausted") if word in words), "failed")
     if isinstance(error, TurnClosed | BudgetExhausted):

@@ -60,6 +60,7 @@ class Outside:
     ring: list[str] = field(default_factory=list)  # addresses, in a circle
     counts: Counter[str] = field(default_factory=Counter)  # of what happened, for the coverage
     violations: list[str] = field(default_factory=list)
+    note: Callable[[str], None] = lambda text: None  # an event for the trace
     on_call: Callable[[Call, list[Call]], object] = lambda call, before: None
     on_released: Callable[[str, bytes], object] = lambda path, data: None
 
@@ -69,6 +70,7 @@ class Outside:
         """Something does not hold; the world ends."""
         if self.is_alive:
             self.violations.append(text)
+            self.note(f"VIOLATED {text}")
 
     @property
     def is_alive(self) -> bool:
@@ -120,6 +122,7 @@ class Outside:
         assert self.machine is not None
         call = Call(uid, tool, key, self.machine.number)
         before = self.calls.setdefault(uid, [])
+        self.note(f"{tool} {uid}")
         self.on_call(call, before)
         before.append(call)
         return call
@@ -135,6 +138,7 @@ class Outside:
     def released(self, path: str, data: bytes) -> None:
         """A file is in place."""
         if self.is_alive:
+            self.note(f"artifact {path}, {len(data)} bytes")
             self.on_released(path, data)
             self.artifacts[path] = data
 

@@ -45,7 +45,7 @@ async def _await(uid: str, how: str, name: str, key: str) -> str:
         await asyncio.sleep(world.chance.random() * (SLOW_SECONDS if how == "slow" else 0.002))
     if how == "hang":
         world.count("hang")
-        while not world.is_calm:
+        while not world.is_calm:  # noqa: ASYNC110 - the outside is no loop's
             await asyncio.sleep(LOOK_SECONDS)
     _fail(uid, how, call)
     world.end_call(call, "done")

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from random import Random
 
 from perdure.simulation import outside as world_outside
@@ -21,6 +20,7 @@ from perdure.simulation.ending import Ending
 from perdure.simulation.hands import NS, Hands, Killed
 from perdure.simulation.lives import Faults, Process
 from perdure.simulation.outside import LITTLE_BYTES, ROOM_BYTES, Outside
+from perdure.simulation.trace import Trace
 from perdure.simulation.tree import plant
 
 LIVES_MAX = 12
@@ -34,17 +34,18 @@ class Outcome:
 
     seed: int
     violations: list[str]
-    digest: str
+    digest: str  # of the trace
+    events: int
     hours: float  # simulated
     seconds: float  # real
     counts: Counter[str] = field(default_factory=Counter)
-    trace: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)  # of the trace, the newest
 
 
 class World:
     """Plays one seed."""
 
-    def __init__(self, seed: int, hours: float) -> None:
+    def __init__(self, seed: int, hours: float, until: int = 0) -> None:
         self.seed = seed
         self.hours = hours
         self.chance = Random(f"world {seed}")
@@ -56,7 +57,8 @@ class World:
         self.program, addresses = plant(self.chance)
         self.outside.ring = addresses
         self.acts = Acts(self.outside, self.checks, self.chance, addresses)
-        self.trace: list[str] = []
+        self.trace = Trace(self.hands, until)
+        self.outside.note = self.trace.note
         self._processes = 0
         self._pace = self.chance.choice(ACT_SECONDS)
 
@@ -74,7 +76,8 @@ class World:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to see."""
-        return bool(self.outside.violations) or self.hands.now_ns > self.hours * 3_600 * NS
+        is_late = self.hands.now_ns > self.hours * 3_600 * NS
+        return bool(self.outside.violations) or is_late or self.trace.is_over
 
     def _faults(self) -> Faults:
         faults, chance = Faults(), self.chance
@@ -86,7 +89,7 @@ class World:
     def _process(self, faults: Faults) -> Process:
         self._processes += 1
         process = Process(self.outside, self.checks, self.program, self._processes, faults)
-        self.note(f"process {self._processes} begins")
+        self.outside.note(f"process {self._processes} begins")
         process.begin()
         return process
 
@@ -142,44 +145,33 @@ class World:
         self.outside.counts[f"process: {status}"] += 1
         if process.machine.ended_with is not None:
             self.outside.counts["a process that ended itself"] += 1
-        self.note(f"process {process.machine.number} is gone: {status}")
+        self.outside.note(f"process {process.machine.number} is gone: {status}")
         if self.hands.failures:
             error = self.hands.failures[0]
             self.outside.violations.append(f"a thread failed: {type(error).__name__}: {error}")
         return status
 
-    def note(self, text: str) -> None:
-        """A line of the trace."""
-        fold = self.checks.fold
-        self.trace.append(f"{self.hands.now_ns} {self.hands.steps} {fold.seq} {text}")
 
-    def digest(self) -> str:
-        """What is the same for the same seed: the trace, and the whole journal."""
-        last = self.checks.store.head().hash.hex()
-        text = "\n".join([*self.trace, last, str(self.hands.steps), str(self.hands.switches)])
-        return blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def simulate(seed: int, hours: float = 1.0) -> Outcome:
-    """Play the world of a seed."""
+def simulate(seed: int, hours: float = 1.0, until: int = 0) -> Outcome:
+    """Play the world of a seed, up to an event if one is given."""
     began = time.monotonic()
-    world = World(seed, hours)
+    world = World(seed, hours, until)
     with _stage(world.outside):
         try:
             world.play()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what the seed shows
             world.outside.violations.append(f"{type(error).__name__}: {error}")
-            raise
     counts = world.outside.counts + world.checks.model.kinds
     counts["commits"] = world.outside.platter.commits
     return Outcome(
         seed,
         world.outside.violations,
-        world.digest(),
+        world.trace.digest(),
+        world.trace.events,
         world.hands.now_ns / NS / 3_600,
         time.monotonic() - began,
         counts,
-        world.trace,
+        world.trace.lines,
     )
 
 
@@ -191,6 +183,7 @@ def _stage(outside: Outside) -> Iterator[None]:
     level = logger.level
     sys.unraisablehook = lambda unraisable: None
     logger.setLevel(logging.CRITICAL + 1)
+    gc.freeze()  # there is enough to look through
     gc.disable()  # what a finalizer does must not depend on when it is run
     world_outside.enter(outside)
     try:
@@ -200,6 +193,7 @@ def _stage(outside: Outside) -> Iterator[None]:
     finally:
         world_outside.leave()
         gc.collect()
+        gc.unfreeze()
         if had_gc:
             gc.enable()
         logger.setLevel(level)
