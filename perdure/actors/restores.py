@@ -54,7 +54,7 @@ def climb(kernel: Kernel, cell: Cell, incarnation: int) -> bool:
             except Compacted:
                 continue  # there is no going back to that any more
             if restored is not None:
-                kernel.news.report(cell, told(rung, restored))
+                kernel.news.report(cell, book.seq, told(rung, restored))
             return True
     return True
 

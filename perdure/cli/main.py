@@ -50,6 +50,7 @@ VERBS = {
     "unship": ("perdure.cli.unship", "Make a run again from what was shipped of it."),
     "gc": ("perdure.cli.gc", "Delete old runs."),
     "doctor": ("perdure.cli.doctor", "Look for what is wrong with this machine, or a run."),
+    "simulate": ("perdure.cli.simulate", "Run perdure itself in a world that attacks it."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""
