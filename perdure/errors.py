@@ -34,6 +34,7 @@ PerdureError
 │   ├── LedgerTooNew           written by a newer format
 │   ├── LedgerDamaged          names the first bad seq or row (exit 3)
 │   ├── Compacted              a record that compaction dropped: names the cut
+│   ├── NotShipped             where a run is shipped to cannot be read or written now
 │   └── CommitFailed           the disk refused: names the last durable seq (exit 4)
 └── Broken                     an invariant of ours does not hold; never caught, never user error
 """
@@ -255,6 +256,10 @@ class Compacted(LedgerError):
         )
         self.seq = seq
         self.cut = cut
+
+
+class NotShipped(LedgerError):
+    """Where a run is shipped to cannot be read or written now; trying again may help."""
 
 
 class CommitFailed(LedgerError):

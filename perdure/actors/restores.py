@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from perdure.actors.attempts import rungs_of
+from perdure.actors.attempts import SUPERVISOR, rungs_of
 from perdure.actors.cell import Cell
 from perdure.actors.marking import find_mark
 from perdure.errors import Broken, Compacted
@@ -39,12 +39,14 @@ def climb(kernel: Kernel, cell: Cell, incarnation: int) -> bool:
     book = kernel.book
     book.load_state(cell)
     rungs = rungs_of(cell.spec, cell.falls) if cell.fell_at == cell.turns else ()
-    if not rungs:
+    if not rungs or rungs[0] == SUPERVISOR:  # which has given up by then, and begun anew
         return True
     if book.durable < cell.seq:
         kernel.barrier.when_durable(cell.seq, lambda: kernel.dispatch.consider(cell))
         return False
     for rung in rungs:
+        if rung == SUPERVISOR:
+            return True
         at = 0 if rung == FRESH else find_mark(book, cell.id, rung.removeprefix(MARK))
         if rung == FRESH or at > cell.id:
             try:
@@ -52,7 +54,7 @@ def climb(kernel: Kernel, cell: Cell, incarnation: int) -> bool:
             except Compacted:
                 continue  # there is no going back to that any more
             if restored is not None:
-                kernel.news.report(cell, told(rung, restored))
+                kernel.news.report(cell, book.seq, told(rung, restored))
             return True
     return True
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from perdure.errors import Broken, Compacted, LedgerDamaged, LedgerError
+from perdure.ledger.readers import Reader
 from perdure.ledger.records import FORMAT_VERSION
 from perdure.limits import KEY_BYTES_MAX
 
@@ -120,6 +121,10 @@ class Store(Protocol):
 
         A long scan is several short reads: rows changed meanwhile may be seen changed.
         """
+        ...
+
+    def readers(self) -> list[Reader]:
+        """Who reads it now, this process and dead ones left out."""
         ...
 
     def record(self, seq: int) -> RawRecord | None:

@@ -19,6 +19,7 @@ from perdure.ledger.group import (
     nothing,
     seq_key,
 )
+from perdure.ledger.readers import Reader
 from perdure.ledger.stubs import is_stub, stub_of
 from perdure.limits import READ_ROWS_MAX
 
@@ -51,13 +52,17 @@ class MemoryStore:
     def reopened(self, before_commit: Callable[[int], None] | None = None) -> MemoryStore:
         """What a process that starts after this one ended would find: every group committed."""
         twin = MemoryStore(before_commit)
+        self.copy_to(twin)
+        return twin
+
+    def copy_to(self, twin: MemoryStore) -> None:
+        """Have another store hold what this one does."""
         with self._lock:
             twin._head = self._head
             twin._journal = self._journal.copy()
             twin._rows = self._rows.copy()
             twin._keys = {kind: keys.copy() for kind, keys in self._keys.items()}
             twin._blobs = self._blobs.copy()
-        return twin
 
     def head(self) -> Head:
         self._check_open()
@@ -184,6 +189,9 @@ class MemoryStore:
                         break
                     rows.append((key, self._rows[key]))
         return rows
+
+    def readers(self) -> list[Reader]:
+        return []
 
     def _open(self, seq: int) -> RawRecord:
         row = self._journal.get(seq, stub_of(b""))

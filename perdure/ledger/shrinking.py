@@ -15,17 +15,11 @@ from typing import NamedTuple
 import lmdb
 
 from perdure.errors import LedgerDamaged, LedgerError, LedgerInUse
-from perdure.ledger.environment import (
-    DATA,
-    FOLDER,
-    LedgerFile,
-    find_ledger,
-    glance,
-    sync_directory,
-    trouble,
-)
+from perdure.ledger.durable import sync_directory
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile, find_ledger, trouble
 from perdure.ledger.metarow import META_KEY, pack_meta, unpack_meta
 from perdure.ledger.owner import Owner
+from perdure.ledger.walk import glance
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 ASIDE = "shrinking"

@@ -21,17 +21,17 @@ from perdure.ledger.environment import (
     Txn,
     create_ledger,
     find_ledger,
-    glance,
     make_directory,
     trouble,
-    walk,
 )
 from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, Group, Head, RawRecord, Row, nothing, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, unpack_meta
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import Owner, hold_off
+from perdure.ledger.readers import Reader
 from perdure.ledger.shrinking import clear_away
 from perdure.ledger.stubs import is_stub
+from perdure.ledger.walk import glance, walk
 from perdure.ledger.writing import Sealed
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
@@ -91,7 +91,7 @@ class LmdbStore:
 
     def __init__(self, file: LedgerFile, owner: Owner | None) -> None:
         self.path = file.path
-        self._file = file
+        self.file = self._file = file
         self._owner = owner
         self._failed = ""
         self._groups = 0
@@ -182,7 +182,7 @@ class LmdbStore:
         """Walk the file's pages with every writer held off; `LedgerInUse` if that cannot be."""
         self._file.check_process()
         if self._owner is None:
-            owner = Owner(self.path)
+            owner = hold_off(self.path)
             try:
                 walk(self.path)
             finally:
@@ -214,6 +214,9 @@ class LmdbStore:
             self._file.env.reader_check()
             self._file.let_go()
         return self._meta.head
+
+    def readers(self) -> list[Reader]:
+        return self._file.readers()
 
     def close(self) -> None:
         self._file.close()

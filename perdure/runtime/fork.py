@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from perdure.errors import Broken, LedgerDamaged, UsageError
 from perdure.ids import KERNEL_ID
-from perdure.ledger.compaction import named_blobs
+from perdure.ledger.blobs import named_in
+from perdure.ledger.durable import settle
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
@@ -70,6 +71,7 @@ def fork(
             finally:
                 store.close()
             partial.rename(target)  # whole, or not there at all
+            settle(target)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -127,7 +129,7 @@ def _groups(source: Store, at: int, fold: Fold) -> Iterator[tuple[Group, bytes]]
         fold.add(record)
         group.records.append((raw.kind, raw.payload))
         group.time_ns = fold.time
-        for digest in named_blobs(record.body):
+        for digest in named_in(record.body):
             group.blobs[digest] = _blob(source, digest, raw)
         size += len(raw.payload) + sum(map(len, group.blobs.values()))
         if len(group.records) >= GROUP_RECORDS_MAX or size >= GROUP_BYTES_MAX or raw.seq == at:

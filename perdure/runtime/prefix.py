@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from perdure.errors import Compacted, LedgerDamaged
 from perdure.ledger.base import blobs_of, read_base, read_list
+from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import Left, base_record, base_row, chained, needed, to_leave
-from perdure.ledger.compaction import named_blobs
 from perdure.ledger.fold import Fold
 from perdure.ledger.fold_past import forget
 from perdure.ledger.group import Group, Prefix, Store, stored_hash
@@ -69,7 +69,7 @@ def _groups(source: Store, body: Base, left: Left, time_ns: int) -> Iterator[Gro
     rows.setdefault(body.at, bare_stub(body.hash))
     digests = {digest for _, name in body.bases for digest in blobs_of(name, source.blob)}
     for record in chained(rows):
-        digests.update(named_blobs(read_record(record).body))
+        digests.update(named_in(read_record(record).body))
     yield from _blobs(source, sorted(digests))
     prefix = Prefix(body.at, stored_hash(rows[body.at]), tuple(sorted(rows.items())))
     yield Group(body.at + 1, prefix=prefix, time_ns=time_ns)
