@@ -7,19 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import UsageError
+from perdure.errors import NotTaken, UsageError
+from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import base_row
 from perdure.ledger.compaction import Plan, Progress, groups, nobody, plan
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.group import Head
+from perdure.ledger.handover import PLANS, clear_plans, hand_over
 from perdure.ledger.records import Turn
 from perdure.ledger.shrinking import shrink
+from perdure.ledger.spool import withdraw
 from perdure.ledger.store import open_store
-from perdure.limits import READ_ROWS_MAX
+from perdure.limits import COMPACT_WAIT_SECONDS, READ_ROWS_MAX
+from perdure.runtime.ingress import outcome, post
 from perdure.runtime.points import point
 from perdure.runtime.view import View
 
 NS = 1_000_000_000
+LIVE = "a process is at the run; its free pages are used again, and given back once it is stopped"
 _AGE = re.compile(r"(\d{1,9})\s*([smhdw])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -60,6 +65,7 @@ def compact(
     """
     run = Path(directory)
     store = open_store(run)
+    clear_plans(run)
     try:
         before = (run / FOLDER / DATA).stat().st_size
         found = plan(store, at, posts_until=posts_until, dead_until=dead_until, progress=progress)
@@ -77,6 +83,50 @@ def compact(
     shrunk = shrink(run)
     progress("shrink", 1, 1)
     return _said(found, head, before, shrunk.after, shrunk.why)
+
+
+def compact_live(
+    directory: str | Path, at: int, *, dry_run: bool = False, progress: Progress = nobody
+) -> Compacted:
+    """The same for a run that a process is at: what goes is found here, and dropped there.
+
+    The run goes on meanwhile, and its file does not get smaller: what is free in it is used again.
+    """
+    run = Path(directory)
+    before = (run / FOLDER / DATA).stat().st_size
+    with View(run) as view:
+        found = plan(view.store, at, is_still=False, progress=progress)
+    if not dry_run:
+        said = _posted(run, "compact", found)
+        progress("drop", 1, 2)
+        with View(run) as view:
+            used = _used(view, found.head + 1, said["until"])
+        found.unused = tuple(digest for digest in found.unused if digest not in used)
+        _posted(run, "compact-blobs", Plan(found.at, unused=found.unused))
+        progress("drop", 2, 2)
+    with View(run) as view:
+        head = view.head
+    after = (run / FOLDER / DATA).stat().st_size
+    return _said(found, head, before, after, "" if dry_run else LIVE)
+
+
+def _posted(run: Path, verb: str, found: Plan) -> dict[str, int]:
+    name = hand_over(run, found)
+    try:
+        posted = post(run, verb, {"plan": name})
+        try:
+            said: dict[str, int] = outcome(run, posted, timeout=COMPACT_WAIT_SECONDS)
+        except NotTaken:
+            withdraw(posted.path)  # the next process would find no plan
+            raise
+    finally:
+        (run / PLANS / name).unlink(missing_ok=True)
+    return said
+
+
+def _used(view: View, first: int, last: int) -> set[bytes]:
+    """The blobs that records name which came while others were folded."""
+    return {digest for each in view.records(first, last) for digest in named_in(each.body)}
 
 
 def _steps(found: Plan) -> int:
