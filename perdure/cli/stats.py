@@ -46,7 +46,9 @@ def command(run: str, falsify: bool, limit: int, as_json: bool) -> None:
     """
     with view_of(run) as view:
         name, began_ns = name_of(view.directory), view.run.time
-        stats, lines = survey(view.records(), view.codec.type_name)
+        stats, lines = survey(view.records(view.head.cut + 1), view.codec.type_name)
+        if view.head.cut and not as_json:
+            note(f"the ledger was compacted: what was up to record {view.head.cut:,} is not in it")
     handlings = sorted(stats.handlings.items(), key=lambda each: -_spent(each[1]))
     tools = sorted(stats.calls.items(), key=lambda each: -each[1].took.total)
     if as_json:

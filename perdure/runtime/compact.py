@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import NotTaken, UsageError
+from perdure.errors import NotTaken
 from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import base_row
 from perdure.ledger.compaction import Plan, Progress, groups, nobody, plan
@@ -23,10 +22,7 @@ from perdure.runtime.ingress import outcome, post
 from perdure.runtime.points import point
 from perdure.runtime.view import View
 
-NS = 1_000_000_000
 LIVE = "a process is at the run; its free pages are used again, and given back once it is stopped"
-_AGE = re.compile(r"(\d{1,9})\s*([smhdw])")
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 class Compacted(NamedTuple):
@@ -165,9 +161,9 @@ def cut_keeping_turns(view: View, turns: int) -> int:
     return 0
 
 
-def cut_keeping_age(view: View, seconds: float, now_ns: int) -> int:
+def cut_keeping_age(view: View, age_ns: int, now_ns: int) -> int:
     """The last record that is older than that; `now_ns` is the time now."""
-    oldest = max(now_ns, view.head.time_ns) - int(seconds * NS)
+    oldest = max(now_ns, view.head.time_ns) - age_ns
     low, high = view.head.cut, view.head.seq
     while low < high:
         middle = (low + high + 1) // 2
@@ -176,20 +172,6 @@ def cut_keeping_age(view: View, seconds: float, now_ns: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-def age(text: str) -> float:
-    """The seconds that an age means: `45s`, `30m`, `12h`, `7d`, `4w`. Raises `UsageError`.
-
-    >>> age("12h")
-    43200.0
-    """
-    found = _AGE.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"{text!r} is no age. Write a number and s, m, h, d or w: 45s, 30m, 12h, 7d, 4w."
-        )
-    return float(int(found[1]) * _UNIT_SECONDS[found[2]])
 
 
 def _backwards(view: View) -> Iterator[tuple[int, object]]:

@@ -93,12 +93,11 @@ class Shipper:
         records: list[RawRecord] = []
         blobs: dict[bytes, bytes] = {}
         left = SEGMENT_BYTES_MAX
+        if done.records < self.view.head.cut:
+            raise _compacted(self.view.head.cut)
         for raw in self.view.store.records(done.records + 1, last):
             if raw.kind == Kind.BASE:
-                raise UsageError(
-                    f"the run was compacted at record {raw.seq:,}, and such runs cannot be shipped "
-                    "yet. `perdure backup` copies them."
-                )
+                raise _compacted(raw.seq)
             records.append(raw)
             fresh = self._blobs(raw, blobs)
             blobs |= fresh
@@ -159,3 +158,10 @@ def only_shipper(directory: Path, url: str) -> Iterator[None]:
         raise LedgerInUse(f"another process ships this run to {url} already.") from None
     finally:
         os.close(fd)
+
+
+def _compacted(seq: int) -> UsageError:
+    return UsageError(
+        f"the run was compacted at record {seq:,}, and such runs cannot be shipped yet. "
+        "`perdure backup` copies them."
+    )
