@@ -112,6 +112,7 @@ KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
 DROP_RECORDS_MAX = 10_000  # by one group: while it is written, the run waits
+HOUSEKEEPING_LOOK_SECONDS = 1.0  # between looks whether a run has more history than it keeps
 BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
 BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
 BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key

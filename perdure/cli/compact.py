@@ -13,9 +13,9 @@ from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import labelled, note, say, write_answer
 from perdure.cli.words import count
 from perdure.errors import UsageError
+from perdure.runtime.ages import age
 from perdure.runtime.compact import (
     Compacted,
-    age,
     compact,
     cut_at_end,
     cut_before,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import UsageError
 from perdure.ledger.compacted import base_row
 from perdure.ledger.compaction import Plan, Progress, groups, nobody, plan
 from perdure.ledger.environment import DATA, FOLDER
@@ -20,8 +18,6 @@ from perdure.runtime.points import point
 from perdure.runtime.view import View
 
 NS = 1_000_000_000
-_AGE = re.compile(r"(\d{1,9})\s*([smhdw])")
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 class Compacted(NamedTuple):
@@ -126,20 +122,6 @@ def cut_keeping_age(view: View, seconds: float, now_ns: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-def age(text: str) -> float:
-    """The seconds that an age means: `45s`, `30m`, `12h`, `7d`, `4w`. Raises `UsageError`.
-
-    >>> age("12h")
-    43200.0
-    """
-    found = _AGE.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"{text!r} is no age. Write a number and s, m, h, d or w: 45s, 30m, 12h, 7d, 4w."
-        )
-    return float(int(found[1]) * _UNIT_SECONDS[found[2]])
 
 
 def _backwards(view: View) -> Iterator[tuple[int, object]]:
