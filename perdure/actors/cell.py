@@ -147,7 +147,7 @@ class Cell:
         self.turn: Turn | None = None
         self.asleep: dict[str, int] | None = None  # steps its head waits for, and whom it asked
         self.held = 0  # inboxes past their soft limit that this actor has sent to
-        self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
+        self.holds: dict[Cell, None] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
         self.suspended = row.suspended  # the incarnation that takes no messages
         self.watches: Watches | None = None  # links and monitors; None: it has none
@@ -210,8 +210,13 @@ class Cell:
 
     def fall(self) -> None:
         """Count a crash; a message handled since the last one ends the row of them."""
-        self.falls = self.falls + 1 if self.fell_at == self.turns else 1
+        self.falls = self.next_fall
         self.fell_at = self.turns
+
+    @property
+    def next_fall(self) -> int:
+        """The number, among those in a row, of the crash that comes next."""
+        return self.falls + 1 if self.fell_at == self.turns else 1
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

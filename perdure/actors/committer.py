@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from queue import SimpleQueue
 
+from perdure.actors.machine import Machine
 from perdure.errors import CommitFailed, LedgerError
 from perdure.ledger.group import Group, Store
 
@@ -19,6 +18,7 @@ class Committer:
 
     def __init__(
         self,
+        machine: Machine,
         store: Store,
         on_durable: Callable[[int], object],
         on_failure: Callable[[LedgerError], object],
@@ -26,9 +26,10 @@ class Committer:
         self._store = store
         self._on_durable = on_durable
         self._on_failure = on_failure
-        self._groups: SimpleQueue[Group | threading.Event | None] = SimpleQueue()
-        self._written = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="perdure-committer", daemon=True)
+        self._machine = machine
+        self._groups = machine.line()  # of a group, a flag to set, None at the end
+        self._written = machine.flag()
+        self._thread = machine.thread(self._run, "perdure-committer")
 
     def start(self) -> None:
         self._thread.start()
@@ -45,7 +46,7 @@ class Committer:
 
     def flush(self) -> None:
         """Wait until what was handed over is durable."""
-        empty = threading.Event()
+        empty = self._machine.flag()
         self._groups.put(empty)
         empty.wait()
 
@@ -63,7 +64,7 @@ class Committer:
     def _commit_all(self) -> None:
         is_failed = False
         while (group := self._groups.get()) is not None:
-            if isinstance(group, threading.Event):
+            if not isinstance(group, Group):
                 group.set()
             elif not is_failed:
                 is_failed = not self._commit(group)
