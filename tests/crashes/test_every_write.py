@@ -30,7 +30,7 @@ def test_a_run_killed_at_any_write_ends_as_if_it_had_not_been(world: Callable[[]
     subject = world().subject
     everywhere = Everywhere(subject, setup=CALLS.clear, between=assert_tables_follow, every=EVERY)
     report = everywhere.run()
-    assert report.ok, report
+    assert report.ok, str(report)
     assert report.unsettled == ()
     assert report.crashes >= report.writes // EVERY
     for what in everywhere.expected:
