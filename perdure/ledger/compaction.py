@@ -14,7 +14,7 @@ from perdure.errors import LedgerDamaged, UsageError
 from perdure.ledger import keys
 from perdure.ledger.audit import audit
 from perdure.ledger.base import blobs_of, read_base, write_base
-from perdure.ledger.blobs import digest_of, references
+from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import (
     Left,
     base_row,
@@ -30,7 +30,7 @@ from perdure.ledger.group import Drop, Group, RawRecord, Row, Store
 from perdure.ledger.interventions import Base
 from perdure.ledger.journal import pack_payload, read_record
 from perdure.ledger.keys import Table
-from perdure.ledger.records import Body, Kind, Record, Turn
+from perdure.ledger.records import Kind, Record
 from perdure.ledger.rows import BaseRow, PostedRow, pack_row, unpack_row
 from perdure.limits import BASES_KEPT_MAX, DROP_RECORDS_MAX, GROUP_BYTES_MAX
 
@@ -133,7 +133,7 @@ class _Planner:
             record = read_record(raw)
             yield record
             if raw.seq > plan.at:
-                self.used.update(named_blobs(record.body))
+                self.used.update(named_in(record.body))
             else:
                 self.bytes += len(raw.payload)
             is_wanted = raw.seq == plan.at or (raw.seq in self.marked and raw.seq < plan.at)
@@ -198,7 +198,7 @@ class _Planner:
         for seq in sorted(left.records):
             raw = self.store.record(seq)
             if raw is not None:
-                self.used.update(named_blobs(read_record(raw).body))
+                self.used.update(named_in(read_record(raw).body))
                 self.bytes -= len(raw.payload) if seq in new else 0
         before = {int.from_bytes(key, "big"): row for key, row in self.store.left()}
         stay = left.records | left.stubs
@@ -207,12 +207,6 @@ class _Planner:
         plan.unused = tuple(sorted(blobs - self.used))
         sizes = sum(len(self.store.blob(digest) or b"") for digest in plan.unused)
         plan.bytes_dropped = self.bytes + sum(len(before[seq]) for seq in gone) + sizes
-
-
-def named_blobs(body: Body) -> list[bytes]:
-    """The digests of the blobs that a record names."""
-    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
-    return [*artifacts, *(digest_of(reference) for reference in references(body))]
 
 
 # --- carrying it out
