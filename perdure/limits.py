@@ -108,7 +108,6 @@ OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when open
 COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where a run may be writing
 SEGMENT_RECORDS_MAX = 4_096  # of one file of a run that is shipped
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024  # likewise, before it is compressed; one record may be more
-READER_LAG_GROUPS_MAX = 1_000  # behind the head: a reader that pins so many holds on to pages
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
@@ -116,6 +115,8 @@ DROP_RECORDS_MAX = 10_000  # by one group: while it is written, the run waits
 BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
 BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
 BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key
+READER_LOOKS = 60  # of the watchdog between two looks for readers that do not end: a minute
+READER_BEHIND_GROUPS = 1_000  # that a reader may be behind before `perdure show` names it
 UPKEEP_GROUPS = 64  # commits between looks for dead readers, which pin pages, and a fresh map
 
 # --- budgets

@@ -35,6 +35,7 @@ WITH_EXAMPLES = [
         "docs/export.md",
         "docs/gc.md",
         "docs/ship.md",
+        "docs/testing.md",
         "docs/doctor.md",
     )
 ]

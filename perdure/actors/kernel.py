@@ -82,8 +82,7 @@ class Kernel:
         self._asked: dict[Future[Any], None] = {}
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
-        self._watchdog = Watchdog(self, directory)
-        self._doorkeeper = Doorkeeper(self, directory)
+        self._watchdog, self._doorkeeper = Watchdog(self, directory), Doorkeeper(self, directory)
         self._thread = machine.thread(self._main, "perdure-kernel")
         self._listen()
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from perdure.actors.garbage import collections
 from perdure.actors.loop import Loop
-from perdure.ledger.environment import settle
+from perdure.ledger.durable import settle
 from perdure.ledger.flights import Flights
 
 

@@ -17,7 +17,7 @@ from perdure.cli.words import count, size
 from perdure.cli.working import working
 from perdure.errors import LedgerError, UsageError
 from perdure.ledger.compacted import chained
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import sync_directory
 from perdure.ledger.group import RawRecord, Store
 from perdure.ledger.scratch import scratch
 from perdure.runtime.document import shown

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from perdure.cli.fatal import speak_last
 from perdure.cli.say import complain
 from perdure.errors import PerdureError
 
@@ -89,6 +90,8 @@ class Verbs(click.Group):
     def main(self, args: Sequence[str] | None = None, *others: Any, **extra: Any) -> Any:
         """Run, and end the process with the exit code of DESIGN section 12."""
         extra["standalone_mode"] = False
+        if args is None:  # a process of its own
+            speak_last()
         sys.exit(_guarded(lambda: super(Verbs, self).main(args, *others, **extra)))
 
 

@@ -100,6 +100,17 @@ def entries(listed: BaseList, read: ReadBlob) -> Iterator[Entry]:
         yield from unpacker
 
 
+def agent_in(digest: bytes, id: int, read: ReadBlob) -> Agent | None:
+    """One actor as a base has it; None if there was none of that id."""
+    fold = Fold()
+    for entry in entries(read_list(digest, read), read):
+        if entry[0] != _AGENT or entry[1] >= id:
+            if entry[:2] == (_AGENT, id):
+                _agent(fold, *entry[1:])
+            break
+    return fold.agents.get(id)
+
+
 def blobs_of(digest: bytes, read: ReadBlob) -> Iterator[bytes]:
     """The digests of all blobs that a base is made of, or refers to."""
     listed = read_list(digest, read)

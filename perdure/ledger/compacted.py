@@ -15,11 +15,12 @@ from perdure.ledger.blobs import digest_of, references
 from perdure.ledger.fold import Fold
 from perdure.ledger.fold_past import forget
 from perdure.ledger.folded import Violation
-from perdure.ledger.group import GENESIS, RawRecord, Store, is_stub, open_record, stored_hash
+from perdure.ledger.group import GENESIS, RawRecord, Store, open_record, stored_hash
 from perdure.ledger.interventions import Base
 from perdure.ledger.journal import read_record, unpack_payload
 from perdure.ledger.keys import BASE_KEY
 from perdure.ledger.rows import BaseRow, unpack_row
+from perdure.ledger.stubs import is_stub
 
 
 class Left(NamedTuple):

@@ -10,7 +10,8 @@ from pathlib import Path
 import lmdb
 
 from perdure.errors import LedgerError
-from perdure.ledger.environment import DATA, FOLDER, LedgerFile, Txn, sync_directory, trouble
+from perdure.ledger.durable import sync_directory
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile, Txn, trouble
 from perdure.ledger.metarow import META_KEY, pack_meta, unpack_meta
 from perdure.ledger.pages import look
 from perdure.limits import COPY_FREE_BYTES_MIN, MAP_BYTES_FIRST, MAP_BYTES_MAX

@@ -16,14 +16,12 @@ from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from perdure.errors import Broken, Compacted, LedgerDamaged, LedgerError
+from perdure.ledger.readers import Reader
 from perdure.ledger.records import FORMAT_VERSION
 from perdure.limits import KEY_BYTES_MAX
 
 GENESIS = bytes(16)
 """The hash before the first record's."""
-
-STUB = 0
-"""The kind byte of what is left of a dropped record whose hash the next one needs."""
 
 Row = tuple[bytes, bytes]
 
@@ -125,6 +123,10 @@ class Store(Protocol):
         """
         ...
 
+    def readers(self) -> list[Reader]:
+        """Who reads it now, this process and dead ones left out."""
+        ...
+
     def record(self, seq: int) -> RawRecord | None:
         """The record of that seq, checked against the one before it; `Compacted` if it is gone."""
         ...
@@ -204,16 +206,6 @@ def seq_key(seq: int) -> bytes:
 def stored_hash(row: bytes) -> bytes:
     """The hash inside a journal row."""
     return row[2:_HASH_END]
-
-
-def is_stub(row: bytes) -> bool:
-    """Whether a journal row is no record, but the hash of one that is gone."""
-    return row[:1] == bytes((STUB,))
-
-
-def stub_of(row: bytes) -> bytes:
-    """What stays of a journal row for the record after it."""
-    return bytes((STUB,)) + row[1:_HASH_END]
 
 
 def open_record(previous: bytes, seq: int, row: bytes) -> RawRecord:

@@ -19,6 +19,8 @@ from perdure.ledger.group import (
     nothing,
     seq_key,
 )
+from perdure.ledger.readers import Reader
+from perdure.ledger.stubs import is_stub, stub_of
 from perdure.limits import READ_ROWS_MAX
 
 
@@ -169,7 +171,7 @@ class MemoryStore:
                 self._journal.pop(seq, None)
         for seq in drop.stubs:
             if seq in self._journal:
-                self._journal[seq] = rules.stub_of(self._journal[seq])
+                self._journal[seq] = stub_of(self._journal[seq])
         for digest in drop.blobs:
             self._blobs.pop(digest, None)
 
@@ -188,9 +190,12 @@ class MemoryStore:
                     rows.append((key, self._rows[key]))
         return rows
 
+    def readers(self) -> list[Reader]:
+        return []
+
     def _open(self, seq: int) -> RawRecord:
-        row = self._journal.get(seq, rules.stub_of(b""))
-        if rules.is_stub(row):
+        row = self._journal.get(seq, stub_of(b""))
+        if is_stub(row):
             raise rules.missing_record(seq, self._head.cut)
         if seq > 1 and seq - 1 not in self._journal:
             raise rules.missing_record(seq - 1)

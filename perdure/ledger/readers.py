@@ -1,43 +1,30 @@
-"""Who reads a ledger now, in which process, and how far behind: a reader pins the pages it sees."""
+"""Who reads a ledger now, and since when: pages that a reader may look at are not used again."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import NamedTuple
-
-import lmdb
-
-from perdure.ledger.store import LmdbStore
 
 
 class Reader(NamedTuple):
-    """A read transaction of a process: how many groups it is behind the last one."""
+    """A read transaction that is open: its process, what it reads, and how much came since."""
 
     pid: int
-    lag: int
+    txn: int
+    behind: int  # groups committed since
 
 
-def readers(store: LmdbStore) -> list[Reader]:
-    """The read transactions that are open now."""
-    env = store.file.env
-    last: int = env.info()["last_txnid"]
-    return parse_readers(env.readers(), last)
+def active_readers(table: str, last_txn: int) -> list[Reader]:
+    """The readers in LMDB's table of them, those that read the oldest first.
 
-
-def parse_readers(table: str, last: int) -> list[Reader]:
-    """The readers in LMDB's table; a slot without a transaction reads nothing.
-
-    >>> parse_readers("    pid     thread     txnid\\n  17 7f00 40\\n  18 7f01 -\\n", 45)
-    [Reader(pid=17, lag=5)]
+    >>> active_readers("    pid     thread     txnid\\n  7 7fa915dbab80 12\\n  8 7fa9 -\\n", 40)
+    [Reader(pid=7, txn=12, behind=28)]
     """
-    found = []
-    for line in table.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[0].isdecimal() and words[2].isdecimal():
-            found.append(Reader(int(words[0]), last - int(words[2])))
-    return found
+    rows = filter(_is_row, (line.split() for line in table.splitlines()))
+    found = {(int(pid), int(txn)) for pid, _, txn in rows}
+    readers = (Reader(pid, txn, max(0, last_txn - txn)) for pid, txn in found)
+    return sorted(readers, key=lambda reader: (reader.txn, reader.pid))
 
 
-def engine() -> tuple[str, tuple[int, ...]]:
-    """The version of the binding to LMDB, and of the engine that ledgers are written with."""
-    return version("lmdb"), tuple(lmdb.version(subpatch=True))[:3]
+def _is_row(parts: list[str]) -> bool:
+    """Not the heading, and not a place that nobody reads at."""
+    return len(parts) == 3 and parts[0].isdecimal() and parts[2].isdecimal()

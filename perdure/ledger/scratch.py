@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from perdure.errors import LedgerError, UsageError
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import sync_directory
 
 _SUFFIX = ".partial"
 

@@ -14,15 +14,10 @@ from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerError, LedgerInUse
 from perdure.ledger.copies import copy_compact
-from perdure.ledger.environment import (
-    DATA,
-    FOLDER,
-    LedgerFile,
-    find_ledger,
-    glance,
-    sync_directory,
-)
+from perdure.ledger.durable import sync_directory
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile, find_ledger
 from perdure.ledger.owner import Owner
+from perdure.ledger.walk import glance
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 ASIDE = "shrinking"

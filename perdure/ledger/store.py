@@ -21,16 +21,17 @@ from perdure.ledger.environment import (
     Txn,
     create_ledger,
     find_ledger,
-    glance,
     make_directory,
     trouble,
-    walk,
 )
 from perdure.ledger.gil import short_waits
 from perdure.ledger.group import GENESIS, Group, Head, RawRecord, Row, nothing, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, unpack_meta
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import Owner, hold_off
+from perdure.ledger.readers import Reader
 from perdure.ledger.shrinking import clear_away
+from perdure.ledger.stubs import is_stub
+from perdure.ledger.walk import glance, walk
 from perdure.ledger.writing import Sealed
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
@@ -126,7 +127,7 @@ class LmdbStore:
         if seq < 1:
             return None
         before, row = self._file.view(lambda txn: self._pair(txn, seq))
-        if row is None or rules.is_stub(row):
+        if row is None or is_stub(row):
             head = self.head()
             if seq <= head.seq:
                 raise rules.missing_record(seq, head.cut)
@@ -140,14 +141,14 @@ class LmdbStore:
         if seq > last:
             return
         before, row = self._file.view(lambda txn: self._pair(txn, seq))
-        if row is None or rules.is_stub(row):
+        if row is None or is_stub(row):
             raise rules.missing_record(seq, self.head().cut)
         previous = self._hash(seq - 1, before)
         while seq <= last:
             size = min(READ_ROWS_MAX, last - seq + 1)
             rows, _ = self._file.chunk(self._file.journal, seq_key(seq), size)
             for key, row in rows or [(b"", b"")]:
-                if key != seq_key(seq) or rules.is_stub(row):
+                if key != seq_key(seq) or is_stub(row):
                     raise rules.missing_record(seq, self.head().cut)
                 record = rules.open_record(previous, seq, row)
                 previous = record.hash
@@ -181,7 +182,7 @@ class LmdbStore:
         """Walk the file's pages with every writer held off; `LedgerInUse` if that cannot be."""
         self._file.check_process()
         if self._owner is None:
-            owner = Owner(self.path)
+            owner = hold_off(self.path)
             try:
                 walk(self.path)
             finally:
@@ -213,6 +214,9 @@ class LmdbStore:
             self._file.env.reader_check()
             self._file.let_go()
         return self._meta.head
+
+    def readers(self) -> list[Reader]:
+        return self._file.readers()
 
     def close(self) -> None:
         self._file.close()

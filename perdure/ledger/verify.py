@@ -11,10 +11,11 @@ from pathlib import Path
 
 from perdure.errors import Compacted, LedgerDamaged
 from perdure.ledger.compacted import chained
-from perdure.ledger.environment import LedgerFile, find_ledger, walk
+from perdure.ledger.environment import LedgerFile, find_ledger
 from perdure.ledger.group import Head, Store
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import hold_off
 from perdure.ledger.store import LmdbStore, open_store
+from perdure.ledger.walk import walk
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 _SEQ_DIGITS = 20
@@ -35,7 +36,7 @@ def verify_store(target: Store | str | Path) -> Head:
         target.check()
         return check_contents(target)
     path = find_ledger(target)
-    owner = Owner(path)
+    owner = hold_off(path)
     try:
         check_pages(path)
         store = open_store(path, write=False)

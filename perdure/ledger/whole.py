@@ -12,7 +12,7 @@ from perdure.ledger.copies import copy_exactly
 from perdure.ledger.environment import find_ledger
 from perdure.ledger.folded import Violation
 from perdure.ledger.group import Head
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import hold_off
 from perdure.ledger.scratch import scratch
 from perdure.ledger.store import open_store
 from perdure.ledger.verify import check_contents, check_pages
@@ -39,7 +39,7 @@ def check_ledger(directory: str | Path, tick: Tick = silent) -> Checked:
     cannot be read; what can be, and contradicts the rest, is in the answer.
     """
     path = find_ledger(directory)
-    owner = Owner(path)
+    owner = hold_off(path)
     try:
         tick("checking the pages")
         check_pages(path)

@@ -11,6 +11,7 @@ from perdure.ledger import group as rules
 from perdure.ledger.environment import LedgerFile, Txn
 from perdure.ledger.group import Drop, Group, Head, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, pack_meta
+from perdure.ledger.stubs import is_stub, stub_of
 
 
 class Sealed:
@@ -87,5 +88,5 @@ def _delete(txn: Txn, file: LedgerFile, first: int, last: int) -> int:
 def _leave_stubs(txn: Txn, file: LedgerFile, drop: Drop) -> None:
     for seq in drop.stubs:
         row = txn.get(seq_key(seq), db=file.journal)
-        if row is not None and not rules.is_stub(row):
-            txn.put(seq_key(seq), rules.stub_of(row), db=file.journal)
+        if row is not None and not is_stub(row):
+            txn.put(seq_key(seq), stub_of(row), db=file.journal)

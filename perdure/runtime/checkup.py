@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from perdure.ledger.readers import engine
+from perdure.ledger.engine import engine
 from perdure.limits import (
     DISK_FREE_BYTES_MIN,
     DOCTOR_FREE_BYTES_MIN,

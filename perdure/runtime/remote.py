@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from perdure.errors import NotShipped, UsageError
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import sync_directory
 
 
 class Place:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from perdure.errors import LedgerError, LedgerInUse
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import sync_directory
 from perdure.ledger.owner import Owner
 from perdure.ledger.presence import is_owned
 from perdure.runtime.home import all_runs, home

@@ -191,6 +191,8 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        if self.kernel.ended.is_set():
+            return  # perhaps because this is a forked child: then nothing here is ours
         self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 

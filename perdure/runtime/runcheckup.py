@@ -11,12 +11,12 @@ from perdure.errors import LedgerDamaged, LedgerError, NotALedger
 from perdure.ledger.environment import DATA, FOLDER, find_ledger
 from perdure.ledger.pages import look
 from perdure.ledger.presence import is_owned, owner_pid
-from perdure.ledger.readers import Reader, readers
+from perdure.ledger.readers import Reader
 from perdure.ledger.spool import ASIDE, Spool
 from perdure.ledger.spool import FOLDER as INGRESS
 from perdure.ledger.store import LmdbStore
 from perdure.ledger.whole import Tick, check_ledger, check_live_ledger, silent
-from perdure.limits import DOCTOR_POST_SECONDS_MAX, READER_LAG_GROUPS_MAX
+from perdure.limits import DOCTOR_POST_SECONDS_MAX, READER_BEHIND_GROUPS
 from perdure.runtime.checkup import judge_address_space
 from perdure.runtime.findings import OK, PROBLEM, WARNING, Finding
 from perdure.runtime.view import View
@@ -33,7 +33,7 @@ def check_run(directory: Path, tick: Tick = silent) -> list[Finding]:
         with View(directory) as view:
             store = view.store
             assert isinstance(store, LmdbStore)
-            found.append(judge_readers(readers(store), store.file.dead_readers))
+            found.append(judge_readers(store.readers(), store.file.dead_readers))
             if view.head.seq:
                 found.append(judge_ledger_time(view.head.time_ns, time.time_ns()))
         found.append(_spool(directory))
@@ -69,9 +69,9 @@ def judge_readers(found: list[Reader], dead: int) -> Finding:
     gone = f"; {dead} of dead processes were let go of" if dead else ""
     if not others:
         return Finding("readers", OK, f"none{gone}")
-    worst = max(others, key=lambda reader: reader.lag)
-    text = f"{len(others)}, process {worst.pid} is {worst.lag:,} groups behind{gone}"
-    if worst.lag > READER_LAG_GROUPS_MAX:
+    worst = max(others, key=lambda reader: reader.behind)
+    text = f"{len(others)}, process {worst.pid} is {worst.behind:,} groups behind{gone}"
+    if worst.behind > READER_BEHIND_GROUPS:
         way = f"It pins pages, and the file grows: end process {worst.pid}."
         return Finding("readers", WARNING, text, way)
     return Finding("readers", OK, text)

@@ -11,11 +11,10 @@ from perdure.ledger.audit import audit_store
 from perdure.ledger.faults import Fault, FaultStore
 from perdure.ledger.records import Kind
 from perdure.runtime.program import Program
-from perdure.runtime.replay import Cast, Replay
-from perdure.runtime.view import View
 from perdure.testing.ends import ABSENT, End, differences, effects_of, end_of, family_of
 from perdure.testing.lives import Course, Life, Subject
 from perdure.testing.probes import Probe
+from perdure.testing.replays import replayed, replayed_elsewhere
 from perdure.testing.report import CrashReport, Found, Problem
 from perdure.testing.scripts import Scripted
 from perdure.testing.stage import ROOT, program_of
@@ -29,6 +28,10 @@ TWICE_AT = (1, 2, 3, 5, 8, 13)  # at these writes of it, in turn
 REPLAY_EVERY = 5  # crashed runs, of which one is replayed
 OUTSIDE = "seen outside"
 NO_CRASH = "with no crash at all"
+ONLY_HERE = (
+    "not tried in a process where sets have other orders: that needs actors which can be imported, "
+    "from a module or a scenario's folder."
+)
 STUCK = (
     "the run does not come to rest: a handler or a tool waits for something outside, or it ticks "
     "for ever. Script the tool, or say within=SECONDS of ledger time."
@@ -59,6 +62,7 @@ class Everywhere:
         self.witness = witness
         self.report = CrashReport()
         self.expected: dict[str, str] = {}
+        self.last: FaultStore | None = None  # what a run that nobody interrupted has left
         self._unsettled: set[str] = set()  # families of what differs with no crash
         self._writes: tuple[int, ...] = ()  # of the run that nobody interrupts
 
@@ -78,6 +82,7 @@ class Everywhere:
             self._look(course.last, NO_CRASH)
             ends.append(end)
             self._replay(course.store, NO_CRASH)
+            self.last = course.store
             self._writes = course.writes
         unsettled = {what for end in ends[1:] for what, _, _ in differences(ends[0], end)}
         self._unsettled = {family_of(what) for what in unsettled}
@@ -159,15 +164,18 @@ class Everywhere:
 
     def _replay(self, store: FaultStore, where: str) -> None:
         """Run all turns again from the ledger alone: what they do must be the same."""
-        with Replay(View(store), Cast.of(self.subject.program)) as replay:
-            for scene in replay.scenes():
-                for each in scene.differences:
-                    seen = (
-                        f"{scene.cell.address} on {scene.message!r}, run again from its record: "
-                        f"{each.what} was {each.recorded}, and is {each.replayed}"
-                    )
-                    about = f"{scene.cell.address} {each.what}"
-                    self.report.add(Problem("nondeterminism", where, seen, about))
+        for each in replayed(self.subject.program, store):
+            self.report.add(Problem("nondeterminism", where, str(each), each.about))
+
+    def replay_elsewhere(self, parts: Sequence[Any], settings: Sequence[str]) -> None:
+        """The same in processes in which sets have other orders."""
+        if self.last is None:
+            return
+        found = replayed_elsewhere(parts, settings, self.last)
+        if found is None:
+            self.report.notes.append(ONLY_HERE)
+        for each in found or ():
+            self.report.add(Problem("nondeterminism", NO_CRASH, str(each), each.about))
 
 
 def _kind(what: str, expected: str, found: str) -> Found:
@@ -194,6 +202,7 @@ def crash_everywhere(
     settings: Sequence[str] = (),
     within: float | None = None,
     every: int = 1,
+    elsewhere: bool = False,
 ) -> CrashReport:
     """Run actors, kill them at every record, take them up each time, and say what came of it.
 
@@ -201,16 +210,22 @@ def crash_everywhere(
     messages alone for the first part. `witness` tells what the world outside looks like at the end
     of a run, and `setup` puts that world back before each. Everything is in memory, and time leaps.
 
-    `every` is for long runs: only each so-manieth record has its crash.
-
     The run must come to rest by itself, or is ended after `within` seconds of ledger time. What it
     comes to must not hang on where it was killed: states, answers, artifacts, dead letters, money,
     what tools did and what the witness saw. What differs between runs that nobody kills is not
-    compared, and named.
+    compared, and named. `every` is for long runs: only each so-manieth record has its crash.
+
+    Its turns are replayed, too; with `elsewhere` also in new processes, in which sets have other
+    orders. What tests patch is not patched there: say so only of handlers that do nothing outside
+    by themselves.
     """
     program = program_of(parts, settings)
     subject = Subject(program, _addressed(tells, parts, program), within=within)
-    return Everywhere(subject, tuple(tools), setup, witness, every=every).run()
+    everywhere = Everywhere(subject, tuple(tools), setup, witness, every=every)
+    everywhere.run()
+    if elsewhere:
+        everywhere.replay_elsewhere(parts, settings)
+    return everywhere.report
 
 
 def _addressed(

@@ -96,7 +96,7 @@ class Process(EachRecord):
             kernel.ending.begin("finished", "nothing left to do")
 
     def _judge(self) -> bool:
-        """Give the verdict on a step in doubt, if there is one, as the log of the tools has it."""
+        """Give the verdict on a step in doubt, if there is one, as the tools' log has it."""
         kernel, book = self.kernel, self.kernel.book
         for doubt in doubts(book.store):
             if not book.cell(doubt.actor).stalled:

@@ -72,13 +72,14 @@ class Problem:
 
 @dataclass
 class CrashReport:
-    """What came of it: `assert report.ok, report`, or `report.raise_for_problems()`."""
+    """What came of it: `report.raise_for_problems()`, or `assert report.ok, str(report)`."""
 
     crashes: int = 0  # that struck
     processes: int = 0
     writes: int = 0  # of the run that nobody interrupted
     problems: list[Problem] = field(default_factory=list)
     unsettled: tuple[str, ...] = ()  # what differs without any crash, so that it says nothing
+    notes: list[str] = field(default_factory=list)  # what was not tried, and why
 
     @property
     def ok(self) -> bool:
@@ -95,6 +96,7 @@ class CrashReport:
 
     def raise_for_problems(self) -> None:
         """Raise `AssertionError` with all of this, if there is a problem."""
+        __tracebackhide__ = True  # pytest: the line that calls this is the one to show
         if self.problems:
             raise AssertionError(str(self))
 
@@ -112,7 +114,7 @@ class CrashReport:
             more = len(self.unsettled) - UNSETTLED_SHOWN_MAX
             and_more = f" and {more} more" if more > 0 else ""
             lines.append(f"not compared, for it differs without a crash: {shown}{and_more}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
 

@@ -10,9 +10,10 @@ import pytest
 from perdure.errors import LedgerError
 from perdure.ledger import copies
 from perdure.ledger.copies import copy_compact, copy_exactly
-from perdure.ledger.environment import DATA, FOLDER, LedgerFile, walk
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile
 from perdure.ledger.pages import txns_agree
 from perdure.ledger.store import open_store
+from perdure.ledger.walk import walk
 from tests.ledger.stores import ask, child, contents, end, filled
 
 WRITER = """

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from perdure.errors import Broken, Compacted, LedgerDamaged
-from perdure.ledger.group import Drop, Group, Prefix, Store, blob_digest, is_stub
+from perdure.ledger.group import Drop, Group, Prefix, Store, blob_digest
+from perdure.ledger.stubs import is_stub
 from perdure.ledger.verify import verify_store
 from tests.ledger.stores import Stores, blobs, contents, group
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from perdure.ledger.readers import Reader, parse_readers
-from perdure.limits import READER_LAG_GROUPS_MAX
+from perdure.ledger.readers import Reader, active_readers
+from perdure.limits import READER_BEHIND_GROUPS
 from perdure.runtime import checkup
 from perdure.runtime.checkup import (
     check_machine,
@@ -73,10 +73,10 @@ def test_clocks() -> None:
 
 def test_who_is_far_behind_pins_pages() -> None:
     table = f"    pid     thread     txnid\n   {1} 7f 10\n   2 7f -\n"
-    assert parse_readers(table, 15) == [Reader(1, 5)]
-    assert parse_readers("(no active readers)\n", 15) == []
-    assert judge_readers([Reader(1, 5)], 0).verdict == OK
-    far = judge_readers([Reader(1, 5), Reader(2, READER_LAG_GROUPS_MAX + 1)], 0)
+    assert active_readers(table, 15) == [Reader(1, 10, 5)]
+    assert active_readers("(no active readers)\n", 15) == []
+    assert judge_readers([Reader(1, 10, 5)], 0).verdict == OK
+    far = judge_readers([Reader(1, 10, 5), Reader(2, 10, READER_BEHIND_GROUPS + 1)], 0)
     assert (far.verdict, "end process 2" in far.way) == (WARNING, True)
     assert "1 of dead processes" in judge_readers([], 1).text
 

@@ -135,9 +135,8 @@ def test_a_slow_tool_is_leapt_over_by_a_trial_that_is_waited_for() -> None:
 
 
 def test_a_script_that_is_too_short_is_told_at_the_end() -> None:
-    tools = [scripted(rate, [1.0], repeat=True), scripted(pay, ["one"])]
-
     def pay_twice() -> None:
+        tools = [scripted(rate, [1.0], repeat=True), scripted(pay, ["one"])]
         with Trial(Payer, tools=tools) as trial:
             trial.tell("/trial/payer", Note("EUR"))
             trial.tell("/trial/payer", Note("EUR"))
