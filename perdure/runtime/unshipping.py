@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import Broken, LedgerDamaged, UsageError
+from perdure.errors import Broken, CommitFailed, LedgerDamaged, LedgerError, UsageError
 from perdure.ledger.base import read_base
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Drop, Group, Prefix
@@ -60,6 +60,9 @@ def unship(url: str, to: str | Path, tick: Tick = silent) -> Unshipped:
         store = open_store(partial, create=True)
         try:
             _write(store, _segments(place, manifest, tick))
+        except CommitFailed as error:
+            text = f"the run cannot be written to {to}: {error.__cause__ or error}. Make room."
+            raise LedgerError(text) from error
         finally:
             store.close()
         checked = check_ledger(partial, tick)

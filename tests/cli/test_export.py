@@ -111,6 +111,7 @@ def test_a_file_is_written_whole_and_nothing_is_overwritten(sold: Path, tmp_path
         (tmp_path, "exists already"),
         (tmp_path / "none" / "file", "there is no directory"),
         (file / "below", "there is no directory"),
+        ("/proc/file", "/proc cannot be written to"),
     ):
         result = perdure("export", "last", "--to", to)
         assert (result.exit_code, result.stdout) == (2, "")
