@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from perdure.ledger.store import open_store
-from perdure.runtime.ages import age
 from perdure.runtime.home import all_runs
 from perdure.runtime.retention import (
     DELETED,
-    NS,
     Standing,
     delete,
     judge,
@@ -22,6 +20,7 @@ from perdure.runtime.retention import (
 )
 from tests.cli.verbs import COUNTER, ROOT, perdure
 
+DAY = 86_400 * 1_000_000_000
 KILLS = """
 from perdure.runtime.home import all_runs
 from perdure.runtime.retention import delete, leftovers, standings
@@ -36,7 +35,7 @@ print(number, len(leftovers()), flush=True)
 
 def runs(*statuses: str) -> list[Standing]:
     """Runs of those statuses, one more day old than the other."""
-    return [Standing(Path(f"r-{n}"), s, 1, -86_400 * NS * n, 1) for n, s in enumerate(statuses, 1)]
+    return [Standing(Path(f"r-{n}"), s, 1, -DAY * n, 1) for n, s in enumerate(statuses, 1)]
 
 
 def goes(found: list[Standing], **options: Any) -> list[str]:
@@ -53,9 +52,9 @@ def test_the_newest_of_those_that_are_over_stay() -> None:
 
 def test_what_is_not_old_enough_stays() -> None:
     found = runs("finished", "finished", "finished")
-    assert goes(found, older_ns=age("2d") * NS) == ["r-3"]
-    assert goes(found, keep=2, older_ns=age("1h") * NS) == ["r-3"]
-    assert goes(found, keep=1, older_ns=age("2d") * NS) == ["r-3"]
+    assert goes(found, older_ns=2 * DAY) == ["r-3"]
+    assert goes(found, keep=2, older_ns=DAY // 24) == ["r-3"]
+    assert goes(found, keep=1, older_ns=2 * DAY) == ["r-3"]
 
 
 def test_only_the_statuses_that_are_asked_for_go() -> None:
