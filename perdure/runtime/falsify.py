@@ -99,7 +99,9 @@ class Falsifier:
 
     def add(self, attempt: Attempt) -> None:
         """Predict, compare, and only then learn."""
-        learnt = self._learnt.setdefault(attempt.kind, Learnt())
+        learnt = self._learnt.get(attempt.kind)
+        if learnt is None:
+            learnt = self._learnt[attempt.kind] = Learnt()
         if attempt.seconds:
             learnt.service_seconds = attempt.seconds
         known = learnt.firsts >= LEARNT_MIN

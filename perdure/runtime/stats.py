@@ -150,7 +150,9 @@ class Stats:
         class_name = self._classes.get(send.to, UNKNOWN)
         kind = Kind(class_name, self._name_of(send.body))
         self._waiting[id] = Waiting(kind, send.to, now, send.cost, now)
-        handling = self.handlings.setdefault(kind, Handling())
+        handling = self.handlings.get(kind)
+        if handling is None:
+            handling = self.handlings[kind] = Handling()
         handling.waiting += 1
         handling.most_waiting = max(handling.most_waiting, handling.waiting)
 
