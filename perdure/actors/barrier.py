@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ class Barrier:
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self.sealed = 0  # groups handed to the committer and not yet durable
         self._committer = Committer(
+            kernel.machine,
             kernel.book.store,
             lambda seq: kernel.on_kernel(self._durable, seq),
             lambda error: kernel.on_kernel(self._failed, error),
@@ -73,6 +73,8 @@ class Barrier:
 
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
+        if self.kernel.ending.error is not None:
+            return
         if self.kernel.book.open.records and not self.sealed:
             self._look_at_disk()
             self.sealed += 1
@@ -81,11 +83,10 @@ class Barrier:
     def _look_at_disk(self) -> None:
         """Drain while there is still room to write down that one did."""
         directory = self.kernel.releases.directory
-        if directory is None or self.kernel.ending.has_begun:
+        if self.kernel.ending.has_begun:
             return
-        disk = os.statvfs(directory)
-        free = disk.f_bavail * disk.f_frsize
-        if free < DISK_FREE_BYTES_MIN:
+        free = self.kernel.machine.free_bytes(directory)
+        if free is not None and free < DISK_FREE_BYTES_MIN:
             self.kernel.ending.begin(
                 "interrupted",
                 f"the disk of {directory} has {free:,} bytes left, and a run keeps "

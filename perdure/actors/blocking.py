@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Protocol
 
 from perdure.errors import BlockingCall
 
 _thread = threading.local()
+
+
+class Gate(Protocol):
+    """What a thread waits at until another opens it: a lock that is held."""
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...
+    def release(self) -> None: ...
+
+
+def closed_gate() -> Gate:
+    """A gate for the calling thread, which is of this machine or of a simulated one."""
+    gate: Gate = getattr(_thread, "new_gate", threading.Lock)()
+    gate.acquire()
+    return gate
+
+
+def use_gates(new_gate: Callable[[], Gate]) -> None:
+    """Have the calling thread wait at other gates than locks, from here on."""
+    _thread.new_gate = new_gate
 
 
 def forbid_blocking() -> None:

@@ -147,7 +147,7 @@ class Cell:
         self.turn: Turn | None = None
         self.asleep: dict[str, int] | None = None  # steps its head waits for, and whom it asked
         self.held = 0  # inboxes past their soft limit that this actor has sent to
-        self.holds: set[Cell] | None = None  # senders that wait for this inbox to drain
+        self.holds: dict[Cell, None] | None = None  # senders that wait for this inbox to drain
         self.stalled = row.stalled
         self.suspended = row.suspended  # the incarnation that takes no messages
         self.watches: Watches | None = None  # links and monitors; None: it has none

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from queue import SimpleQueue
 
+from perdure.actors.machine import Machine
 from perdure.errors import CommitFailed, LedgerError
 from perdure.ledger.group import Group, Store
 
@@ -19,6 +18,7 @@ class Committer:
 
     def __init__(
         self,
+        machine: Machine,
         store: Store,
         on_durable: Callable[[int], object],
         on_failure: Callable[[LedgerError], object],
@@ -26,9 +26,10 @@ class Committer:
         self._store = store
         self._on_durable = on_durable
         self._on_failure = on_failure
-        self._groups: SimpleQueue[Group | threading.Event | None] = SimpleQueue()
-        self._written = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="perdure-committer", daemon=True)
+        self._machine = machine
+        self._groups = machine.line()  # of a group, a flag to set, None at the end
+        self._written = machine.flag()
+        self._thread = machine.thread(self._run, "perdure-committer")
 
     def start(self) -> None:
         self._thread.start()
@@ -45,7 +46,7 @@ class Committer:
 
     def flush(self) -> None:
         """Wait until what was handed over is durable."""
-        empty = threading.Event()
+        empty = self._machine.flag()
         self._groups.put(empty)
         empty.wait()
 
@@ -61,19 +62,26 @@ class Committer:
             self._written.set()  # nobody waits for a thread that has ended
 
     def _commit_all(self) -> None:
+        is_failed = False
         while (group := self._groups.get()) is not None:
-            if isinstance(group, threading.Event):
+            if not isinstance(group, Group):
                 group.set()
-                continue
-            try:
-                head = self._store.commit(group, self._written.set)
-            except LedgerError as error:
-                self._on_failure(error)
-                return
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is fail-stop
-                last = group.first_seq - 1
-                text = f"the ledger could not be written ({type(error).__name__}: {error}). "
-                text += f"The last durable record is {last}; `perdure resume` goes on from there."
-                self._on_failure(CommitFailed(text, last))
-                return
-            self._on_durable(head.seq)
+            elif not is_failed:
+                is_failed = not self._commit(group)
+            self._written.set()
+
+    def _commit(self, group: Group) -> bool:
+        """Commit a group and say so; False when that failed."""
+        try:
+            head = self._store.commit(group, self._written.set)
+        except LedgerError as error:
+            self._on_failure(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is fail-stop
+            last = group.first_seq - 1
+            text = f"the ledger could not be written ({type(error).__name__}: {error}). "
+            text += f"The last durable record is {last}; `perdure resume` goes on from there."
+            self._on_failure(CommitFailed(text, last))
+            return False
+        self._on_durable(head.seq)
+        return True

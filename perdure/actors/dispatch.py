@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors import leftovers
 from perdure.actors.cell import Cell
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
@@ -41,7 +42,7 @@ class Dispatch:
         self.kernel = kernel
         self.limit = limit
         self.active = 0  # turns that hold a slot
-        self.running: set[Turn] = set()
+        self.running: dict[Turn, None] = {}  # in order of their beginning
         self.ready: ReadySet[Cell] = ReadySet()
         self.resumes: deque[tuple[Turn, Callable[[], None]]] = deque()
         self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
@@ -198,14 +199,14 @@ class Dispatch:
     def began(self, turn: Turn) -> None:
         """A turn takes a slot."""
         self.active += 1
-        self.running.add(turn)
+        self.running[turn] = None
 
     def ended(self, turn: Turn) -> None:
         """A turn gives its slot up for good."""
         if turn.ended:
             return
         turn.ended = True
-        self.running.discard(turn)
+        self.running.pop(turn, None)
         if turn.cell.deadline_ns:
             self.kernel.wedged.over(turn)
         if turn.lent:
@@ -279,7 +280,7 @@ class Dispatch:
                 else:
                     close(turn, answer)
                 if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
-                    task.uncancel()  # type: ignore[union-attr]
+                    await leftovers.take_cancellation(task)  # type: ignore[arg-type]
             turns += 1
             if turns % TURNS_BETWEEN_BREATHS == 0:
                 self._breathing = True

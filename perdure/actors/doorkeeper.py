@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, TimeoutError
@@ -44,12 +43,12 @@ class Doorkeeper:
         self.directory = directory
         self._wall_ns = wall_ns
         self._bell: Doorbell | None = None
-        self._rung = threading.Event()  # for who has no bell
+        self._rung = kernel.machine.flag()  # for who has no bell
         self._handed: set[str] = set()  # names of posts that are with the kernel
         self._done: deque[str] = deque()  # names of posts that are durably done
         self._remarked: dict[str, str] = {}
         self._is_closing = False
-        self._thread = threading.Thread(target=self._live, name="perdure-door", daemon=True)
+        self._thread = kernel.machine.thread(self._live, "perdure-door")
 
     def start(self) -> None:
         """Begin to look; the run does not end before the spool was looked at once."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pykka
 
-from perdure.actors.blocking import check_may_block, forbid_blocking, lock_timeout
+from perdure.actors.blocking import check_may_block, closed_gate, forbid_blocking, lock_timeout
 from perdure.actors.outcomes import Failure, Lazy
 from perdure.errors import Broken
 
@@ -171,8 +171,7 @@ class Future(pykka.Future[T]):
 
     def _wait(self, timeout: float | None) -> Outcome:
         check_may_block("Future.get()", timeout)
-        gate = threading.Lock()
-        gate.acquire()
+        gate = closed_gate()
 
         def open_gate(_: Future[T]) -> None:
             gate.release()

@@ -44,7 +44,7 @@ class Host:
         self.is_closed = False
         self._ready: deque[Resident] = deque()
         self._parked: list[asyncio.Future[None]] = []
-        self._runners: set[asyncio.Task[None]] = set()
+        self._runners: dict[asyncio.Task[None], None] = {}  # in order of their beginning
         # True while a call of _relay is on its way. Senders add first and read this after; _relay
         # clears it first and reads what is ready after. So a wake-up may be doubled, never lost.
         self._relay_is_due = False
@@ -166,7 +166,7 @@ class Host:
                 return
         if len(self._runners) < self.runners_max:
             runner = self.loop.create_task(self._serve())
-            self._runners.add(runner)
+            self._runners[runner] = None
             runner.add_done_callback(self._runner_ended)
         # else all are in flight: the first to come back finds what is ready
 
@@ -193,7 +193,7 @@ class Host:
         await waiter
 
     def _runner_ended(self, runner: asyncio.Task[None]) -> None:
-        self._runners.discard(runner)
+        self._runners.pop(runner, None)
         if self._ready and not self._relay_is_due:
             self._call_relay()
         if not runner.cancelled() and (error := runner.exception()) is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell
 from perdure.actors.verdicts import Verdicts
-from perdure.ledger.flights import FLIGHT, Flight, Flights
+from perdure.ledger.flights import FLIGHT, Flight
 from perdure.ledger.keys import INTERRUPTED_KEY, inbox_key
 from perdure.ledger.records import Lane, Life
 from perdure.ledger.rows import InterruptedRow, pack_row, unpack_row
@@ -36,7 +36,7 @@ class Interruptions:
 
     def __init__(self, kernel: Kernel, directory: Path | None) -> None:
         self.kernel = kernel
-        self.flights = Flights(directory)
+        self.flights = kernel.machine.flights(directory)
         self._here = self.flights.place()
         self.places: dict[Task[Any], int] = {}  # of runners, in the file of flights
         self.counts: dict[tuple[int, int], int] = {}

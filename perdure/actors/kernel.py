@@ -19,13 +19,12 @@ from perdure.actors.doorkeeper import Doorkeeper
 from perdure.actors.ending import Ending
 from perdure.actors.events import Observer
 from perdure.actors.futures import Future, forbid_blocking
-from perdure.actors.garbage import collections
 from perdure.actors.host import Host
 from perdure.actors.interruptions import Interruptions
 from perdure.actors.leftovers import Leftovers
 from perdure.actors.lifecycle import Lifecycle
 from perdure.actors.lives import Lives
-from perdure.actors.loop import Loop
+from perdure.actors.machine import Machine
 from perdure.actors.news import News
 from perdure.actors.outside import Outside
 from perdure.actors.pool import Pool
@@ -61,24 +60,30 @@ class Kernel:
     """
 
     def __init__(
-        self, book: Book, *, seed: int, concurrency: int, directory: Path | None, observer: Observer
+        self,
+        book: Book,
+        *,
+        seed: int,
+        concurrency: int,
+        directory: Path | None,
+        observer: Observer,
+        machine: Machine,
     ) -> None:
-        self.book, self.seed, self.loop = book, seed, Loop()
+        self.book, self.seed, self.machine, self.loop = book, seed, machine, machine.loop()
         self._make_parts(concurrency, directory, observer)
         self.budget_waiters: list[Callable[[], None]] = []
-        self.ended = threading.Event()
+        self.ended = machine.flag()
         self.quiet: Callable[[bool], None] = lambda waiting: None
         self.needs_repair = self.needs_release = False  # all that is left is for a person to do
         self.is_due_soon = False  # it only waits to try something again: work, a moment away
         self.on_rest: Callable[[], None] = lambda: None
         self._begin: Callable[[], None] = lambda: None
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._asked: set[Future[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # in order of their beginning
+        self._asked: dict[Future[Any], None] = {}
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
-        self._watchdog = Watchdog(self, directory)
-        self._doorkeeper = Doorkeeper(self, directory)
-        self._thread = threading.Thread(target=self._main, name="perdure-kernel", daemon=True)
+        self._watchdog, self._doorkeeper = Watchdog(self, directory), Doorkeeper(self, directory)
+        self._thread = machine.thread(self._main, "perdure-kernel")
         self._listen()
 
     def _make_parts(self, concurrency: int, directory: Path | None, observer: Observer) -> None:
@@ -87,8 +92,7 @@ class Kernel:
         self.dispatch = Dispatch(self, concurrency)
         self.turns = Turns(self)
         self.closing, self.crashing = Closing(self), Crashing(self)
-        self.steps = Steps(self)
-        self.waits = Waits(self)
+        self.steps, self.waits = Steps(self), Waits(self)
         self.asks, self.sleeping = self.waits.asks, self.waits.sleeping
         self.lifecycle = Lifecycle(self)
         self.lives = Lives(self)
@@ -109,13 +113,14 @@ class Kernel:
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
-        book = self.book
+        book, self.loop.on_idle = self.book, self.barrier.seal_if_free
         book.on_ready = self.dispatch.consider
         book.on_answer = self.waits.answered
         book.on_timer = self.waits.delayed.set
         book.on_steps_gone = self.waits.gone
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
+        book.on_damage = self.ending.damaged
 
     # --- the thread
 
@@ -130,7 +135,7 @@ class Kernel:
         asyncio.set_event_loop(self.loop)
         self.thread_id = threading.get_ident()
         forbid_blocking()
-        collections.begin()
+        self.machine.begin()
         self.loop.set_exception_handler(self._on_loop_error)
         self.loop.set_task_factory(Leftovers(self).make_task)  # type: ignore[arg-type]
         try:
@@ -145,7 +150,7 @@ class Kernel:
             self.interruptions.flights.close()
             self.book.store.close()
             self.loop.close()
-            collections.end()
+            self.machine.end()
             self.ended.set()
             self.outside.abandon()
             for answer in list(self._asked):
@@ -197,28 +202,24 @@ class Kernel:
                 answer.set_exception(error)
 
         if self.on_kernel(run):
-            self._asked.add(answer)
-            answer.add_done_callback(self._asked.discard)
+            self._asked[answer] = None
+            answer.add_done_callback(lambda _: self._asked.pop(answer, None))
         if self.ended.is_set() and not answer.is_done:
             answer.set_exception(TurnClosed("the run is over: its actors answer no more."))
         return answer.get()
 
     def keep_task(self, task: asyncio.Task[Any]) -> None:
         """Hold a task until it is done; a failure of it is the kernel's own."""
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._task_done)
 
     def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self.ending.fail(error)
 
     # --- rhythm
-
-    def seal(self) -> None:
-        """Hand the open group to the committer."""
-        self.barrier.seal()
 
     def breathe(self) -> None:
         """Between turns under load: keep the disk busy and memory bounded."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
 from perdure.actors.failures import failure_of
+from perdure.actors.forked import end_in_children
 from perdure.actors.futures import Future
 from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
@@ -41,9 +41,10 @@ class Outside:
         self.kernel = kernel
         self.first_posts: list[Post] = []
         self.requeued: set[bytes] = set()  # keys of dead letters that are none, not yet durably
-        self.is_up = threading.Event()  # the root has started, or the run is over
+        self.is_up = kernel.machine.flag()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
-        self._open: set[Future[Any]] = set()
+        self._open: dict[Future[Any], None] = {}
+        end_in_children(kernel)
 
     # --- in
 
@@ -106,8 +107,8 @@ class Outside:
         self.kernel.barrier.when_durable(reloaded.seq, lambda: done.set(reloaded))
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
-        self._open.add(future)
-        future.add_done_callback(self._open.discard)
+        self._open[future] = None
+        future.add_done_callback(lambda _: self._open.pop(future, None))
         if self.kernel.ended.is_set():
             self.abandon()
         else:

@@ -78,7 +78,7 @@ class Plain:
             turn.ended = True
             cell.turn = None
             cell.actor.__dict__["_turn"] = None
-            dispatch.running.discard(turn)
+            dispatch.running.pop(turn, None)
             dispatch.active -= 1
         cell.inbox.popleft()  # type: ignore[union-attr]
         env.consumed = True

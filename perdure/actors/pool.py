@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.flights import FLIGHT, Flights
@@ -52,7 +51,7 @@ class Pool:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs = kernel.machine.line()
         self._load = 0  # jobs waiting or running
         self._threads = 0
         self._lock = threading.Lock()
@@ -69,7 +68,7 @@ class Pool:
             self._threads += is_short
         self._jobs.put(job)
         if is_short:
-            threading.Thread(target=self._serve, name="perdure-pool", daemon=True).start()
+            self.kernel.machine.thread(self._serve, "perdure-pool").start()
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:

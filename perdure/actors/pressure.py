@@ -31,9 +31,9 @@ class Pressure:
             return
         cell = self.kernel.book.cell(sender)
         if target.holds is None:
-            target.holds = set()
+            target.holds = {}
         if cell is not target and cell not in target.holds:
-            target.holds.add(cell)
+            target.holds[cell] = None
             cell.held += 1
 
     def drained(self, cell: Cell) -> None:

@@ -5,11 +5,9 @@ Resume reads what is pending (inboxes, steps, timers, artifacts not in place), n
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from itertools import groupby
-from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
@@ -95,7 +93,8 @@ def opened(kernel: Kernel, version: str, files: bytes = b"") -> None:
     book, edition = kernel.book, kernel.book.editions.common
     code = kernel.codes.keep_files(files)
     interrupted = kernel.interruptions.took()
-    who = (os.getpid(), time_ns(), version, edition.digest, interrupted, code)
+    machine = kernel.machine
+    who = (machine.pid(), machine.wall_ns(), version, edition.digest, interrupted, code)
     kernel.codes.opened(book.append(Kind.OPEN, (book.now_ns(), (), *who)), edition)
     kernel.interruptions.count(interrupted)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,14 +59,13 @@ class Releases:
             return  # a later turn has published that path again
         del self._newest[artifact.path]
         book = self.kernel.book
-        if self.directory is not None:
-            try:
-                write_whole(self.directory / "artifacts", artifact.path, data)
-            except OSError as error:
-                text = f"artifact {artifact.path} could not be written: {error}. "
-                text += "It is safe in the ledger; make room and `perdure resume` puts it in place."
-                self.kernel.ending.fail(CommitFailed(text, book.durable))
-                return
+        try:
+            self.kernel.machine.write_artifact(self.directory, artifact.path, data)
+        except OSError as error:
+            text = f"artifact {artifact.path} could not be written: {error}. "
+            text += "It is safe in the ledger; make room and `perdure resume` puts it in place."
+            self.kernel.ending.fail(CommitFailed(text, book.durable))
+            return
         book.append(Kind.RELEASE, (book.now_ns(), (), artifact.path, artifact.digest))
         row = ArtifactRow(artifact.digest, artifact.size, seq, True)
         book.open.puts[artifact_key(artifact.path)] = pack_row(row)
@@ -75,20 +73,3 @@ class Releases:
         event = Event("artifact", book.now_ns(), "", artifact.path, "", "", artifact.size)
         self.kernel.news.observer(event)
         self.kernel.barrier.seal_if_free()
-
-
-def write_whole(directory: Path, path: str, data: bytes) -> None:
-    """Write a file that appears whole or not at all, and survives a power cut once it is there."""
-    target = directory / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

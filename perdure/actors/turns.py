@@ -59,7 +59,7 @@ class Turns:
         cell.turn = turn  # as `open` does, a call less for each turn
         actor.__dict__["_turn"] = turn
         dispatch.active += 1
-        dispatch.running.add(turn)
+        dispatch.running[turn] = None
         if cell.deadline_ns:
             kernel.wedged.begin(turn)
         if mode == "async":
@@ -112,7 +112,7 @@ class Turns:
         cell.actor.__dict__["_turn"] = turn
         dispatch = kernel.dispatch
         dispatch.active += 1
-        dispatch.running.add(turn)
+        dispatch.running[turn] = None
         if cell.deadline_ns and kind == "start":
             kernel.wedged.begin(turn)
         return turn

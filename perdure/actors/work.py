@@ -6,30 +6,20 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Callable
-from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from perdure.actors.calls import Asked
-from perdure.actors.failures import is_retried, stopped
+from perdure.actors.failures import is_retried
 from perdure.actors.futures import Future
-from perdure.actors.particulars import recorded
 from perdure.actors.stepfuture import StepFuture, WaitingStep
+from perdure.actors.tried import Ended, awaited, tried
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
-from perdure.caps.tool import KEY_PARAMETER
 from perdure.errors import PerdureError, StepCancelled, TurnClosed
 
 if TYPE_CHECKING:
     from perdure.actors.cell import Step
     from perdure.actors.steps import Steps
-
-
-class Ended(NamedTuple):
-    """What a step ended with, its bytes, and how long it took in ns."""
-
-    outcome: Future[Any]
-    value: bytes
-    took: int
 
 
 class StepWork:
@@ -76,7 +66,8 @@ class StepWork:
         """Begin; the future is done when the outcome is journaled."""
         if self.turn.on_loop:
             self._admit(self._run_beside, self._refused)
-            self._is_pending()
+            if not self.future.is_done:
+                self._is_pending()
         else:
             if self.needs_admission:
                 self._admit_from_thread(0.0)
@@ -176,7 +167,7 @@ class StepWork:
         kernel, tool = self.steps.kernel, self.asked.tool
         while True:
             self.has_begun = True
-            ended = self._try()
+            ended = tried(self)
             if ended.outcome.exception() is None:
                 kernel.on_kernel(self.conclude, ended)
                 self.future.set(self.turn.cell.edition.codec.decode(ended.value))
@@ -197,45 +188,15 @@ class StepWork:
             # not of the loop's making: an effect under way is not cancelled with its turn
             self.task = asyncio.Task(self._await(), loop=kernel.loop)
             kernel.keep_task(self.task)
+        elif not self.asked.tool.is_instant:
+            kernel.pool.call(lambda: kernel.on_kernel(self.conclude, tried(self)))
+        elif self.turn.keys is not None and self.turn.keys.is_breath():
+            kernel.loop.call_soon(lambda: self.conclude(tried(self)))
         else:
-            kernel.pool.call(lambda: kernel.on_kernel(self.conclude, self._try()))
-
-    def _given(self) -> dict[str, Any]:
-        if not self.asked.tool.takes_key:
-            return self.asked.kwargs
-        return self.asked.kwargs | {KEY_PARAMETER: self.steps.idempotency_key(self)}
-
-    def _try(self) -> Ended:
-        """Run the function."""
-        start = perf_counter_ns()
-        try:
-            result = self.asked.tool.function(*self.asked.args, **self._given())
-            if inspect.iscoroutine(result):
-                loop = self.steps.kernel.loop
-                result = asyncio.run_coroutine_threadsafe(result, loop).result()
-            return self._bytes(Future.done(result), start)
-        except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
-            return self._bytes(Future.failed(error), start)
+            self.conclude(tried(self))
 
     async def _await(self) -> None:
-        start = perf_counter_ns()
-        try:
-            outcome = Future.done(await self.asked.tool.function(*self.asked.args, **self._given()))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
-            outcome = Future.failed(error)
-        self.conclude(self._bytes(outcome, start))
-
-    def _bytes(self, outcome: Future[Any], start: int) -> Ended:
-        codec, took = self.steps.kernel.book.codec, perf_counter_ns() - start
-        if (error := outcome.exception()) is None:
-            try:
-                value = codec.encode(outcome.get(), f"the result of {self.asked.tool.name}")
-                return Ended(outcome, value, took)
-            except PerdureError as refused:
-                outcome, error = Future.failed(refused), refused
-        if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
-            outcome = Future.failed(stopped(type(error).__name__, str(error)))
-        return Ended(outcome, recorded(error, codec), took)
+        self.conclude(await awaited(self))
 
     # --- after it; kernel thread
 

@@ -55,6 +55,16 @@ class Tool(NamedTuple):
         """Whether a call is simply made again when nobody knows if it happened."""
         return self.effect == "read" or self.idempotent
 
+    @property
+    def is_instant(self) -> bool:
+        """Whether a call from the event loop is made right there, and its outcome is at hand.
+
+        A `@nonblocking` function that only reads, costs nothing and is not tried again.
+        """
+        if self.effect != "read" or self.retries or self.tokens != 0:
+            return False
+        return getattr(self.function, "__nonblocking__", False) is True
+
     def pause_seconds(self, failures: int) -> float:
         """How long a call waits after it has failed that often in a row."""
         plan = self.backoff

@@ -25,6 +25,7 @@ NOUNS = {
     "refused": ("refused reload", "refused reloads"),
     "kept": ("actor on old code", "actors on old code"),
     "ingress": ("remark on posts", "remarks on posts"),
+    "reader": ("remark on readers", "remarks on readers"),
 }
 SILENT = ("artifact",)
 """Kinds that the summary tells of."""

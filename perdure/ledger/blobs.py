@@ -6,12 +6,13 @@ value has bytes like it: they are msgpack, which uses each first byte but this o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
 from perdure.errors import LedgerDamaged
 from perdure.ledger.group import blob_digest
+from perdure.ledger.records import Body, Turn
 
 ReadBlob = Callable[[bytes], bytes | None]
 """The bytes of a digest, None if there are none of it."""
@@ -56,23 +57,45 @@ def fetch(reference: bytes, read: ReadBlob) -> bytes:
     digest = digest_of(reference)
     data = read(digest)
     if data is None:
-        raise LedgerDamaged(
-            f"a value of {size_of(reference):,} bytes is not in the ledger: there is no blob "
-            f"{digest.hex()}. Restore a backup to go on."
-        )
+        raise gone(digest, f" of {size_of(reference):,} bytes")
     return data
 
 
-def references(part: Any) -> Iterator[bytes]:
+def gone(digest: bytes, size: str = "") -> LedgerDamaged:
+    """What is wrong with a ledger that has no blob of a digest."""
+    return LedgerDamaged(
+        f"a value{size} is not in the ledger: there is no blob {digest.hex()}. "
+        "Restore a backup to go on."
+    )
+
+
+def references(part: Any) -> list[bytes]:
     """The references in the body of a record, wherever they are in it.
 
     >>> reference = refer(b"page")
-    >>> list(references((7, [("pages", "append", reference)], b"page"))) == [reference]
+    >>> references((7, [("pages", "append", reference)], b"page")) == [reference]
     True
     """
-    if isinstance(part, bytes):
-        if is_reference(part):
-            yield part
-    elif isinstance(part, tuple | list):
-        for each in part:
-            yield from references(each)
+    found: list[bytes] = []
+    _collect((part,), found)
+    return found
+
+
+_PLAIN = frozenset({int, float, str, bool, type(None)})  # what most parts are
+_CONTAINERS = (tuple, list)
+
+
+def _collect(parts: Sequence[Any], found: list[bytes]) -> None:
+    for each in parts:
+        kind = type(each)
+        if kind is bytes:
+            if each[:1] == MARK and is_reference(each):
+                found.append(each)
+        elif kind not in _PLAIN and isinstance(each, _CONTAINERS):
+            _collect(each, found)
+
+
+def named_in(body: Body) -> list[bytes]:
+    """The digests of the blobs that a record names: large values, artifacts, code."""
+    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
+    return [*artifacts, *(digest_of(reference) for reference in references(body))]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from perdure.errors import Refused
-from perdure.limits import STEP_KEY_BYTES_MAX
+from perdure.limits import STEP_KEY_BYTES_MAX, STEPS_AT_ONCE_MAX
 
 _BRANCH = re.compile(r"(?:\d+\.)*")
 
@@ -26,10 +26,11 @@ class Begun(Protocol):
 class Keys:
     """The keys that one turn has given out, and what it made of the steps recorded before it."""
 
-    __slots__ = ("_counts", "begun", "has_returned", "is_failing", "stalled")
+    __slots__ = ("_counts", "_instant", "begun", "has_returned", "is_failing", "stalled")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
+        self._instant = 0  # steps that were done where they were asked for
         self.begun: dict[str, int] | None = None  # see `last_begun`; of attempts before this one
         self.is_failing = False  # the handler has raised: what it began is waited for
         self.has_returned = False  # what waits in the tasks that it left is nobody's any more
@@ -47,6 +48,11 @@ class Keys:
                 "start its tasks less deeply nested."
             )
         return key
+
+    def is_breath(self) -> bool:
+        """Whether the next step that could be done at once is to let others have their turn."""
+        self._instant += 1
+        return self._instant % STEPS_AT_ONCE_MAX == 0
 
     def child(self, branch: str) -> str:
         """The branch of the next task that is started in that branch."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from perdure.actors.cancelling import cancel
 from perdure.actors.recovery import OVER, opened, take_up
 from perdure.errors import UsageError
-from perdure.runtime.run import Run, package_version
+from perdure.runtime.program import package_version
+from perdure.runtime.run import Run
 from perdure.runtime.view import View
 
 

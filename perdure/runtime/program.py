@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ class Program:
             if child.supervisor is not None
         }
 
-    def header(self, seed: int) -> tuple[Any, ...]:
+    def header(self, seed: int, run_id: bytes) -> tuple[Any, ...]:
         """The fields of the run's first record, after time and sends.
 
         Raises `UsageError` for a seed that is not one of 64 bits.
@@ -162,7 +163,7 @@ class Program:
             )
         scenario = self.scenario
         return (
-            os.urandom(16),
+            run_id,
             self.name,
             "" if scenario is None else scenario.goal,
             seed,
@@ -240,4 +241,12 @@ def _written(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-__all__ = ["Program", "ScenarioError", "namespaces"]
+def package_version() -> str:
+    """The version of perdure that is running."""
+    try:
+        return version("perdure")
+    except PackageNotFoundError:
+        return "0"
+
+
+__all__ = ["Program", "ScenarioError", "namespaces", "package_version"]

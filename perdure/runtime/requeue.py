@@ -8,7 +8,8 @@ from perdure.actors.recovery import opened
 from perdure.actors.requeueing import again
 from perdure.ids import MessageId
 from perdure.mailbox.envelope import Envelope
-from perdure.runtime.run import Run, package_version
+from perdure.runtime.program import package_version
+from perdure.runtime.run import Run
 
 
 def requeue(directory: str | Path, id: MessageId) -> MessageId:

@@ -10,7 +10,8 @@ from perdure.actors.marking import find_mark, mark_of
 from perdure.actors.recovery import OVER, opened
 from perdure.actors.restores import FRESH, MARK, Restored, set_back
 from perdure.errors import UsageError
-from perdure.runtime.run import Run, package_version
+from perdure.runtime.program import package_version
+from perdure.runtime.run import Run
 from perdure.runtime.view import View
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
-from perdure.actors.crashpoint import CrashPoint
+from perdure.actors.crashpoint import Between, CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
+from perdure.actors.machine import Machine, RealMachine
 from perdure.actors.recovery import begin_new, is_over, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.reloading import Reloaded
@@ -29,8 +28,9 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
-from perdure.runtime.program import Program
+from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
 
@@ -75,16 +75,18 @@ class Run(Operated):
         store: Store | None = None,
         crash_at: int | None = None,
         crash_before: int | None = None,
+        machine: Machine | None = None,
     ) -> None:
         program = Program.of(scenario, settings)
         program.posts(Codec(program.names))  # a wrong first message fails before there is a ledger
-        self.seed = int.from_bytes(os.urandom(4), "big") if seed is None else seed
-        header, root = program.header(self.seed), program.root()
+        machine = machine or RealMachine()
+        self.seed = int.from_bytes(machine.random_bytes(4), "big") if seed is None else seed
+        header, root = program.header(self.seed, machine.random_bytes(16)), program.root()
         if store is None:
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
-        self._open(program, store, ledger, clock, observer)
+        self._open(program, store, ledger, clock, observer, machine)
         self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
-        self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
+        self.between: Between = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
     def resume(
@@ -98,6 +100,7 @@ class Run(Operated):
         live: bool = False,
         crash_at: int | None = None,
         crash_before: int | None = None,
+        machine: Machine | None = None,
     ) -> Self:
         """Take up a run where its last process left it: the same incarnations go on.
 
@@ -112,9 +115,9 @@ class Run(Operated):
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
-            program = program or Program.resumed(header, code)
+            program = program or Program.resumed(header, code or kept_scenario(header, directory))
             run.seed = header.seed
-            run._open(program, store, directory, clock, observer)
+            run._open(program, store, directory, clock, observer, machine or RealMachine())
             run.kernel.book.pedigree.run_id = header.run_id
         except BaseException:
             store.close()
@@ -127,9 +130,8 @@ class Run(Operated):
                     run.kernel.book.pedigree.let_live(run.kernel.book)
                 take_up(run.kernel, program.root())
 
-        run._begin = begin
-        run.code_changed = program.code_hash != header.code_hash
-        run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
+        run._begin, run.code_changed = begin, program.code_hash != header.code_hash
+        run.between = CrashPoint(run.kernel, crash_at, crash_before)
         return run
 
     def _open(
@@ -139,6 +141,7 @@ class Run(Operated):
         directory: str | Path | None,
         clock: Clock | None,
         observer: Observer,
+        machine: Machine,
     ) -> None:
         self.program, self.scenario = program, program.scenario
         self.directory = None if directory is None else Path(directory)
@@ -151,6 +154,7 @@ class Run(Operated):
             concurrency=program.concurrency,
             directory=self.directory,
             observer=observer,
+            machine=machine,
         )
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
@@ -174,7 +178,7 @@ class Run(Operated):
 
     def _start(self) -> None:
         self._begin()
-        self._crash_point.arm()
+        self.between.arm()
 
     def __exit__(
         self,
@@ -187,6 +191,8 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        if self.kernel.ended.is_set():
+            return  # perhaps because this is a forked child: then nothing here is ours
         self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 
@@ -290,11 +296,3 @@ class Run(Operated):
     def figures(self) -> dict[str, Any]:
         """Counts for a progress display; from any thread, not exact to the record."""
         return figures(self.kernel)
-
-
-def package_version() -> str:
-    """The version of perdure that is running."""
-    try:
-        return version("perdure")
-    except PackageNotFoundError:
-        return "0"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from perdure.actors.recovery import load, opened
 from perdure.actors.signals import suspend
-from perdure.runtime.run import Run, package_version
+from perdure.runtime.program import package_version
+from perdure.runtime.run import Run
 
 
 def suspend_in(directory: str | Path, address: str, is_on: bool) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from perdure.actors.recovery import load, opened
 from perdure.actors.verdicts import Verdicts
+from perdure.runtime.program import package_version
 from perdure.runtime.repairs import stalled_at, step_in_doubt
-from perdure.runtime.run import Run, package_version
+from perdure.runtime.run import Run
 
 
 def happened(directory: str | Path, intent: int, form: Any) -> None:

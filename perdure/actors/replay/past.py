@@ -272,7 +272,7 @@ class Past:
 
     def _verdict(self, seq: int, body: records.Verdict) -> None:
         cell = self.cell(body.actor)
-        cell.seq = seq
+        cell.seq = seq if body.key is None else seq + 1  # where its step's result is
         cell.attempts = cell.attempts if body.verdict == "again" else 0
         self._change_lives(seq, body)
         env = None if body.message is None else self.messages.get(body.message)

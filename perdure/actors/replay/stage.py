@@ -139,7 +139,7 @@ class RecordedSteps(Steps):
         if step is None:
             _stage(self.kernel).book.budget.reserve(tool.price(args, kwargs))  # refused, perhaps
         step = same(turn, asked.key, step, asked.digest, asked.words)
-        future = given_back(turn, asked.key, step)
+        future = given_back(turn, asked.key, step, is_instant=tool.is_instant)
         if not future.is_done and (step.phase != "done" or turn.comes_later(step)):
             if turn.pending is None:
                 turn.pending = []
@@ -241,17 +241,20 @@ def _recorded(turn: ReplayTurn, step: Outcome) -> str:
     return in_words(step.name, step.asked)
 
 
-def given_back(turn: ReplayTurn, key: str, step: Outcome) -> Future[Any]:
+def given_back(
+    turn: ReplayTurn, key: str, step: Outcome, *, is_instant: bool = False
+) -> Future[Any]:
     """The outcome of a recorded step, as its handler met it."""
     if step.phase != "done":
         return Unanswered()
     codec = turn.cell.edition.codec
     if step.ok:
-        return turn.give_back(step, Future.done(codec.decode(step.value)))
+        done = Future.done(codec.decode(step.value))
+        return turn.give_back(step, done, is_instant=is_instant)
     value: Any = read(step.value, codec)
     is_first = turn.comes_later(step)  # the handler saw what the tool raised, not what is kept
     is_cancelled = value[0] in (CANCELLED, ABANDONED)
     if not is_first:
         return failed_again(key, *value)
     make = failure_of if is_cancelled else raised_again
-    return turn.give_back(step, Future.failed(make(*value)))
+    return turn.give_back(step, Future.failed(make(*value)), is_instant=is_instant)

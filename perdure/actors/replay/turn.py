@@ -111,10 +111,14 @@ class ReplayTurn(Turn):
         is_after = (step.time, step.time_begun) >= (self.time_ns, self.time_ns)
         return step.seq > self.cell.seq and is_after
 
-    def give_back(self, step: Outcome, outcome: Future[Any]) -> Future[Any]:
+    def give_back(
+        self, step: Outcome, outcome: Future[Any], *, is_instant: bool = False
+    ) -> Future[Any]:
         """The outcome of a step, when it came."""
         is_at_once = step.sends and step.seq == step.began  # an ask that its own record settles
         if not self.is_awaited or is_at_once or not self.comes_later(step):
+            return outcome
+        if is_instant and self.keys is not None and not self.keys.is_breath():
             return outcome
         self.stage.loop.not_before(step.time_begun)
         error = outcome.exception()
