@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.ring import MAKER, PAD, WAIT_SECONDS_MAX, Build, Go, Maker, Token, settle
 from perdure import Child, Run, SupervisorSpec
-from perdure.ledger import environment
+from perdure.ledger import walk as pages
 from perdure.ledger.store import open_store
 from perdure.runtime.program import Program
 
@@ -111,7 +111,7 @@ def mapped_bytes(file: Path) -> int:
 def resume(directory: Path, *, walk: bool) -> dict[str, Any]:
     """Take a ledger up, and have its first turn closed and durable."""
     if not walk:
-        environment.OPEN_WALK_BYTES_MAX = 0
+        pages.OPEN_WALK_BYTES_MAX = 0
     data = (directory / "ledger" / "data.mdb").resolve()
     with data.open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)

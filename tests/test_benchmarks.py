@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, bench_peers, ceiling, contest, falls, page, plan, steps
+from benchmarks import bench, bench_peers, ceiling, contest, correlated, falls, page, plan, steps
 from benchmarks.goals import Goal, Row, Source, outcome
 from benchmarks.lines import lines
 from tests.sources import ROOT
@@ -237,6 +237,26 @@ def test_falls_are_measured_beside_each_other_and_printed_as_a_table(tmp_path: P
         assert set(lap) == set(falls.FIGURES)
         assert all(value > 0 for value in lap.values())
     assert falls.table(laps).count("\n") == 1 + len(falls.FIGURES)
+
+
+def test_failures_that_come_back_defeat_retries_and_not_the_ladder() -> None:
+    found = {
+        policy: {rho: correlated.measure(policy, rho, seed=1, messages=20) for rho in (0.0, 0.5)}
+        for policy in ("retries alone", "and a ladder")
+    }
+    alone, ladder = found["retries alone"], found["and a ladder"]
+    assert alone[0.0].done == ladder[0.0].done == 1.0
+    assert alone[0.5].done < 0.5
+    assert ladder[0.5].done > 0.95
+    assert ladder[0.5].attempts < alone[0.5].attempts / 2
+    assert ladder[0.5].gave_up > 0
+    assert correlated.table(found).count("\n") == 3
+
+
+def test_a_seed_gives_the_same_figures_each_time() -> None:
+    policy = "and a ladder"
+    once, twice = (correlated.measure(policy, 0.2, seed=3, messages=10) for _ in range(2))
+    assert once == twice
 
 
 def test_the_fastest_of_the_durable_peers_is_found_lap_by_lap() -> None:

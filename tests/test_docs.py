@@ -31,6 +31,12 @@ WITH_EXAMPLES = [
         "docs/fork.md",
         "docs/replay.md",
         "docs/processes.md",
+        "docs/backup.md",
+        "docs/export.md",
+        "docs/gc.md",
+        "docs/ship.md",
+        "docs/testing.md",
+        "docs/doctor.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

@@ -35,7 +35,8 @@ def test_a_room_has_no_door_of_its_own() -> None:
     doors = [
         f"{s.path}:{i.line}"
         for s in modules().values()
-        if is_package(s) and s.module not in (PACKAGE, f"{PACKAGE}.supervisors")
+        if is_package(s)
+        and s.module not in (PACKAGE, f"{PACKAGE}.supervisors", f"{PACKAGE}.testing")
         for i in imports(s.tree)
         if i.module != "__future__"
     ]

@@ -73,6 +73,8 @@ class Barrier:
 
     def seal(self) -> None:
         """Hand the open group to the committer, if there is anything in it."""
+        if self.kernel.ending.error is not None:
+            return
         if self.kernel.book.open.records and not self.sealed:
             self._look_at_disk()
             self.sealed += 1

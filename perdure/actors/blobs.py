@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from perdure.ledger.blobs import digest_of, fetch, is_reference, refer
+from perdure.ledger.blobs import digest_of, fetch, gone, is_reference, refer
 from perdure.limits import BLOB_BYTES_MIN, BLOBS_KNOWN_MAX
 
 if TYPE_CHECKING:
@@ -48,10 +48,14 @@ class Blobs:
         still = [each for each in self._leaving if each[0] > self.book.durable]
         self._leaving = (*still, (last_seq, blobs)) if blobs else tuple(still)
 
-    def read(self, digest: bytes) -> bytes | None:
-        """The bytes of a blob, durable or not; from any thread."""
+    def read(self, digest: bytes) -> bytes:
+        """The bytes of a blob, durable or not; from any thread. Raises `LedgerDamaged`."""
         # What is sealed is among those that leave before it is no longer open.
         for blobs in (self.book.open.blobs, *(blobs for _, blobs in self._leaving)):
             if (data := blobs.get(digest)) is not None:
                 return data
-        return self.book.store.blob(digest)
+        with self.book.watched():
+            data = self.book.store.blob(digest)
+            if data is None:
+                raise gone(digest)
+            return data

@@ -7,7 +7,8 @@ go, so memory is always the fold of the journal including what is not durable ye
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.blobs import Blobs
@@ -18,7 +19,7 @@ from perdure.actors.held import Pedigree
 from perdure.actors.routing import route
 from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
-from perdure.errors import Broken, UnknownActor
+from perdure.errors import Broken, LedgerDamaged, UnknownActor
 from perdure.ids import KERNEL_ID
 from perdure.ledger.journal import pack_payload
 from perdure.ledger.keys import (
@@ -71,6 +72,7 @@ class Book:
         self.on_timer: Callable[[int, Envelope], None] = lambda due, env: None
         self.on_steps_gone: Callable[[Cell, Envelope], None] = lambda cell, env: None
         self.on_kernel_message: Callable[[Envelope], None] = lambda env: None
+        self.on_damage: Callable[[LedgerDamaged], None] = lambda error: None
 
     # --- the journal
 
@@ -145,7 +147,17 @@ class Book:
         """Have a cell's committed field images in memory."""
         if cell.images is not None:
             return
-        cell.take_state(read_state(self.store, cell.id))
+        with self.watched():
+            cell.take_state(read_state(self.store, cell.id))
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Tell of damage whatever reads it: nobody may take it for a failure of a handler."""
+        try:
+            yield
+        except LedgerDamaged as error:
+            self.on_damage(error)
+            raise
 
     def adopt(self, id: int, row: ActorRow) -> Cell:
         """The cell of an actor whose birth record was just appended."""

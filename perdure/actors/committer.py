@@ -62,19 +62,26 @@ class Committer:
             self._written.set()  # nobody waits for a thread that has ended
 
     def _commit_all(self) -> None:
+        is_failed = False
         while (group := self._groups.get()) is not None:
             if not isinstance(group, Group):
                 group.set()
-                continue
-            try:
-                head = self._store.commit(group, self._written.set)
-            except LedgerError as error:
-                self._on_failure(error)
-                return
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is fail-stop
-                last = group.first_seq - 1
-                text = f"the ledger could not be written ({type(error).__name__}: {error}). "
-                text += f"The last durable record is {last}; `perdure resume` goes on from there."
-                self._on_failure(CommitFailed(text, last))
-                return
-            self._on_durable(head.seq)
+            elif not is_failed:
+                is_failed = not self._commit(group)
+            self._written.set()
+
+    def _commit(self, group: Group) -> bool:
+        """Commit a group and say so; False when that failed."""
+        try:
+            head = self._store.commit(group, self._written.set)
+        except LedgerError as error:
+            self._on_failure(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is fail-stop
+            last = group.first_seq - 1
+            text = f"the ledger could not be written ({type(error).__name__}: {error}). "
+            text += f"The last durable record is {last}; `perdure resume` goes on from there."
+            self._on_failure(CommitFailed(text, last))
+            return False
+        self._on_durable(head.seq)
+        return True

@@ -11,6 +11,7 @@ from perdure.limits import DRAIN_TURNS_SECONDS_MAX
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+    from perdure.errors import LedgerDamaged
 
 
 class Ending:
@@ -26,7 +27,7 @@ class Ending:
         self.status = StatusRow("running", "", None)
         self.result: bytes | None = None  # that of the status, for when the ledger is closed
         self.error: BaseException | None = None
-        self._is_recorded = False
+        self._is_recorded = self._has_failed = False
         self._was_starting = False
 
     def begin(self, status: str, reason: str, result: bytes | None = None) -> None:
@@ -86,8 +87,13 @@ class Ending:
 
     def fail(self, error: BaseException) -> None:
         """Stop at once: nothing more is released. Memory is not rolled back; resume goes on."""
-        if self.error is None:
-            self.error = error
-            self.has_begun = True
+        self.error = self.error or error
+        if not self._has_failed:
+            self._has_failed = self.has_begun = True
             self.kernel.dispatch.is_stopping = True
             self.kernel.leave()
+
+    def damaged(self, error: LedgerDamaged) -> None:
+        """What is on disk is not what was written: nothing more is. Any thread."""
+        self.error = self.error or error
+        self.kernel.on_kernel(self.fail, error)

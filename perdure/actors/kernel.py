@@ -82,8 +82,7 @@ class Kernel:
         self._asked: dict[Future[Any], None] = {}
         self._left: asyncio.Future[None] = self.loop.create_future()
         self.thread_id = 0
-        self._watchdog = Watchdog(self, directory)
-        self._doorkeeper = Doorkeeper(self, directory)
+        self._watchdog, self._doorkeeper = Watchdog(self, directory), Doorkeeper(self, directory)
         self._thread = machine.thread(self._main, "perdure-kernel")
         self._listen()
 
@@ -114,13 +113,14 @@ class Kernel:
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
-        book = self.book
+        book, self.loop.on_idle = self.book, self.barrier.seal_if_free
         book.on_ready = self.dispatch.consider
         book.on_answer = self.waits.answered
         book.on_timer = self.waits.delayed.set
         book.on_steps_gone = self.waits.gone
         book.on_kernel_message = self.outside.to_kernel
         book.on_pressure = self.pressure.sent
+        book.on_damage = self.ending.damaged
 
     # --- the thread
 

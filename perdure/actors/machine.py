@@ -7,6 +7,7 @@ One port, with two implementations: the real one here, which costs nothing, and 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from perdure.actors.garbage import collections
 from perdure.actors.loop import Loop
+from perdure.ledger.durable import settle
 from perdure.ledger.flights import Flights
 
 
@@ -76,6 +78,10 @@ class Machine(Protocol):
         """Put a file in place, whole or not at all. Raises `OSError`."""
         ...
 
+    def end_process(self, text: str, code: int) -> None:
+        """End this process at once, and say why."""
+        ...
+
     def begin(self) -> None:
         """A run begins on the calling thread."""
         ...
@@ -112,6 +118,11 @@ class RealMachine:
         if directory is not None:
             write_whole(directory / "artifacts", path, data)
 
+    def end_process(self, text: str, code: int) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        os._exit(code)
+
 
 def write_whole(directory: Path, path: str, data: bytes) -> None:
     """Write a file that appears whole or not at all, and survives a power cut once it is there."""
@@ -123,8 +134,4 @@ def write_whole(directory: Path, path: str, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    settle(target, top=directory.parent)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import linecache
 import traceback
 from collections.abc import Awaitable
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.turn import Turn
@@ -38,4 +40,17 @@ async def _finish(hook: Awaitable[Any]) -> None:
 
 def last_lines(error: BaseException) -> str:
     """The end of a traceback, which is where the reason is."""
-    return "".join(traceback.format_exception(error))[-TRACEBACK_BYTES_MAX:]
+    if error.__cause__ or error.__context__ or isinstance(error, BaseExceptionGroup):
+        lines = traceback.format_exception(error)
+    else:  # without marks below the code: to find their places, each line is parsed anew
+        frames = traceback.walk_tb(error.__traceback__)
+        places = [_place(frame.f_code, line) for frame, line in frames]
+        lines = ["Traceback (most recent call last):\n", *traceback.format_list(places)]
+        lines += traceback.format_exception_only(error)
+    return "".join(lines)[-TRACEBACK_BYTES_MAX:]
+
+
+def _place(code: CodeType, line: int) -> traceback.FrameSummary:
+    linecache.checkcache(code.co_filename)
+    text = linecache.getline(code.co_filename, line)
+    return traceback.FrameSummary(code.co_filename, line, code.co_name, line=text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
 from perdure.actors.failures import failure_of
+from perdure.actors.forked import end_in_children
 from perdure.actors.futures import Future
 from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
@@ -43,6 +44,7 @@ class Outside:
         self.is_up = kernel.machine.flag()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: dict[Future[Any], None] = {}
+        end_in_children(kernel)
 
     # --- in
 

@@ -33,7 +33,8 @@ class Steps:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._under_way: set[StepWork] = set()  # beside their handlers
+        self.tool_of = tool_of  # which knows stand-ins in a test
+        self.under_way: set[StepWork] = set()  # beside their handlers
         self._pausing: set[StepWork] = set()  # until they are tried again
 
     # --- once and call
@@ -46,7 +47,7 @@ class Steps:
         kwargs: dict[str, Any],
     ) -> Future[Any]:
         """Run a function that only reads, unless its result is journaled already."""
-        tool = tool_of(function)
+        tool = self.tool_of(function)
         if tool.effect != "read":
             raise UsageError(
                 f"once({tool.name}) has effect {tool.effect!r}, and once() is for reading. "
@@ -70,7 +71,7 @@ class Steps:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Future[Any]:
-        tool = tool_of(function)
+        tool = self.tool_of(function)
         tool.check_given(kwargs)
         encoded = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {tool.name}")
         asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
@@ -159,16 +160,16 @@ class Steps:
     @property
     def working(self) -> set[Turn]:
         """The turns that wait for work, not for time or an answer: they are not at rest."""
-        return {work.turn for work in self._under_way if work.turn.open}
+        return {work.turn for work in self.under_way if work.turn.open}
 
     def began(self, work: StepWork) -> None:
         """A step is under way beside its handler."""
-        self._under_way.add(work)
+        self.under_way.add(work)
         self.kernel.interruptions.goes_on(work.turn)
 
     def ended(self, work: StepWork) -> None:
         """A step is under way no longer, or nobody waits for it any more."""
-        self._under_way.discard(work)
+        self.under_way.discard(work)
         if self.kernel.dispatch.is_stopping:
             self.kernel.ending.turn_ended()
 

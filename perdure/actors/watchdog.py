@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perdure.limits import KERNEL_STALL_SECONDS_MAX, WATCHDOG_SECONDS
+from perdure.actors.lingering import Lingering
+from perdure.limits import KERNEL_STALL_SECONDS_MAX, READER_LOOKS, WATCHDOG_SECONDS
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
@@ -38,6 +39,7 @@ class Watchdog:
         self.seconds_max = seconds_max
         self._end = end or self._end_process
         self._alive = kernel.machine.flag()
+        self._lingering = Lingering(kernel)
         self._thread = kernel.machine.thread(self._run, "perdure-watchdog")
 
     def start(self) -> None:
@@ -45,12 +47,24 @@ class Watchdog:
         self._thread.start()
 
     def _run(self) -> None:
+        looks = 0
         while not self.kernel.ended.wait(WATCHDOG_SECONDS):
             self._alive.clear()
             self.kernel.on_kernel(self._alive.set)
-            if not self._alive.wait(self.seconds_max) and not self.kernel.ended.is_set():
+            if not self.answers() and not self.kernel.ended.is_set():
                 self._end(self.describe())
                 return
+            looks += 1
+            if looks % READER_LOOKS == 0:
+                self._lingering.look()
+
+    def answers(self) -> bool:
+        """Whether the kernel gives its sign of life in time, as this process counts it.
+
+        Waited for in short pieces: a process that is stopped (SIGSTOP) meanwhile loses one.
+        """
+        pause = min(WATCHDOG_SECONDS, self.seconds_max)
+        return any(self._alive.wait(pause) for _ in range(ceil(self.seconds_max / pause)))
 
     def describe(self) -> str:
         """Who holds the kernel, and at which line."""
@@ -67,6 +81,4 @@ class Watchdog:
     def _end_process(self, text: str) -> None:
         if self.directory is not None:
             (self.directory / "stalled.txt").write_text(text)
-        sys.stderr.write(f"perdure: {text}")
-        sys.stderr.flush()
-        os._exit(STALLED_EXIT)
+        self.kernel.machine.end_process(f"perdure: {text}", STALLED_EXIT)

@@ -14,6 +14,7 @@ from perdure.cli.summary import summary_form, summary_lines
 from perdure.errors import UsageError
 from perdure.runtime.document import shown
 from perdure.runtime.home import find_run
+from perdure.runtime.origin import check_origin
 from perdure.runtime.run import Run
 from perdure.runtime.view import View
 
@@ -54,6 +55,9 @@ def command(
             )
         if view.status.status in OVER and not view.unreleased_count:
             return _show(view, directory, strict, as_json)
+
+    if warning := check_origin(directory):
+        complain(warning)
 
     def begin(observer: Observer) -> Run:
         resumed = Run.resume(

@@ -12,6 +12,7 @@ from typing import Any
 
 from perdure.errors import LedgerDamaged
 from perdure.ledger.group import blob_digest
+from perdure.ledger.records import Body, Turn
 
 ReadBlob = Callable[[bytes], bytes | None]
 """The bytes of a digest, None if there are none of it."""
@@ -56,11 +57,16 @@ def fetch(reference: bytes, read: ReadBlob) -> bytes:
     digest = digest_of(reference)
     data = read(digest)
     if data is None:
-        raise LedgerDamaged(
-            f"a value of {size_of(reference):,} bytes is not in the ledger: there is no blob "
-            f"{digest.hex()}. Restore a backup to go on."
-        )
+        raise gone(digest, f" of {size_of(reference):,} bytes")
     return data
+
+
+def gone(digest: bytes, size: str = "") -> LedgerDamaged:
+    """What is wrong with a ledger that has no blob of a digest."""
+    return LedgerDamaged(
+        f"a value{size} is not in the ledger: there is no blob {digest.hex()}. "
+        "Restore a backup to go on."
+    )
 
 
 def references(part: Any) -> list[bytes]:
@@ -87,3 +93,9 @@ def _collect(parts: Sequence[Any], found: list[bytes]) -> None:
                 found.append(each)
         elif kind not in _PLAIN and isinstance(each, _CONTAINERS):
             _collect(each, found)
+
+
+def named_in(body: Body) -> list[bytes]:
+    """The digests of the blobs that a record names: large values, artifacts, code."""
+    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
+    return [*artifacts, *(digest_of(reference) for reference in references(body))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import struct
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -13,14 +12,16 @@ from threading import Lock
 from typing import TypeAlias, TypeVar
 
 import lmdb
-from lmdb.verify import VerifyError, verify
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
-from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
-from perdure.ledger.pages import look, txns_agree
+from perdure.ledger.durable import settle, sync_directory
+from perdure.ledger.group import EMPTY, Row
+from perdure.ledger.metarow import META_KEY, Meta, pack_meta
+from perdure.ledger.owner import Onlooker, may_register
+from perdure.ledger.pages import look
+from perdure.ledger.readers import Reader, active_readers
 from perdure.limits import (
     GROUP_BYTES_MAX,
-    OPEN_WALK_BYTES_MAX,
     READ_ROWS_MAX,
     READERS_MAX,
 )
@@ -34,7 +35,6 @@ DATA = "data.mdb"
 _UNFINISHED = "ledger.new"
 _FULL = (lmdb.ReadersFullError, lmdb.TlsFullError, lmdb.MemoryError)
 _BAD_FILE = (errno.EINVAL, errno.EIO)
-_WALK_ENDS = (VerifyError, struct.error, ArithmeticError, LookupError, ValueError, RecursionError)
 
 
 class LedgerFile:
@@ -52,13 +52,32 @@ class LedgerFile:
         self._pid = os.getpid()
         # Held while the map is read or replaced: LMDB would pull it from under a reader.
         self._map_lock = Lock()
-        self.env = _environment(path / FOLDER, self._map_bytes, readonly=readonly)
+        lockless = readonly and not may_register(path / FOLDER)
+        self._onlooker = Onlooker(path) if lockless else None
         try:
-            self.env.reader_check()
+            self.env = self._open(readonly, lock=not lockless)
+        except BaseException:
+            self._look_away()
+            raise
+        try:
+            self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
             self.journal, self.tables, self.blobs = self._databases()
+            if not readonly:
+                self._settle()
         except BaseException:
             self.env.close()
+            self._look_away()
             raise
+
+    def _open(self, readonly: bool, *, lock: bool) -> lmdb.Environment:
+        """The environment; its lock and its data are those of one folder, which may be replaced."""
+        folder = self.path / FOLDER
+        while True:
+            before = folder.stat().st_ino
+            env = _environment(folder, self._map_bytes, readonly=readonly, lock=lock)
+            if folder.stat().st_ino == before:
+                return env
+            env.close()
 
     def view(self, read: Callable[[Txn], R]) -> R:
         """What `read` finds in one short transaction."""
@@ -103,6 +122,16 @@ class LedgerFile:
 
         return self.view(read)
 
+    def readers(self) -> list[Reader]:
+        """Who reads it now, this process and dead ones left out."""
+        self.check_process()
+        try:
+            self.env.reader_check()
+            table, last = self.env.readers(), self.env.info()["last_txnid"]
+        except lmdb.Error as error:
+            raise trouble(self.path, error) from error
+        return [each for each in active_readers(table, last) if each.pid != self._pid]
+
     def grow(self) -> None:
         """Double the map; raises `LedgerError` when it is as large as it may be."""
         if self._map_bytes >= self._map_bytes_max:
@@ -118,6 +147,7 @@ class LedgerFile:
         """Close it, unless a parent process owns it; a second close does nothing."""
         if self._pid == os.getpid():
             self.env.close()
+            self._look_away()
         self._pid = 0
 
     def check_process(self) -> None:
@@ -131,6 +161,18 @@ class LedgerFile:
             f"the ledger {self.path} belongs to process {self._pid}, and this is {pid}, forked "
             "from it. Open the ledger after the fork, or send the other process a message."
         )
+
+    def _look_away(self) -> None:
+        if self._onlooker is not None:
+            self._onlooker.release()
+
+    def _settle(self) -> None:
+        """Make durable what the last process may have been killed at: we build on it."""
+        try:
+            settle(self.path / FOLDER)
+            self.env.sync(True)
+        except (lmdb.Error, OSError) as error:
+            raise trouble(self.path, error) from error
 
     def _databases(self) -> list[lmdb._Database]:
         try:
@@ -152,13 +194,16 @@ class LedgerFile:
                 ) from error
 
 
-def _environment(directory: Path, map_bytes: int, *, readonly: bool) -> lmdb.Environment:
+def _environment(
+    directory: Path, map_bytes: int, *, readonly: bool, lock: bool = True
+) -> lmdb.Environment:
     """The LMDB environment in a directory; the file must have been looked at before."""
     try:
         return lmdb.open(
             str(directory),
             map_size=map_bytes,
             readonly=readonly,
+            lock=lock,
             readahead=False,
             mode=0o644,
             max_dbs=len(DATABASES),
@@ -202,63 +247,11 @@ def find_ledger(path: str | Path) -> Path:
 
 
 def make_directory(path: Path) -> None:
-    """Make `path` and what is missing above it, durably."""
-    missing = [directory for directory in (path, *path.parents) if not directory.exists()]
+    """Make `path` and what is missing above it; opening the ledger in it makes that durable."""
     try:
         path.mkdir(parents=True, exist_ok=True)
-        for directory in missing:
-            sync_directory(directory.parent)
     except OSError as error:
         raise trouble(path, error) from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def walk(path: Path) -> None:
-    """Check every page of a ledger that nobody writes; raises `LedgerDamaged` at what is wrong.
-
-    The walk is pure Python over plain reads: no file can make it crash.
-    """
-    look(path / FOLDER / DATA)  # another program's file is no damaged ledger
-    try:
-        problems = verify(str(path / FOLDER), subdir=True)  # type: ignore[no-untyped-call]
-    except OSError as error:
-        raise trouble(path, error) from error
-    except _WALK_ENDS as error:
-        problems = [str(error)]
-    if problems:
-        raise LedgerDamaged(
-            f"the file of the ledger {path} is damaged: {'; '.join(problems[:3])}. "
-            "Restore a backup to go on."
-        )
-
-
-def glance(path: Path) -> None:
-    """Check what can be checked of the file in bounded time, before it is opened.
-
-    Its meta pages, always; every page, when it is small, or shorter than its meta pages say.
-    Somebody may be writing it.
-    """
-    data = path / FOLDER / DATA
-    said = look(data)
-    if not txns_agree(data) and look(data).txn == said.txn:
-        raise LedgerDamaged(
-            f"{data} is damaged: its meta pages do not name the transactions that wrote its pages. "
-            "Restore a backup to go on."
-        )
-    if not said.whole or said.file_bytes <= OPEN_WALK_BYTES_MAX:
-        try:
-            walk(path)
-        except LedgerDamaged:
-            if look(data).txn == said.txn:  # else it changed under the walk
-                raise
 
 
 def trouble(path: Path, error: lmdb.Error | OSError) -> LedgerError:

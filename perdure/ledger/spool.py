@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from perdure.errors import LedgerError, Refused, TooLarge, UsageError
-from perdure.ledger.environment import sync_directory
+from perdure.ledger.durable import settle, sync_directory
 from perdure.limits import NAME_BYTES_MAX, POST_BYTES_MAX, SPOOL_POSTS_MAX
 
 FOLDER = "ingress"
@@ -26,6 +26,7 @@ ASIDE = "refused"
 FORMAT = 1
 
 _NAME = re.compile(r"\d{20}-([0-9a-f]{32})\.(post|new)")
+_TIME_MAX = 10**20 - 1  # of the digits in a name
 _AWAY = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -98,16 +99,14 @@ def write_post(directory: Path, post: Post, wall_ns: int) -> Path:
     form = {"format": FORMAT, "id": post.id, "verb": post.verb, "fields": post.fields}
     data = _encoded(post, form)
     spool = directory / FOLDER
-    final = spool / name_of_post(post.id, wall_ns)
-    new = final.with_suffix(".new")
+    final = new = spool / name_of_post(post.id, wall_ns)
     try:
-        made = _make(spool)
-        _check_room(spool)
+        _make(spool)
+        final = spool / name_of_post(post.id, max(wall_ns, _time_after(spool)))
+        new = final.with_suffix(".new")
         _write(new, data)
         new.rename(final)
-        sync_directory(spool)
-        if made:
-            sync_directory(directory)
+        settle(final, top=directory)  # the spool's name too: who made it may have died at once
     except OSError as error:
         with contextlib.suppress(OSError):
             new.unlink()
@@ -131,7 +130,7 @@ def _encoded(post: Post, form: Mapping[str, Any]) -> bytes:
     return data
 
 
-def _make(spool: Path) -> bool:
+def _make(spool: Path) -> None:
     try:
         spool.mkdir()
     except FileExistsError:
@@ -139,17 +138,20 @@ def _make(spool: Path) -> bool:
             raise NotADirectoryError(
                 errno.ENOTDIR, "something else has that name, and the owner would not read it"
             ) from None
-        return False
-    return True
 
 
-def _check_room(spool: Path) -> None:
-    waiting = sum(1 for name in os.listdir(spool) if name.endswith(".post"))
-    if waiting >= SPOOL_POSTS_MAX:
+def _time_after(spool: Path) -> int:
+    """What a post has to be called to come after those that wait, whatever the wall clock says.
+
+    Raises `Refused` when as many wait as may.
+    """
+    waiting = [name for name in os.listdir(spool) if name.endswith(".post") and id_in(name)]
+    if len(waiting) >= SPOOL_POSTS_MAX:
         raise Refused(
-            f"{spool} is full: {waiting:,} of {SPOOL_POSTS_MAX:,} posts wait there. "
+            f"{spool} is full: {len(waiting):,} of {SPOOL_POSTS_MAX:,} posts wait there. "
             "`perdure resume RUN` takes them."
         )
+    return min(int(max(waiting, default="0").partition("-")[0]) + 1, _TIME_MAX)
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -85,6 +85,8 @@ def _of_run(fold: Fold) -> Iterator[Row]:
         yield keys.INTERRUPTED_KEY, pack_row(rows.InterruptedRow(counts))
     if fold.pasts.row is not None:
         yield keys.FORK_KEY, pack_row(fold.pasts.row)
+    if fold.pasts.base is not None:
+        yield keys.BASE_KEY, pack_row(fold.pasts.base)
 
 
 def _status(fold: Fold) -> rows.StatusRow:

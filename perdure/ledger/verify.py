@@ -6,13 +6,16 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
-from perdure.errors import LedgerDamaged
-from perdure.ledger.environment import LedgerFile, find_ledger, walk
+from perdure.errors import Compacted, LedgerDamaged
+from perdure.ledger.compacted import chained
+from perdure.ledger.environment import LedgerFile, find_ledger
 from perdure.ledger.group import Head, Store
-from perdure.ledger.owner import Owner
+from perdure.ledger.owner import hold_off
 from perdure.ledger.store import LmdbStore, open_store
+from perdure.ledger.walk import walk
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 _SEQ_DIGITS = 20
@@ -31,23 +34,27 @@ def verify_store(target: Store | str | Path) -> Head:
     """
     if not isinstance(target, str | Path):
         target.check()
-        return _contents(target)
+        return check_contents(target)
     path = find_ledger(target)
-    owner = Owner(path)
+    owner = hold_off(path)
     try:
-        _pages(path)
+        check_pages(path)
         store = open_store(path, write=False)
         try:
-            return _contents(store)
+            return check_contents(store)
         finally:
             store.close()
     finally:
         owner.release()
 
 
-def _contents(store: Store) -> Head:
+def check_contents(store: Store) -> Head:
+    """Check records, counts of rows and blobs; the head. Raises `LedgerDamaged`."""
     head = store.head()
-    for record in store.records():
+    left = {int.from_bytes(key, "big"): row for key, row in store.left()}
+    for _ in chained(left):
+        pass
+    for record in store.records(head.cut + 1):
         if record.seq == head.seq and record.hash != head.hash:
             raise LedgerDamaged(
                 f"record {head.seq} is not the one that the ledger says it ends at. "
@@ -65,7 +72,7 @@ def _contents(store: Store) -> Head:
     return head
 
 
-def _pages(path: Path) -> None:
+def check_pages(path: Path) -> None:
     """Check the pages; when they are damaged, say how many records can be read all the same."""
     try:
         walk(path)
@@ -97,6 +104,7 @@ def tell_readable(path: str) -> None:
     file = LedgerFile(Path(path), MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=True)
     store = LmdbStore(file, None)
     for seq in range(store.head().seq + 1):
-        store.record(seq)
+        with suppress(Compacted):
+            store.record(seq)
         os.write(1, b"%0*d" % (_SEQ_DIGITS, seq))
     os.write(1, _END)

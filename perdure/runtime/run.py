@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
-from perdure.actors.crashpoint import CrashPoint
+from perdure.actors.crashpoint import Between, CrashPoint
 from perdure.actors.events import Observer, nobody
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
@@ -28,6 +28,7 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
@@ -85,7 +86,7 @@ class Run(Operated):
             store = MemoryStore() if ledger is None else open_store(ledger, create=True)
         self._open(program, store, ledger, clock, observer, machine)
         self._begin = lambda: begin_new(self.kernel, header, root, package_version(), program.files)
-        self._crash_point = CrashPoint(self.kernel, crash_at, crash_before)
+        self.between: Between = CrashPoint(self.kernel, crash_at, crash_before)
 
     @classmethod
     def resume(
@@ -114,7 +115,7 @@ class Run(Operated):
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
-            program = program or Program.resumed(header, code)
+            program = program or Program.resumed(header, code or kept_scenario(header, directory))
             run.seed = header.seed
             run._open(program, store, directory, clock, observer, machine or RealMachine())
             run.kernel.book.pedigree.run_id = header.run_id
@@ -130,7 +131,7 @@ class Run(Operated):
                 take_up(run.kernel, program.root())
 
         run._begin, run.code_changed = begin, program.code_hash != header.code_hash
-        run._crash_point = CrashPoint(run.kernel, crash_at, crash_before)
+        run.between = CrashPoint(run.kernel, crash_at, crash_before)
         return run
 
     def _open(
@@ -177,7 +178,7 @@ class Run(Operated):
 
     def _start(self) -> None:
         self._begin()
-        self._crash_point.arm()
+        self.between.arm()
 
     def __exit__(
         self,
@@ -190,6 +191,8 @@ class Run(Operated):
 
     def drain(self) -> None:
         """Let turns in flight end (at most `DRAIN_SECONDS_MAX`), make them durable, stop."""
+        if self.kernel.ended.is_set():
+            return  # perhaps because this is a forked child: then nothing here is ours
         self.kernel.interruptions.flights.close()  # what is in flight now did not end it
         self.kernel.on_kernel(self.kernel.ending.begin, "interrupted", "drained")
 

@@ -16,6 +16,7 @@ from perdure.ledger.group import Store, blob_digest
 from perdure.ledger.images import materialise, read_images
 from perdure.ledger.journal import read_record, send_of
 from perdure.ledger.keys import STATUS_KEY, Table, actor_of, inbox_id
+from perdure.ledger.records import Turn
 from perdure.ledger.standins import StandInCodec
 from perdure.ledger.states import scan_states
 from perdure.ledger.store import open_store
@@ -52,16 +53,23 @@ def look(directory: Path) -> Snapshot:
 
 def artifacts(directory: Path) -> dict[str, bytes]:
     """The files that are out, without those half written."""
-    found = (directory / "artifacts").rglob("*")
-    return {path.name: path.read_bytes() for path in found if path.suffix != ".partial"}
+    folder = directory / "artifacts"
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".partial")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def _check_artifacts(store: Store, directory: Path) -> None:
     """Nothing is out that is not durable (G3), and what is out is whole."""
     out = {path: blob_digest(data) for path, data in artifacts(directory).items()}
     durable = _artifact_rows(store)
-    assert out.items() <= {path: row.digest for path, row in durable.items()}.items()
-    assert {path for path, row in durable.items() if row.released} <= out.keys()
+    published: dict[str, set[bytes]] = {path: {row.digest} for path, row in durable.items()}
+    for raw in store.records():
+        body = read_record(raw).body
+        for path, digest, _ in body.artifacts if isinstance(body, Turn) else ():
+            published.setdefault(path, set()).add(digest)  # a later one may not be in place yet
+    assert all(digest in published.get(path, ()) for path, digest in out.items()), out.keys()
+    released = {path: row.digest for path, row in durable.items() if row.released}
+    assert released.items() <= out.items()
 
 
 def _artifact_rows(store: Store) -> dict[str, rows.ArtifactRow]:

@@ -14,7 +14,7 @@ import pytest
 
 from perdure.errors import LedgerError, Refused, TooLarge, UsageError
 from perdure.ledger import spool as spools
-from perdure.ledger.spool import BadPost, Post, Spool, name_of_post, withdraw, write_post
+from perdure.ledger.spool import BadPost, Post, Spool, id_in, name_of_post, withdraw, write_post
 
 ID = "0123456789abcdef" * 2
 
@@ -147,7 +147,7 @@ def _die_at(step: str) -> None:
     if step == "rename":
         Path.rename = die  # type: ignore[method-assign, assignment]
     else:
-        spools.sync_directory = die
+        spools.settle = die
 
 
 # --- what is no post
@@ -251,3 +251,12 @@ def test_it_is_closed_with_its_owner(tmp_path: Path) -> None:
     spool.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         spool.look()
+
+
+def test_posts_keep_their_order_when_the_wall_clock_jumps_back(tmp_path: Path) -> None:
+    hour = 3_600 * 10**9
+    for number, wall_ns in enumerate((5 * hour, 4 * hour, 4 * hour, 6 * hour), 1):
+        write_post(tmp_path, told(number), wall_ns)
+    assert [id_in(name) for name in opened(tmp_path).look().posts] == [
+        f"{number:032x}" for number in (1, 2, 3, 4)
+    ]

@@ -20,7 +20,7 @@ from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
 from perdure.actors.state import build, restore, run_on_load
-from perdure.errors import UnknownActor, UnknownName
+from perdure.errors import LedgerDamaged, UnknownActor, UnknownName
 from perdure.ledger import records
 from perdure.ledger.records import Lane, Life, Record
 from perdure.mailbox.calls import PROXIED
@@ -92,6 +92,8 @@ class Player:
             return scene
         try:
             handler = self._handler(scene, env)
+        except LedgerDamaged:
+            raise
         except (UnknownActor, UnknownName) as error:
             scene.skipped = str(error)
         except Exception as error:  # noqa: BLE001 - user code: its init, its migrate, its on_load
@@ -183,6 +185,8 @@ class Player:
             answer = self._call(turn, function, args, mode)
         except NeverWakes:
             turn.difference = turn.difference or turn.never()
+        except LedgerDamaged:
+            raise
         except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
             scene.error = error
         finally:

@@ -1,0 +1,92 @@
+"""The power goes: nothing that was let out is missing, and all goes on as if nothing had been."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.crashes.disk import Disk, Fate
+from tests.crashes.powercut import Recording, scratch
+
+CUTS = 20
+KILLED_CUTS = 8
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with scratch() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def vault(folder: Path) -> Recording:
+    """A run that nobody kills."""
+    return Recording("vault", folder / "vault")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, but for those that are mapped, and who was its owner last."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    others = {"lock.mdb", "flights", "owner"}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in found
+        if path.name not in others
+    }
+
+
+def test_what_was_noted_is_all_that_was_done_to_the_files(vault: Recording, folder: Path) -> None:
+    disk = Disk()
+    for entry in vault.entries:
+        disk.take(entry)
+    disk.lay_out(folder / "all", Fate(Random(1), 1.0, is_torn=True))
+    assert files(folder / "all") == files(vault.whole)
+
+
+@pytest.fixture(scope="module")
+def shelf(folder: Path) -> Recording:
+    """A ledger that nobody kills the owner of."""
+    return Recording("shelf", folder / "shelf")
+
+
+def test_a_ledger_outlives_a_power_cut_after_any_write(shelf: Recording) -> None:
+    moments = range(len(shelf.entries) + 1)
+    for number, (words, place) in enumerate(shelf.cuts([*moments, *moments], Random(1))):
+        if number % 4 == 0:
+            shelf.finish(words, place)
+
+
+@pytest.mark.parametrize("when", ["before its name was synced", "before a commit was synced"])
+def test_what_a_killed_owner_had_no_time_to_sync_is_synced_before_it_is_built_on(
+    shelf: Recording, folder: Path, when: str
+) -> None:
+    renamed = shelf.moments_of_note("r")[0]
+    kill = str(renamed) if "name" in when else "y3"
+    killed = Recording("shelf", folder / f"shelf-{kill}", [kill])
+    for _ in killed.cuts(range(renamed, len(killed.entries), 2), Random(1)):
+        pass
+
+
+def test_a_run_outlives_a_power_cut_with_all_that_it_has_let_out(vault: Recording) -> None:
+    random = Random(2)
+    moments = random.sample(vault.moments_of_note(), CUTS // 2)
+    moments += random.sample(range(len(vault.entries)), CUTS // 2)
+    for words, place in vault.cuts(moments, random):
+        vault.finish(words, place)
+
+
+def test_a_fork_is_there_after_a_power_cut_when_it_was_said_to_be(folder: Path) -> None:
+    forked = Recording("fork", folder / "fork")
+    moments = forked.moments_of_note() * 2 + forked.moments_of_note("r") * 2
+    for words, place in forked.cuts(moments, Random(4)):
+        forked.finish(words, place)
+
+
+def test_a_run_that_was_killed_before_outlives_a_power_cut_too(folder: Path) -> None:
+    killed = Recording("vault", folder / "killed", ["y9"])
+    random = Random(3)
+    for words, place in killed.cuts(random.sample(killed.moments_of_note(), KILLED_CUTS), random):
+        killed.finish(words, place)
