@@ -113,6 +113,7 @@ READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
 DROP_RECORDS_MAX = 4_096  # by one group: while it is written, the run waits
 COMPACT_WAIT_SECONDS = 60.0  # that `perdure compact` waits for the owner to take a plan
+HOUSEKEEPING_LOOK_SECONDS = 1.0  # between looks whether a run has more history than it keeps
 BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
 BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
 BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key

@@ -14,6 +14,7 @@ from perdure.cli.say import labelled, note, say, write_answer
 from perdure.cli.words import count
 from perdure.errors import UsageError
 from perdure.ledger.presence import is_owned
+from perdure.runtime.ages import age
 from perdure.runtime.compact import (
     Compacted,
     compact,
@@ -24,7 +25,6 @@ from perdure.runtime.compact import (
     cut_keeping_turns,
 )
 from perdure.runtime.home import find_run
-from perdure.runtime.retention import age_of
 from perdure.runtime.view import View
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _cut(view: View, before: str | None, turns: int | None, keep_age: str | None
     if turns is not None:
         return cut_keeping_turns(view, turns) if turns else cut_at_end(view)
     if keep_age is not None:
-        return cut_keeping_age(view, age_of(keep_age), time.time_ns())
+        return cut_keeping_age(view, age(keep_age), time.time_ns())
     return cut_at_end(view)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import NotTaken
+from perdure.errors import LedgerError, NotTaken
 from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import base_row
 from perdure.ledger.compaction import Plan, Progress, groups, nobody, plan
@@ -22,6 +24,7 @@ from perdure.runtime.ingress import outcome, post
 from perdure.runtime.points import point
 from perdure.runtime.view import View
 
+NS = 1_000_000_000
 LIVE = "a process is at the run; its free pages are used again, and given back once it is stopped"
 
 
@@ -137,6 +140,24 @@ def _said(found: Plan, head: Head, before: int, after: int, why: str = "") -> Co
     )  # fmt: skip
 
 
+def drop_old(directory: str, turns: str, age_seconds: str) -> None:
+    """Have a run that goes on drop what it is not to keep: all but its last turns, or an age.
+
+    Of the two, the other is `None`, as text: the arguments are those of a process.
+    """
+    with View(directory) as view:
+        if turns != str(None):
+            at = cut_keeping_turns(view, int(turns))
+        else:
+            at = cut_keeping_age(view, float(age_seconds), time.time_ns())
+        if at <= view.head.cut:
+            return
+    try:
+        compact_live(directory, at)
+    except LedgerError as error:
+        sys.exit(str(error))
+
+
 # --- which record to cut at
 
 
@@ -161,9 +182,9 @@ def cut_keeping_turns(view: View, turns: int) -> int:
     return 0
 
 
-def cut_keeping_age(view: View, age_ns: int, now_ns: int) -> int:
+def cut_keeping_age(view: View, seconds: float, now_ns: int) -> int:
     """The last record that is older than that; `now_ns` is the time now."""
-    oldest = max(now_ns, view.head.time_ns) - age_ns
+    oldest = max(now_ns, view.head.time_ns) - int(seconds * NS)
     low, high = view.head.cut, view.head.seq
     while low < high:
         middle = (low + high + 1) // 2

@@ -14,6 +14,7 @@ from perdure.ledger.audit import audit_store
 from perdure.ledger.store import open_store
 from perdure.ledger.verify import verify_store
 from perdure.runtime.compact import (
+    age,
     compact,
     cut_at_end,
     cut_before,
@@ -127,13 +128,19 @@ def test_the_last_turns_are_kept(diary: Path) -> None:
 def test_what_is_younger_than_an_age_is_kept(diary: Path) -> None:
     with View(diary) as view:
         end = view.head.time_ns
-        assert cut_keeping_age(view, 3_600 * 10**9, end + 7_200 * 10**9) == view.head.seq
-        assert cut_keeping_age(view, 3_600 * 10**9, end) == 0
+        assert cut_keeping_age(view, 3_600.0, end + 7_200 * 10**9) == view.head.seq
+        assert cut_keeping_age(view, 3_600.0, end) == 0
         times = [record.body.time for record in view.records()]
         middle = times[len(times) // 2]
-        cut = cut_keeping_age(view, end - middle, end)
+        cut = cut_keeping_age(view, (end - middle) / 1e9, end)
         assert all(time < middle for time in times[:cut])
         assert all(time >= middle for time in times[cut:])
+
+
+@pytest.mark.parametrize("text", ["", "7", "h", "-7d", "7 years"])
+def test_an_age_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="no age"):
+        age(text)
 
 
 def test_there_must_be_a_record_to_cut_at(diary: Path) -> None:
