@@ -1,4 +1,4 @@
-"""The names that users import from perdure.testing: all of them are there, and said what they are."""
+"""The names that users import from perdure.testing: they are there, and say what they are."""
 
 from __future__ import annotations
 
