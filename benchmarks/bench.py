@@ -126,12 +126,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="every part at a tiny size")
     size.add_argument("--full", action="store_true", help="a million agents, too")
+    parser.add_argument("--laps", type=int, help="of everything, in place of the plan's")
     parser.add_argument("--only", action="append", default=[], metavar="CONTEST")
     parser.add_argument("--scratch", type=Path, default=ROOT / "build", help="where ledgers go")
     parser.add_argument("--results", type=Path, help="the JSON file to write")
     parser.add_argument("--page", type=Path, help="the Markdown page whose table to write")
     args = parser.parse_args(argv)
     plan = QUICK if args.quick else FULL if args.full else NORMAL
+    if args.laps:
+        plan = plan._replace(laps=args.laps, few=args.laps)
     scratch = scratch_folder(args.scratch, anywhere=args.quick)
     try:
         results = measure(plan, scratch, only=args.only, inside=args.quick)

@@ -198,7 +198,7 @@ def figures(results: dict[str, Any]) -> str:
     return paragraphs(table(found(results)), "\n".join(f"- {note}" for note in notes))
 
 
-def measure(peers: Sequence[Peer], scratch: Path, *, quick: bool) -> dict[str, Any]:
+def measure(peers: Sequence[Peer], scratch: Path, laps: int, *, quick: bool) -> dict[str, Any]:
     """Have the peers, and hold the contests; the figures as peers.json has them."""
     began, where = time.monotonic(), machine(scratch)
     had: dict[str, list[str]] = {}
@@ -211,7 +211,7 @@ def measure(peers: Sequence[Peer], scratch: Path, *, quick: bool) -> dict[str, A
             say(f"{peer.name} is left out: {error}")
     there = [peer for peer in peers if peer.name in had]
     plan = NORMAL
-    sizes = (1, 20, (5, 4)) if quick else (plan.few, plan.steps, (plan.agents, plan.agent_steps))
+    sizes = (1, 20, (5, 4)) if quick else (laps, plan.steps, (plan.agents, plan.agent_steps))
     held = {each.name: hold(each, scratch, inside=False) for each in contests(there, *sizes)}
     results = {
         "format": 1,
@@ -229,13 +229,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = [peer.name for peer in ALL]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="at a tiny size; writes nothing")
+    parser.add_argument("--laps", type=int, default=NORMAL.few)
     parser.add_argument("--only", action="append", default=[], choices=names)
     parser.add_argument("--scratch", type=Path, default=ROOT / "build", help="where files go")
     args = parser.parse_args(argv)
     scratch = scratch_folder(args.scratch, anywhere=args.quick)
     try:
         peers = [peer for peer in ALL if not args.only or peer.name in args.only]
-        results = measure(peers, scratch, quick=args.quick)
+        results = measure(peers, scratch, args.laps, quick=args.quick)
     finally:
         shutil.rmtree(scratch)
     print(text := figures(results))

@@ -75,7 +75,7 @@ def test_a_link_to_a_run_elsewhere_is_left_alone(three: Path, tmp_path: Path) ->
     [
         ((), "say what is to stay: --keep N, --older-than AGE, or both"),
         (("--keep", "-1"), "not in the range"),
-        (("--older-than", "30"), "'30' is no age. Write 90s"),
+        (("--older-than", "30"), "'30' is no age. Write a number and"),
         (("--keep", "1", "--status", "running"), "is no status of a run that may go"),
         (("--keep", "1", "--status", ""), "is no status of a run that may go"),
     ],

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from perdure.ledger.segments import MANIFEST, name_of_segment
-from tests.cli.verbs import answer, perdure, process, shop
+from tests.cli.verbs import ROOT, answer, perdure, process, shop
 from tests.desk import SECONDS, at_desk, going_on
 
 
@@ -90,3 +92,19 @@ def test_what_is_there_is_not_replaced_and_damage_exits_with_3(sold: Path, tmp_p
     again = perdure("ship", "last", url)
     assert again.exit_code == 3
     assert f"{MANIFEST} of the copy is damaged" in again.stderr
+
+
+def test_a_full_disk_leaves_no_run(sold: Path, tmp_path: Path) -> None:
+    assert perdure("ship", "last", tmp_path / "url").exit_code == 0
+    script = (
+        "import resource, sys; from perdure.cli.main import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); main()"
+    )
+    words = ["unship", str(tmp_path / "url"), str(tmp_path / "to")]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert f"{tmp_path}/to" in done.stderr
+    assert "partial" not in done.stderr
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".to", "to"))]
