@@ -32,24 +32,25 @@ WRITES = [
 
 
 @pytest.fixture(scope="module")
-def waiting(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def waiting() -> Iterator[Path]:
     """A run that waits. Each verb was used: a stranger may not be able to import what it needs."""
-    folder = tmp_path_factory.mktemp("waiting")
+    folder = Path(tempfile.mkdtemp(prefix="waiting-"))  # nobody else may enter pytest's own
+    folder.chmod(0o755)
     desk(folder / "desk")
     for run in (folder / "run", folder / "tried"):
         begun = perdure("run", folder / "desk", "--ledger", run, "--seed", "7", "--no-wait")
         assert begun.exit_code == 4
     for verb in (*LOOKS, *WRITES):
         perdure(verb[0], run, *verb[1:])
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
 def theirs(waiting: Path) -> Iterator[Path]:
     """The run of somebody who lets others only read, where others may go."""
-    folder = Path(tempfile.mkdtemp(prefix="theirs-"))  # pytest's own may be entered by nobody else
+    folder = Path(tempfile.mkdtemp(prefix="theirs-"))
     shutil.copytree(waiting / "run", folder / "run", ignore=shutil.ignore_patterns("door"))
-    shutil.copytree(waiting / "desk", folder / "desk")
     yield folder / "run"
     shutil.rmtree(folder, ignore_errors=True)
 
