@@ -18,9 +18,8 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help run test lint types layers check suite bench bench-falls bench-million torture flips \
-	powercut mutants conformance \
-	pykka-suite clean
+.PHONY: help run test lint types layers check suite bench bench-full bench-peers bench-falls bench-million \
+	torture faults flips powercut mutants conformance pykka-suite clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -46,8 +45,14 @@ layers: $(INSTALLED_DEV) ## imports flow one way, each outside library has one d
 suite: $(INSTALLED_DEV) ## the tests
 	$(PY) -m pytest -n $(JOBS)
 
-bench: $(INSTALLED_DEV) ## measure throughput against raw LMDB and plain Pykka
-	$(PY) benchmarks/bench.py
+bench: $(INSTALLED_DEV) ## what everything costs, beside raw LMDB and plain Pykka, with the goals
+	$(PY) -m benchmarks.bench
+
+bench-full: $(INSTALLED_DEV) ## the same with a million agents, too
+	$(PY) -m benchmarks.bench --full
+
+bench-peers: $(INSTALLED_DEV) ## durable steps beside DBOS, LangGraph, Restate and others
+	$(PY) -m benchmarks.bench_peers
 
 bench-million: $(INSTALLED_DEV) ## keeping a ledger of a million turns: each verb, and the run beside it
 	$(PY) -m benchmarks.million build/million --write
@@ -63,6 +68,10 @@ flips: $(INSTALLED_DEV) ## flip bytes of a ledger N times, and look with every v
 
 powercut: $(INSTALLED_DEV) ## cut the power N times: what was not synced is lost, torn or reordered
 	$(PY) tests/crashes/powercut.py --n $(N)
+
+faults: $(INSTALLED_DEV) ## a crash at every write of runs that do everything
+	FAULTS_EVERY=1 $(PY) -m pytest -q tests/crashes/test_every_write.py \
+		tests/crashes/test_every_write_killed.py
 
 mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
 	$(PY) tests/mutants/run.py

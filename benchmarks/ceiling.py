@@ -1,20 +1,22 @@
 """The most that LMDB alone allows: the rows of a turn, written by a bare loop in groups of 1,024.
 
-`python benchmarks/ceiling.py DIR --turns 100000 --journal 180 --state 70 --actor 150` writes five
+`python -m benchmarks.ceiling DIR --turns 100000 --journal 180 --state 70 --actor 70` writes five
 rows a turn: the journal record (appended), the state row and the row of the actor, the inbox row of
 the message sent, and the deletion of the inbox row of the message handled. Row sizes are in bytes.
 It writes turn by turn; with `--by-key` each group's rows in the order of their keys, which spares
 LMDB half of its way; with `--batches` `putmulti` writes each table's rows so in one call. Keys,
 environment, settings and the one fsync per group are the ledger's own; hash chain, checksums,
-encoding and everything else is left out. `--net` gives rows per turn of tables other than one each.
+encoding and everything else is left out. `--net` gives rows per turn of tables other than one each;
+`--group 1` commits each turn for itself.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,11 +65,13 @@ class Rows(NamedTuple):
         return sorted(self.state + self.actor + self.inbox)
 
 
-def groups(turns: int, actors: int, sizes: Sizes, share: Share) -> Iterator[Rows]:
+def groups(
+    turns: int, actors: int, sizes: Sizes, share: Share, group: int = GROUP_TURNS
+) -> Iterator[Rows]:
     """The rows of a ring's turns: turn `n` is one of the actor `n % actors`."""
     record, state, actor, inbox = *(bytes(size) for size in sizes), bytes(CRC_BYTES)
-    for first in range(1, turns + 1, GROUP_TURNS):
-        seqs = range(first, min(first + GROUP_TURNS, turns + 1))
+    for first in range(1, turns + 1, group):
+        seqs = range(first, min(first + group, turns + 1))
         size = len(seqs)
         yield Rows(
             [(seq.to_bytes(8, "big"), record) for seq in seqs],
@@ -79,7 +83,7 @@ def groups(turns: int, actors: int, sizes: Sizes, share: Share) -> Iterator[Rows
             ],
             [
                 inbox_key(n % actors, Lane.USER, n, 0)
-                for n in range(first - GROUP_TURNS, first)[: round(size * share.delete)]
+                for n in range(first - group, first)[: round(size * share.delete)]
                 if n > 0
             ],
         )
@@ -126,27 +130,24 @@ def ceiling(
     sizes: Sizes,
     share: Share,
     put: Callable[[LedgerFile, Rows], None],
+    group: int = GROUP_TURNS,
 ) -> dict[str, Any]:
     """Write that many turns' rows: turns per second, the making of the rows included."""
     directory.mkdir(parents=True)
     create_ledger(directory, MAP_BYTES)
     file = LedgerFile(directory, MAP_BYTES, MAP_BYTES, readonly=False)
     start = time.perf_counter()
-    for rows in groups(turns, actors, sizes, share):
+    for rows in groups(turns, actors, sizes, share, group):
         put(file, rows)
     seconds = time.perf_counter() - start
     there = file.view(lambda txn: txn.stat(file.journal)["entries"])
     file.close()
     if there != turns:
         raise SystemExit(f"the journal has {there} of {turns} records")
-    return {
-        "turns": turns,
-        "seconds": seconds,
-        "rate": turns / seconds,
-    }
+    return {"rate": turns / seconds, "turns": turns, "seconds": seconds}
 
 
-def main() -> None:
+def figures(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--turns", type=int, default=100_000)
@@ -154,16 +155,16 @@ def main() -> None:
     for name in Sizes._fields:
         parser.add_argument(f"--{name}", type=int, required=True, metavar="BYTES")
     parser.add_argument("--net", type=float, nargs=len(Share._fields), metavar="ROWS")
+    parser.add_argument("--group", type=int, default=GROUP_TURNS, metavar="TURNS")
     way = parser.add_mutually_exclusive_group()
     way.add_argument("--by-key", dest="put", action="store_const", const=write_by_key)
     way.add_argument("--batches", dest="put", action="store_const", const=write_in_batches)
     parser.set_defaults(put=write)
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     sizes = Sizes(args.journal, args.state, args.actor)
     share = Share(*args.net) if args.net else Share()
-    found = ceiling(args.directory, args.turns, args.actors, sizes, share, args.put)
-    print(json.dumps(found))
+    return ceiling(args.directory, args.turns, args.actors, sizes, share, args.put, args.group)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(figures(sys.argv[1:])))

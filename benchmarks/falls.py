@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.bench import PAGE, ROOT, with_table
+from benchmarks.contest import ROOT
+from benchmarks.page import PAGE, Place, with_table
 from perdure import Actor, Child, Run, SupervisorSpec, message
 
 HERE = Path(__file__).resolve().parent
 BEAM = HERE / "falls.escript"
-BEGIN = "<!-- falls: `make bench-falls` writes what is between these lines -->"
-END = "<!-- end of falls -->"
+PLACE = Place(
+    "<!-- falls: `make bench-falls` writes what is between these lines -->", "<!-- end of falls -->"
+)
 WAIT_SECONDS_MAX = 300.0
 SIBLINGS = 100
 FIGURES = {
@@ -54,12 +56,12 @@ class Probe:
 probe = Probe(0)
 
 
-@message
+@message("falls.fall")
 class Fall:
     """Crash, and be told again in the next life, until there were enough."""
 
 
-class Faller(Actor):
+class Faller(Actor, name="falls.faller"):
     """Crashes on every message, and has one sent to itself at each start."""
 
     async def on_start(self) -> None:
@@ -75,7 +77,7 @@ class Faller(Actor):
         raise Fell
 
 
-class Sibling(Actor):
+class Sibling(Actor, name="falls.sibling"):
     """One of many that are restarted together; the last to start says so."""
 
     number: int = 0
@@ -189,7 +191,7 @@ def main() -> None:
         laps = measure(args.pairs, args.few, args.many, Path(scratch))
     print(json.dumps(laps) if args.json else table(laps))
     if args.write:
-        PAGE.write_text(with_table(PAGE.read_text(), table(laps), BEGIN, END))
+        PAGE.write_text(with_table(PAGE.read_text(), table(laps), PLACE))
 
 
 if __name__ == "__main__":

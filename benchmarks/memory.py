@@ -13,6 +13,7 @@ import gc
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +21,26 @@ from perdure import Actor, Child, Run, SupervisorSpec, message
 
 SPAWNER = "/memory/spawner"
 BATCH = 1_000  # agents spawned in one turn
-WAIT_SECONDS_MAX = 300.0
+WAIT_SECONDS_MAX = 250.0
 
 
-@message
+@message("memory.spawn")
 class Spawn:
     first: int
     agents: int
 
 
-@message
+@message("memory.work")
 class Work:
     text: str
 
 
-@message
+@message("memory.report")
 class Report:
     pass
 
 
-class Agent(Actor):
+class Agent(Actor, name="memory.agent"):
     done: int = 0
     last: str = ""
 
@@ -50,7 +51,7 @@ class Agent(Actor):
         return self.done
 
 
-class Spawner(Actor):
+class Spawner(Actor, name="memory.spawner"):
     async def on_receive(self, message: Spawn) -> None:
         end = min(message.first + BATCH, message.agents)
         for i in range(message.first, end):
@@ -104,19 +105,19 @@ def measure(directory: Path, agents: int) -> dict[str, Any]:
         "before": before,
         "after": after,
         "growth": growth,
-        "bytes_per_agent": growth["rss"] / agents,
+        "growth_bytes": growth["rss"],
         "loaded": loaded,
         "ledger_bytes": (directory / "ledger" / "data.mdb").stat().st_size,
     }
 
 
-def main() -> None:
+def figures(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--agents", type=int, default=100_000)
-    args = parser.parse_args()
-    print(json.dumps(measure(args.directory, args.agents)))
+    args = parser.parse_args(argv)
+    return measure(args.directory, args.agents)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(figures(sys.argv[1:])))

@@ -25,7 +25,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.bench import with_table
+from benchmarks.page import PAGE, Place, with_table
 from benchmarks.resume import make, program
 from benchmarks.ring import MAKER, WAIT_SECONDS_MAX, Go
 from perdure import Run
@@ -33,9 +33,10 @@ from perdure.ledger.store import open_store
 
 ROOT = Path(__file__).resolve().parent.parent
 PERDURE = Path(sys.executable).with_name("perdure")
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN = "<!-- keeping: `make bench-million` writes what is between these lines -->"
-END = "<!-- end of keeping -->"
+PLACE = Place(
+    "<!-- keeping: `make bench-million` writes what is between these lines -->",
+    "<!-- end of keeping -->",
+)
 ACTORS = 1_000
 LOOK_SECONDS = 0.01
 ALONE_SECONDS = 5.0
@@ -194,11 +195,12 @@ def table(found: dict[str, Any]) -> str:
         )
     sizes = ", ".join(f"{size / 1e6:,.0f}" for size in found["sizes"])
     longest, times = 1e3 * alone.longest, len(found["sizes"])
+    before, after = found["bytes"] / 1e6, found["compacted"] / 1e6
     lines.append(
-        f"\nThe ledger had {found['turns']:,} turns and {found['bytes'] / 1e6:,.0f} MB; with the "
-        f"last tenth of them, {found['compacted'] / 1e6:,.0f} MB. On its own the run did {base:,.0f} "
-        f"turns/s, and its longest wait for a group was {longest:.0f} ms. While it went on, and was "
-        f"compacted {times} times more, its file had {sizes} MB."
+        f"\nThe ledger had {found['turns']:,} turns and {before:,.0f} MB; with the last tenth of "
+        f"them, {after:,.0f} MB. On its own the run did {base:,.0f} turns/s, and the longest wait "
+        f"for a group was {longest:.0f} ms. While it went on, and was compacted {times} times, "
+        f"its file had {sizes} MB."
     )
     return "\n".join(lines)
 
@@ -224,7 +226,7 @@ def main() -> None:
     print(json.dumps(found, indent=1), file=sys.stderr)
     print(table(found))
     if args.write:
-        PAGE.write_text(with_table(PAGE.read_text(), table(found), BEGIN, END))
+        PAGE.write_text(with_table(PAGE.read_text(), table(found), PLACE))
     if not has_settled(found["sizes"]):
         raise SystemExit("the file goes on growing")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -53,32 +55,36 @@ class Node(pykka.ThreadingActor):
             self.finish.one()
 
 
-def ring(actors: int, hops: int) -> dict[str, Any]:
-    """Run the ring once: one message in flight for each actor."""
-    finish = Finish(actors)
+def ring(actors: int, hops: int, tokens: int | None = None) -> dict[str, Any]:
+    """Run the ring once: one message in flight for each actor, or for the first of them."""
+    tokens = actors if tokens is None else tokens
+    finish = Finish(tokens)
     refs = [Node.start(finish) for _ in range(actors)]
     proxies = [ref.proxy() for ref in refs]
     for proxy, following in zip(proxies, refs[1:] + refs[:1], strict=True):
         proxy.next = following
     start = time.perf_counter()
-    for ref in refs:
+    for ref in refs[:tokens]:
         ref.tell(msgpack.packb(("Token", hops, PAD)))
     if not finish.done.wait(WAIT_SECONDS_MAX):
         raise SystemExit(f"the ring did not end within {WAIT_SECONDS_MAX:g} s")
     seconds = time.perf_counter() - start
     turns = sum(proxy.seen.get() for proxy in proxies)
-    if turns != actors * hops:
-        raise SystemExit(f"{turns} of {actors * hops} messages were handled")
-    return {"turns": turns, "seconds": seconds, "rate": turns / seconds}
+    for ref in refs:
+        ref.stop(block=False)
+    if turns != tokens * hops:
+        raise SystemExit(f"{turns} of {tokens * hops} messages were handled")
+    return {"rate": turns / seconds, "turns": turns, "seconds": seconds}
 
 
-def main() -> None:
+def figures(argv: Sequence[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--actors", type=int, default=1_000)
     parser.add_argument("--hops", type=int, default=50)
-    args = parser.parse_args()
-    print(json.dumps(ring(args.actors, args.hops)))
+    parser.add_argument("--tokens", type=int)
+    args = parser.parse_args(argv)
+    return ring(args.actors, args.hops, args.tokens)
 
 
 if __name__ == "__main__":
-    main()
+    print(json.dumps(figures(sys.argv[1:])))

@@ -55,7 +55,7 @@ def make(directory: Path, actors: int, records: int) -> None:
         while (left := records - run.kernel.book.seq) > 0:
             turns = run.figures()["turns"]
             hops = max(1, left // actors)
-            run.tell(MAKER, Go(hops)).get(timeout=WAIT_SECONDS_MAX)
+            run.tell(MAKER, Go(hops, actors)).get(timeout=WAIT_SECONDS_MAX)
             settle(run, turns + 1 + hops * actors)
         while run.figures()["waiting"]:
             time.sleep(0.01)

@@ -33,6 +33,8 @@ PerdureError
 │   ├── NotALedger
 │   ├── LedgerTooNew           written by a newer format
 │   ├── LedgerDamaged          names the first bad seq or row (exit 3)
+│   ├── Compacted              a record that compaction dropped: names the cut
+│   ├── NotShipped             where a run is shipped to cannot be read or written now
 │   └── CommitFailed           the disk refused: names the last durable seq (exit 4)
 └── Broken                     an invariant of ours does not hold; never caught, never user error
 """
@@ -241,6 +243,23 @@ class LedgerDamaged(LedgerError):
     def __init__(self, text: str, seq: int | None = None) -> None:
         super().__init__(text)
         self.seq = seq
+
+
+class Compacted(LedgerError):
+    """A record is asked for that compaction has dropped; `cut` is the last one that may be gone."""
+
+    def __init__(self, seq: int, cut: int) -> None:
+        super().__init__(
+            f"record {seq} is no longer there: the ledger was compacted up to record {cut}. What "
+            "was before is in backups and forks from before; `perdure show` lists the marks that "
+            "can still be used."
+        )
+        self.seq = seq
+        self.cut = cut
+
+
+class NotShipped(LedgerError):
+    """Where a run is shipped to cannot be read or written now; trying again may help."""
 
 
 class CommitFailed(LedgerError):

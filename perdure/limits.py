@@ -106,9 +106,17 @@ DISK_FREE_BYTES_MIN = 256 * 1024  # below it the run drains instead of failing i
 READ_ROWS_MAX = 1_000  # of one read transaction: a long one pins pages
 OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when opened: 0.2 s
 COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where a run may be writing
+SEGMENT_RECORDS_MAX = 4_096  # of one file of a run that is shipped
+SEGMENT_BYTES_MAX = 8 * 1024 * 1024  # likewise, before it is compressed; one record may be more
 KEY_BYTES_MAX = 511  # of a table row: LMDB 0.9 stores no longer key
 READERS_MAX = 512  # read transactions at once, of all processes
 COMMIT_SWITCH_SECONDS = 0.00005  # threads' turns while a group is written: see ledger/gil.py
+DROP_RECORDS_MAX = 4_096  # by one group: while it is written, the run waits
+COMPACT_WAIT_SECONDS = 60.0  # that `perdure compact` waits for the owner to take a plan
+HOUSEKEEPING_LOOK_SECONDS = 1.0  # between looks whether a run has more history than it keeps
+BASES_KEPT_MAX = 1_000  # marks before the cut that stay usable, the newest: each is a base
+BASE_PIECE_BYTES_MIN = 64 * 1024  # a piece of a base ends at the next key that may end one
+BASE_PIECE_BYTES_MAX = 1024 * 1024  # or here, whatever the key
 READER_LOOKS = 60  # of the watchdog between two looks for readers that do not end: a minute
 READER_BEHIND_GROUPS = 1_000  # that a reader may be behind before `perdure show` names it
 UPKEEP_GROUPS = 64  # commits between looks for dead readers, which pin pages, and a fresh map
@@ -136,8 +144,17 @@ REPLAY_BUDGETS_MAX = 65_536  # changes of a budget kept: a turn reads the one th
 REPLAY_SLACK_SECONDS = 0.02  # a recorded outcome this much after a handler's own timer was first
 REPLAY_WAIT_SECONDS_MAX = 5.0  # for what a handler does past its verbs, in a thread or a socket
 
+# --- doctor
+DOCTOR_FREE_BYTES_MIN = 256 * 1024 * 1024  # below it, a disk is soon too full for a run
+DOCTOR_FSYNC_SECONDS_MAX = 0.05  # a slower disk is what a run waits for
+DOCTOR_FSYNCS = 5  # measured; the middle one counts
+DOCTOR_POST_SECONDS_MAX = 10.0  # that a live run takes at most to look at its spool
+
 # --- command line
 EVENT_LINES_MAX = 20  # of each kind that `perdure run` tells; it counts the rest
 EVENTS_WAITING_MAX = 10_000  # to be written: past it they are counted and left out
 WHY_RECORDS_MAX = 10_000  # before a record that `perdure why` looks at for its steps: 0.2 s
 WHY_CAUSES_KEPT_MAX = 1_000  # records that led to one, and are shown; the first of all is too
+
+STATS_REASONS_MAX = 256  # of crashes that `perdure stats` tells apart: it counts the rest
+STATS_REORDERED_MAX = 4_096  # turns that ended, put into the order in which they began

@@ -33,6 +33,10 @@ WITH_EXAMPLES = [
         "docs/processes.md",
         "docs/backup.md",
         "docs/export.md",
+        "docs/gc.md",
+        "docs/ship.md",
+        "docs/testing.md",
+        "docs/doctor.md",
     )
 ]
 COMMAND_SECONDS_MAX = 60

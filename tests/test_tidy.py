@@ -20,6 +20,7 @@ DOORS = {
     "msgpack": "perdure/ledger/",
     "pykka": "perdure/actors/",
     "click": "perdure/cli/",
+    "fsspec": "perdure/runtime/remote.py",
 }
 LEFTOVERS = re.compile(r"\b(TO" r"DO|FIX" r"ME|X" r"XX|HA" r"CK)\b")
 NAMES_OF_NOTHING = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "core"}

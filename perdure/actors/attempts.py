@@ -9,6 +9,8 @@ from perdure.limits import ATTEMPTS_MAX, BACKOFF_FACTOR, BACKOFF_FIRST_SECONDS, 
 
 NS = 1_000_000_000
 COMMITTED = ("committed",)
+SUPERVISOR = "supervisor"
+"""The last rung of a ladder: state stays, and the supervisor gives up, as if restarts had."""
 
 
 def backoff_ns(spec: dict[str, Any], attempt: int, chance: float = 0.0) -> int:
@@ -57,6 +59,16 @@ def rungs_of(spec: dict[str, Any], falls: int) -> tuple[str, ...]:
     if not falls or falls % after:
         return ()
     return tuple(ladder[min(falls // after, len(ladder) - 1) :]) if len(ladder) > 1 else ()
+
+
+def escalates(spec: dict[str, Any], falls: int) -> bool:
+    """Whether that many crashes in a row are more than a supervisor is to deal with.
+
+    >>> spec = {"restore": ("committed", "fresh", "supervisor"), "restore_after": 2}
+    >>> [escalates(spec, falls) for falls in (2, 3, 4, 5, 6)]
+    [False, False, True, False, True]
+    """
+    return rungs_of(spec, falls)[:1] == (SUPERVISOR,)
 
 
 def deadline_ns(spec: dict[str, Any]) -> int:

@@ -210,8 +210,13 @@ class Cell:
 
     def fall(self) -> None:
         """Count a crash; a message handled since the last one ends the row of them."""
-        self.falls = self.falls + 1 if self.fell_at == self.turns else 1
+        self.falls = self.next_fall
         self.fell_at = self.turns
+
+    @property
+    def next_fall(self) -> int:
+        """The number, among those in a row, of the crash that comes next."""
+        return self.falls + 1 if self.fell_at == self.turns else 1
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from perdure.actors.attempts import attempts_max, backoff_ns, chance_of
+from perdure.actors.attempts import attempts_max, backoff_ns, chance_of, escalates
 from perdure.actors.lives import LifeChange
 from perdure.actors.turn import Turn
 from perdure.errors import Broken
@@ -40,7 +40,8 @@ def plan_crash(kernel: Kernel, turn: Turn, reason: Reason, now: int) -> CrashPla
         lives = kernel.spawning.orphans(env)
         return CrashPlan(out, [], True, cell.not_before, cell.attempts, True, lives)
     counted = turn.attempt == 1
-    out = [kernel.lifecycle.control(cell.parent, id, Exit(id, incarnation, reason, counted))]
+    fell = Exit(id, incarnation, reason, counted, escalates(cell.spec, cell.next_fall))
+    out = [kernel.lifecycle.control(cell.parent, id, fell)]
     tries = cell.attempts + 1  # since the last progress: a journaled result starts anew
     if tries >= attempts_max(cell.spec):
         dead = [Dead(env.seq, env.index, cell.address, str(reason), turn.attempt)]

@@ -6,14 +6,18 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from perdure.ledger.records import Kind, Post
+
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+
+ORIGIN = Post._fields.index("origin")
 
 
 class Between:
     """Looks at a run between records, when all that the last one changed is in the open group.
 
-    What begins a run, or resumes it, is one piece.
+    What begins a run, or resumes it, is one piece, and so are a spawned child's birth and start.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -26,7 +30,8 @@ class Between:
         self.kernel.on_rest = self.look
 
     def _watched(self, kind: int, fields: tuple[Any, ...]) -> int:
-        self.look()
+        if kind != Kind.POST or fields[ORIGIN] != "spawn":  # a child that is born is told to start
+            self.look()
         return self._append(kind, fields)
 
     def look(self) -> None:

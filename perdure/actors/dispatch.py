@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors import leftovers
 from perdure.actors.cell import Cell
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
@@ -279,7 +280,7 @@ class Dispatch:
                 else:
                     close(turn, answer)
                 if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
-                    task.uncancel()  # type: ignore[union-attr]
+                    await leftovers.take_cancellation(task)  # type: ignore[arg-type]
             turns += 1
             if turns % TURNS_BETWEEN_BREATHS == 0:
                 self._breathing = True

@@ -181,14 +181,21 @@ class Lifecycle:
                 self.fence(turn)
                 return
             if isinstance(message, Signal) and self.kernel.signals.ends(cell, message):
-                self.fence(turn)
+                self._cut(turn, env)
                 return
             if isinstance(message, Stop) and env is not turn.envelope:
                 if turn.waits and turn.kind in ("receive", "start"):
-                    self.fence(turn)
+                    self._cut(turn, env)
                 else:
                     self.deadlines.begin(cell, env, message)
                 return
+
+    def _cut(self, turn: Turn, env: Envelope) -> None:
+        """Fence a turn for a control message, which is next: a start would only be cut again."""
+        control: Any = turn.cell.control
+        control.remove(env)
+        control.appendleft(env)
+        self.fence(turn)
 
     def fence(self, turn: Turn) -> None:
         """Take a turn's right to change anything: what it still does is late. No attempt counts."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from contextvars import Context
+from selectors import DefaultSelector, SelectorKey
 from time import monotonic
 from typing import Any, TypeVarTuple
 from weakref import WeakKeyDictionary
@@ -17,27 +17,39 @@ Ts = TypeVarTuple("Ts")
 KEPT_MIN = 8  # timers of one task before those that are over are looked for
 
 
-class _Selector(selectors.DefaultSelector):
-    """Asks the system about sockets now and then while the loop has other things to do.
+class _Selector(DefaultSelector):
+    """What a loop sleeps in; it looks at sockets now and then while there are other things to do.
 
-    asyncio asks in each round, and most rounds of a busy kernel are shorter than the question.
+    asyncio looks in each round, and most rounds of a busy kernel are shorter than the look.
     """
 
     _next = 0.0
 
-    def select(self, timeout: float | None = None) -> list[Any]:
+    def __init__(self, loop: Loop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         now = monotonic()
-        if timeout is not None and timeout <= 0 and now < self._next:
+        if timeout is None or timeout > 0:
+            self._loop.on_idle()
+            if self._loop.has_ready:
+                timeout = 0
+        elif now < self._next:
             return []
         self._next = now + LOOP_LOOK_SECONDS
         return super().select(timeout)
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do."""
+    """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do.
+
+    It calls `on_idle` each time that it has nothing to run, before it sleeps.
+    """
 
     def __init__(self) -> None:
-        super().__init__(_Selector())
+        super().__init__(_Selector(self))
+        self.on_idle: Callable[[], None] = _nothing
         self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
         self._timers = WeakKeyDictionary()
 
@@ -58,12 +70,22 @@ class Loop(asyncio.SelectorEventLoop):
             handles.append(handle)
         return handle
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether there is something to run now."""
+        ready: Sized = self._ready  # type: ignore[attr-defined]
+        return len(ready) > 0
+
     def _is_set(self, handle: asyncio.TimerHandle) -> bool:
         return not handle.cancelled() and handle.when() > self.time()
 
     def has_timers(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
         """Whether a timer that one of the tasks has set is still to come."""
         return any(self._is_set(each) for task in tasks for each in self._timers.get(task, ()))
+
+
+def _nothing() -> None:
+    return
 
 
 def _is_ours(callback: Callable[..., object]) -> bool:

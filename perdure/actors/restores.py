@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from perdure.actors.attempts import rungs_of
+from perdure.actors.attempts import SUPERVISOR, rungs_of
 from perdure.actors.cell import Cell
 from perdure.actors.marking import find_mark
-from perdure.errors import Broken
+from perdure.errors import Broken, Compacted
 from perdure.ledger.difference import difference
+from perdure.ledger.ground import ground
 from perdure.ledger.images import Image, apply, state_hash
 from perdure.ledger.journal import read_record
 from perdure.ledger.past import chain, past
@@ -38,17 +39,22 @@ def climb(kernel: Kernel, cell: Cell, incarnation: int) -> bool:
     book = kernel.book
     book.load_state(cell)
     rungs = rungs_of(cell.spec, cell.falls) if cell.fell_at == cell.turns else ()
-    if not rungs:
+    if not rungs or rungs[0] == SUPERVISOR:  # which has given up by then, and begun anew
         return True
     if book.durable < cell.seq:
         kernel.barrier.when_durable(cell.seq, lambda: kernel.dispatch.consider(cell))
         return False
     for rung in rungs:
+        if rung == SUPERVISOR:
+            return True
         at = 0 if rung == FRESH else find_mark(book, cell.id, rung.removeprefix(MARK))
         if rung == FRESH or at > cell.id:
-            restored = set_back(book, cell, rung, at, incarnation)
+            try:
+                restored = set_back(book, cell, rung, at, incarnation)
+            except Compacted:
+                continue  # there is no going back to that any more
             if restored is not None:
-                kernel.news.report(cell, told(rung, restored))
+                kernel.news.report(cell, book.seq, told(rung, restored))
             return True
     return True
 
@@ -61,14 +67,15 @@ def set_back(book: Book, cell: Cell, rung: str, at: int, incarnation: int) -> Re
     book.load_state(cell)
     as_of, images = 0, dict[str, Image]()
     if at > cell.id:
-        found = past(lambda seq: _record(book, seq), cell.id, cell.last, at)
+        before = ground(book.store, cell.id, at)
+        found = past(lambda seq: _record(book, seq), cell.id, cell.last, at, before)
         images = found.images
         as_of = 0 if found.seq == cell.id else found.seq
     current = cell.images or {}
     delta = difference(current, images)
     if not delta:
         return None
-    undone = _undone(book, cell, as_of)
+    undone = _undone(book, cell, as_of, at)
     after = state_hash(cell.state_hash, delta)
     who = (book.now_ns(), (), cell.id, incarnation, rung, as_of, undone)
     seq = book.append(Kind.RESTORE, (*who, delta, after, cell.last))
@@ -87,14 +94,21 @@ def told(rung: str, restored: Restored) -> str:
     return f"set back to {rung}: {to}, {restored.undone} turns undone"
 
 
-def _undone(book: Book, cell: Cell, as_of: int) -> int:
-    """The turns whose changes are gone."""
-    undone = 0
-    for record, body in chain(lambda seq: _record(book, seq), cell.id, cell.last):
+def _undone(book: Book, cell: Cell, as_of: int, at: int) -> int:
+    """The turns whose changes are gone; of those before a cut, all turns that there were."""
+    cut = book.store.head().cut
+    undone = _turns(book, cell, cut) - _turns(book, cell, at) if at < cut else 0
+    for record, body in chain(lambda seq: _record(book, seq), cell.id, cell.last, cut):
         if record.seq <= as_of:
             break
         undone += isinstance(body, Turn) and bool(body.delta)
     return undone
+
+
+def _turns(book: Book, cell: Cell, at: int) -> int:
+    """The turns of an actor as a base has them."""
+    before = ground(book.store, cell.id, at) if at else None
+    return 0 if before is None or before.agent is None else before.agent.turns
 
 
 def _record(book: Book, seq: int) -> Record:

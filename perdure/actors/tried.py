@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -50,7 +49,9 @@ async def awaited(work: StepWork) -> Ended:
     start = work.steps.kernel.machine.elapsed_ns()
     try:
         outcome = Future.done(await work.asked.tool.function(*work.asked.args, **_given(work)))
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
+    except GeneratorExit:  # nobody runs it any more
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
         outcome = Future.failed(error)
     return _ended(work, outcome, start)
 

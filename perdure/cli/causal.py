@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from perdure.cli.options import name_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, note, paint, say, write_answer, write_json
+from perdure.errors import Compacted
 from perdure.ledger.causes import Causes, Stamp
 from perdure.ledger.forest import Branch, Forest, Keep
 from perdure.ledger.records import Record
@@ -29,10 +30,13 @@ def show(
 ) -> None:
     """Write the records from `first` to `last`: trees for people, stamps for programs."""
     view: Any = reader.view
-    causes, forest = Causes(), Forest()
+    cut = view.head.cut
+    if first <= cut:
+        raise Compacted(first, cut)
+    causes, forest = Causes(), Forest(cut + 1)
     end = view.head.seq if last is None else min(last, view.head.seq)
     wanted = bytearray(end + 1)
-    for record in view.records(1, end):
+    for record in view.records(cut + 1, end):
         stamp = causes.add(record)
         forest.add(stamp)
         if record.seq >= first and (actor is None or reader.actor_of(record) == actor):

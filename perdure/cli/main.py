@@ -33,6 +33,7 @@ VERBS = {
     "state": ("perdure.cli.state", "Show the committed state of one actor."),
     "diff": ("perdure.cli.diff", "Show what changed between two points of a run."),
     "why": ("perdure.cli.why", "Show why a record is there, back to the first message."),
+    "stats": ("perdure.cli.stats", "Show what turns take, wait and come to; test predictions."),
     "replay": ("perdure.cli.replay", "Run the recorded turns again, and compare."),
     "tell": ("perdure.cli.tell", "Send a message to an actor of a run, or ask it."),
     "reload": ("perdure.cli.reload", "Have a live run go on with its code as it is now."),
@@ -44,6 +45,12 @@ VERBS = {
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
     "backup": ("perdure.cli.backup", "Copy a run, checked, whether it is going on or not."),
     "export": ("perdure.cli.export", "Write the journal as JSON lines."),
+    "compact": ("perdure.cli.compact", "Drop what was before a point of a run."),
+    "ship": ("perdure.cli.ship", "Keep a copy of the journal elsewhere up to date."),
+    "unship": ("perdure.cli.unship", "Make a run again from what was shipped of it."),
+    "gc": ("perdure.cli.gc", "Delete old runs."),
+    "doctor": ("perdure.cli.doctor", "Look for what is wrong with this machine, or a run."),
+    "simulate": ("perdure.cli.simulate", "Run perdure itself in a world that attacks it."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""

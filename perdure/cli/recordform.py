@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from perdure.cli.words import called, clipped
-from perdure.errors import LedgerDamaged
+from perdure.errors import Compacted, LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.journal import sender_of
@@ -54,12 +54,14 @@ class Reader:
     def _message(self, seq: int, index: int) -> Any:
         try:
             return self.view.message(MessageId(seq, index))
-        except LedgerDamaged:
+        except (LedgerDamaged, Compacted):
             return None
 
     def said(self, seq: int, index: int) -> str:
         """A message in short; of the control lane, in words."""
         message = self.message(seq, index)
+        if message is None and seq <= self.view.head.cut:
+            return "(gone)"
         kind = type(message).__name__.removeprefix("perdure.")
         if kind not in CONTROL:
             return called(message)

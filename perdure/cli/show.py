@@ -10,7 +10,10 @@ from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.say import fitted, labelled, say, write_answer
 from perdure.cli.summary import summary_form, summary_lines
 from perdure.cli.words import clock, count, moment, written
+from perdure.ledger.compacted import base_row
+from perdure.ledger.keys import Table, mark_id
 from perdure.ledger.readers import Reader
+from perdure.ledger.rows import BaseRow
 from perdure.limits import READER_BEHIND_GROUPS
 from perdure.runtime.document import shown
 from perdure.runtime.oldcode import read_code
@@ -57,11 +60,37 @@ def _lines(view: View) -> list[str]:
     origin = None if directory is None else read_origin(directory)
     if origin is not None:
         lines.append(labelled("copy", f"of {origin.of} as of record {origin.seq:,}"))
-    lines += _code(view) + [labelled("reader", _lingers(each)) for each in _lingering(view)]
+    lines += [*_past(view), *_code(view)]
+    lines += [labelled("reader", _lingers(each)) for each in _lingering(view)]
     if header.settings:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
     return [line for line in lines if line.strip()]
+
+
+def _past(view: View) -> list[str]:
+    """Up to where it was compacted, if it was, and which marks before that can still be used."""
+    row = base_row(view.store)
+    if row is None:
+        return []
+    lines = [labelled("compacted", f" up to record {row.at:,}")]
+    marks = _usable(view, row)
+    if marks:
+        lines.append(labelled("marks", f"{', '.join(marks)} can still be gone back to"))
+    return lines
+
+
+def _usable(view: View, row: BaseRow) -> list[str]:
+    bases = {at for at, _ in row.bases}
+    found = view.store.scan(bytes([Table.MARK]))
+    marks = {mark_id(key)[1]: int.from_bytes(seq, "big") for key, seq in found}
+    return sorted(name for name, seq in marks.items() if seq in bases)
+
+
+def _compacted(view: View) -> dict[str, object]:
+    """Up to where it was compacted, for JSON; nothing for any other run."""
+    row = base_row(view.store)
+    return {} if row is None else {"compacted": {"at": row.at, "marks": _usable(view, row)}}
 
 
 def _lingering(view: View) -> list[Reader]:
@@ -125,6 +154,7 @@ def _header(view: View) -> dict[str, object]:
         "seed": header.seed,
         "settings": dict(header.settings),
         **_fork(view),
+        **_compacted(view),
         "code": code_versions(view),
         "lingering_readers": [each._asdict() for each in _lingering(view)],
         "began": moment(header.time),

@@ -116,7 +116,9 @@ def _report(text: str) -> str:
     context, _, rest = text.partition(": ")
     child, _, reason = rest.partition(": ")
     if context == "shutdown":
-        return f"{paint('gives up', 'red')}: {child} needed more restarts than are allowed"
+        is_beyond = reason == "escalated"  # the last rung of its ladder
+        why = "is beyond restarts" if is_beyond else "needed more restarts than are allowed"
+        return f"{paint('gives up', 'red')}: {child} {why}"
     if context == "start_error":
         return f"could not start {child}: {reason}"
     if context == "shutdown_error":

@@ -35,12 +35,12 @@ Living = records.Turn | records.Crash | records.Cancel | records.Verdict
 @click.command("trace")
 @run_argument
 @click.option("--actor", metavar="ADDRESS", help="Only what concerns this actor.")
-@click.option("--first", type=click.IntRange(1), default=1, metavar="SEQ", help="From this record.")
+@click.option("--first", type=click.IntRange(1), metavar="SEQ", help="From this record.")
 @click.option("--last", type=click.IntRange(1), metavar="SEQ", help="To this record.")
 @click.option("--causal", is_flag=True, help="What led to what, instead of when.")
 @json_option
 def command(
-    run: str, actor: str | None, first: int, last: int | None, causal: bool, as_json: bool
+    run: str, actor: str | None, first: int | None, last: int | None, causal: bool, as_json: bool
 ) -> None:
     """Show the journal of RUN, a line for each record. The run may be going on.
 
@@ -55,6 +55,10 @@ def command(
         if actor is not None:
             view.find(actor)
         start_ns, reader, found = view.run.time, Reader(view), 0
+        if first is None:
+            first = view.head.cut + 1
+            if first > 1 and not as_json:
+                note(f"the ledger was compacted: records up to {view.head.cut:,} are gone")
         if causal:
             from perdure.cli.causal import show
 

@@ -31,6 +31,25 @@ def clock(ns: int) -> str:
     return f"{hours}:{text}" if hours else text
 
 
+def span(ns: float) -> str:
+    """How long something took, to three digits.
+
+    >>> span(800), span(35_400), span(12_345_678), span(4_617_000_000), span(5_000_000_000_000)
+    ('0.8 us', '35.4 us', '12.3 ms', '4.62 s', '5,000 s')
+    """
+    scaled = ns / 1_000
+    for unit in ("us", "ms"):
+        if scaled < 1_000:
+            return f"{scaled:.{_decimals(scaled)}f} {unit}"
+        scaled /= 1_000
+    return f"{scaled:,.{_decimals(scaled)}f} s"
+
+
+def _decimals(number: float) -> int:
+    """How many decimals make three digits; one at most below 1."""
+    return 2 if 1 <= number < 10 else 1 if number < 100 else 0
+
+
 def count(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun.
 

@@ -1,24 +1,23 @@
 """The audit of a whole ledger: does every table say what the journal says, and does that hold?
 
-Pure: records and rows come in, what is wrong goes out. It reads the journal from the start.
+Pure: records and rows come in, what is wrong goes out. It reads the journal from the start, or from
+the base that compaction left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
-from perdure.ledger import keys, rows
 from perdure.ledger.blobs import ReadBlob, digest_of, references, size_of
+from perdure.ledger.compacted import beginning, wrong_before
 from perdure.ledger.fold import Fold
-from perdure.ledger.folded import Letter, Violation, Waiting
+from perdure.ledger.folded import Violation
 from perdure.ledger.group import Row, Store
 from perdure.ledger.journal import read_record
 from perdure.ledger.keys import Table
-from perdure.ledger.records import Lane, Life, Record
-from perdure.ledger.rows import unpack_row
+from perdure.ledger.records import Record
+from perdure.ledger.rowaudit import CHECKS, expected
 from perdure.ledger.stateaudit import States
-
-Check = Callable[[Fold, bytes, bytes], str | None]
 
 
 def audit(
@@ -26,11 +25,12 @@ def audit(
     table_rows: Iterable[Row],
     blobs: Container[bytes] | None = None,
     read_blob: ReadBlob = lambda digest: None,
+    fold: Fold | None = None,
 ) -> list[Violation]:
     """What is wrong with a ledger, in the order of its records; nothing, if it is whole.
 
     `table_rows` are all rows of all tables, in order; `blobs`, if given, the digests of those there
-    are, and `read_blob` reads one.
+    are, and `read_blob` reads one. `fold` is what was before `records`, and is folded on.
 
     - A message is consumed by exactly one closed turn or dies by one crash, or it waits in an
       inbox, on a timer or as a dead letter. Messages of one pair in a lane keep their order.
@@ -42,7 +42,7 @@ def audit(
     >>> audit([], [])
     []
     """
-    fold = Fold()
+    fold = Fold() if fold is None else fold
     for record in records:
         fold.add(record)
         if blobs is not None:
@@ -64,15 +64,17 @@ def audit(
 
 def audit_store(store: Store) -> list[Violation]:
     """The audit of a store to which nothing is committed meanwhile."""
-    records = (read_record(raw) for raw in store.records())
-    return audit(records, store.scan(b""), set(store.digests()), store.blob)
+    fold, blobs = beginning(store), set(store.digests())
+    before = wrong_before(store, blobs)
+    records = (read_record(raw) for raw in store.records(fold.seq + 1))
+    return [*before, *audit(records, store.scan(b""), blobs, store.blob, fold)]
 
 
 def _compare(fold: Fold, table_rows: Iterable[Row], states: States) -> Iterator[Violation]:
     """Each row against the fold, then what has no row and should."""
-    missing = _expected(fold)
+    missing = expected(fold)
     for key, value in table_rows:
-        check = _CHECKS.get(key[0])
+        check = CHECKS.get(key[0])
         if key[0] == Table.STATE:
             wrong = states.state(key, value)
         elif key[0] == Table.DELTA:
@@ -90,206 +92,3 @@ def _compare(fold: Fold, table_rows: Iterable[Row], states: States) -> Iterator[
 
 def _table(key: bytes) -> str:
     return f"table {Table(key[0]).name}" if key[0] in set(Table) else f"table {key[0]}"
-
-
-def _expected(fold: Fold) -> dict[bytes, str]:
-    """The rows that must be there, each with what it is of."""
-    found: dict[bytes, str] = {}
-    for id, agent in fold.agents.items():
-        found[keys.actor_key(id)] = agent.address
-        found[keys.child_key(agent.parent, id)] = agent.address
-        for other, monitor in agent.watches:
-            found[keys.watch_key(id, other, monitor)] = f"what {agent.address} watches"
-        if agent.images or agent.turns:
-            found[keys.state_key(id)] = agent.address
-    for address in fold.names:
-        found[keys.name_key(address)] = address
-    for (seq, index), waiting in fold.waiting.items():
-        key = keys.inbox_key(waiting.to, waiting.lane, seq, index)
-        found[key] = f"message {seq}.{index}, which nobody consumed"
-    for (seq, index), due in fold.timers.items():
-        found[keys.timer_key(due, seq, index)] = f"timer {seq}.{index}"
-    for seq, index in fold.dead:
-        found[keys.dead_key(seq, index)] = f"dead letter {seq}.{index}"
-    for actor, name in fold.pasts.marks:
-        found[keys.mark_key(actor, name)] = f"mark {name}"
-    for post_id in fold.posts.rows:
-        found[keys.posted_key(post_id)] = f"post {post_id}"
-    if fold.pasts.row is not None:
-        found[keys.FORK_KEY] = "the run's fork"
-    for (seq, index), steps in fold.steps.rows.items():
-        waiting = fold.waiting.get((seq, index), Waiting(0, 0, 0, None))
-        for name in steps:
-            key = keys.step_key(waiting.to, seq, index, name)
-            found[key] = f"step {name} of message {seq}.{index}"
-    for path, artifact in fold.artifacts.items():
-        found[keys.artifact_key(path)] = path
-        if not artifact[3]:
-            found[keys.unreleased_key(path)] = path
-    if fold.interrupted:
-        found[keys.INTERRUPTED_KEY] = "the messages that were running when a process died"
-    if fold.seq:
-        found[keys.STATUS_KEY] = "the run's status"
-        found[keys.BUDGET_KEY] = "the run's budget"
-        found[keys.CODE_KEY] = "the run's code"
-    return found
-
-
-# --- one check for each table: what is wrong with a row, or None
-
-
-def _actor(fold: Fold, key: bytes, value: bytes) -> str | None:
-    row = unpack_row(rows.ActorRow, value)
-    agent = fold.agents.get(keys.actor_of(key))
-    if agent is None:
-        return f"actor {keys.actor_of(key)} was never born"
-    return _differs(
-        agent.address,
-        ("address", row.address, agent.address),
-        ("class", row.class_name, agent.class_name),
-        ("version", row.version, agent.version),
-        ("parent", row.parent, agent.parent),
-        ("life", Life(row.life).name, Life(agent.life).name),
-        ("incarnation", row.incarnation, agent.incarnation),
-        ("attempts", row.attempts, agent.attempts),
-        ("not_before", row.attempts and row.not_before, agent.attempts and agent.not_before),
-        ("crashes", row.crashes, agent.crashes),
-        ("restarts", row.restarts, agent.restarts),
-        ("falls", (row.falls, row.fell_at), (agent.falls, agent.fell_at)),
-        ("spec", row.spec, agent.spec),
-        ("init", row.init, agent.init),
-        ("stalled", row.stalled, agent.stalled),
-        ("suspended", row.suspended, agent.suspended),
-        ("watches", row.watches, len(agent.watches)),
-        ("tokens", row.tokens, agent.tokens),
-        ("kept", row.kept, agent.kept),
-    )
-
-
-def _differs(who: str, *parts: tuple[str, object, object]) -> str | None:
-    wrong = [
-        f"{part} {said!r}, and the journal {true!r}" for part, said, true in parts if said != true
-    ]
-    return f"of {who} it says {'; '.join(wrong)}" if wrong else None
-
-
-def _name(fold: Fold, key: bytes, value: bytes) -> str | None:
-    address = key[1:].decode()
-    return _differs(address, ("id", int.from_bytes(value, "big"), fold.names.get(address, 0)))
-
-
-def _inbox(fold: Fold, key: bytes, value: bytes) -> str | None:
-    actor, lane, seq, index = keys.inbox_id(key)
-    waiting = fold.waiting.get((seq, index))
-    if waiting is None:
-        return f"message {seq}.{index} was consumed, or never sent"
-    if (waiting.to, waiting.lane) != (actor, lane):
-        return f"message {seq}.{index} waits in another inbox"
-    return None
-
-
-def _step(fold: Fold, key: bytes, value: bytes) -> str | None:
-    actor, seq, index, name = keys.step_id(key)
-    row = unpack_row(rows.StepRow, value)
-    true = fold.steps.rows.get((seq, index), {}).get(name)
-    if true is None or row._replace(value=b"") != true._replace(value=b""):
-        return f"step {name} of message {seq}.{index} is {row}, and the journal says {true}"
-    for lane in Lane:
-        head = next(iter(fold.lanes.get((actor, lane), ())), None)
-        if head == (seq, index):
-            return None
-    return f"step {name} is of message {seq}.{index}, which is not at the head of actor {actor}"
-
-
-def _timer(fold: Fold, key: bytes, value: bytes) -> str | None:
-    due, seq, index = keys.timer_id(key)
-    true = fold.timers.get((seq, index))
-    return None if true == due else f"timer {seq}.{index} fired, or is due at another time"
-
-
-def _dead(fold: Fold, key: bytes, value: bytes) -> str | None:
-    row = unpack_row(rows.DeadRow, value)
-    seq, index = keys.dead_id(key)
-    letter = fold.dead.get((seq, index))
-    if letter is None:
-        return f"message {seq}.{index} is no dead letter"
-    said = Letter(row.to, row.reason, row.attempts, row.seq, letter.time)
-    return _differs(f"message {seq}.{index}", ("that it is", said, letter))
-
-
-def _artifact(fold: Fold, key: bytes, value: bytes) -> str | None:
-    path = key[1:].decode()
-    said = tuple(unpack_row(rows.ArtifactRow, value))
-    return _differs(path, ("digest, size, seq, released", said, fold.artifacts.get(path)))
-
-
-def _unreleased(fold: Fold, key: bytes, value: bytes) -> str | None:
-    path = key[1:].decode()
-    artifact = fold.artifacts.get(path)
-    return None if artifact and not artifact[3] else f"{path} is in place, or was never made"
-
-
-def _child(fold: Fold, key: bytes, value: bytes) -> str | None:
-    parent, child = keys.child_id(key)
-    agent = fold.agents.get(child)
-    return None if agent and agent.parent == parent else f"{child} is no child of {parent}"
-
-
-def _run(fold: Fold, key: bytes, value: bytes) -> str | None:
-    if key == keys.BUDGET_KEY:
-        said = tuple(unpack_row(rows.BudgetRow, value))
-        true = (fold.limit, fold.spent, fold.reserved)
-        return _differs("the budget", ("limit, spent, reserved", said, true))
-    if key == keys.CODE_KEY:
-        return _differs("the run", ("code", unpack_row(rows.CodeRow, value), fold.code))
-    if key == keys.FORK_KEY:
-        fork = unpack_row(rows.ForkRow, value)
-        return _differs("the run", ("fork", fork, fold.pasts.row))
-    if key == keys.INTERRUPTED_KEY:
-        counts = {(seq, index): n for seq, index, n in unpack_row(rows.InterruptedRow, value)[0]}
-        return _differs("the run", ("interrupted", counts, fold.interrupted))
-    if key != keys.STATUS_KEY:
-        return f"there is no row {key!r}"
-    status = unpack_row(rows.StatusRow, value).status
-    last = fold.status.status if fold.status else status  # a process is at it, and may say more
-    if not fold.has_begun and last in ("interrupted", "waiting"):
-        last = "starting"  # the scenario's first messages are still to be sent
-    return _differs("the run", ("status", status, last))
-
-
-def _mark(fold: Fold, key: bytes, value: bytes) -> str | None:
-    actor, name = keys.mark_id(key)
-    true = fold.pasts.marks.get((actor, name), 0)
-    return _differs(f"mark {name}", ("record", int.from_bytes(value, "big"), true))
-
-
-def _watch(fold: Fold, key: bytes, value: bytes) -> str | None:
-    actor, other, monitor = keys.watch_id(key)
-    agent = fold.agents.get(actor)
-    true = None if agent is None else agent.watches.get((other, monitor))
-    return _differs(f"actor {actor}", (f"of {other} {monitor!r}", value.decode(), true))
-
-
-def _posted(fold: Fold, key: bytes, value: bytes) -> str | None:
-    post_id = key[1:].decode()
-    row, true = unpack_row(rows.PostedRow, value), fold.posts.rows.get(post_id)
-    if post_id in fold.posts.lost:
-        row = row._replace(value=b"")  # made of the words of the dead letter
-    return _differs(f"post {post_id}", ("that it is", row, true))
-
-
-_CHECKS: dict[int, Check] = {
-    Table.ACTOR: _actor,
-    Table.NAME: _name,
-    Table.INBOX: _inbox,
-    Table.STEP: _step,
-    Table.TIMER: _timer,
-    Table.DEAD: _dead,
-    Table.ARTIFACT: _artifact,
-    Table.CHILD: _child,
-    Table.RUN: _run,
-    Table.MARK: _mark,
-    Table.WATCH: _watch,
-    Table.POSTED: _posted,
-    Table.UNRELEASED: _unreleased,
-}

@@ -12,6 +12,7 @@ from typing import Any
 
 from perdure.errors import LedgerDamaged
 from perdure.ledger.group import blob_digest
+from perdure.ledger.records import Body, Turn
 
 ReadBlob = Callable[[bytes], bytes | None]
 """The bytes of a digest, None if there are none of it."""
@@ -92,3 +93,9 @@ def _collect(parts: Sequence[Any], found: list[bytes]) -> None:
                 found.append(each)
         elif kind not in _PLAIN and isinstance(each, _CONTAINERS):
             _collect(each, found)
+
+
+def named_in(body: Body) -> list[bytes]:
+    """The digests of the blobs that a record names: large values, artifacts, code."""
+    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
+    return [*artifacts, *(digest_of(reference) for reference in references(body))]

@@ -15,7 +15,8 @@ import lmdb
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
 from perdure.ledger.durable import settle, sync_directory
-from perdure.ledger.group import EMPTY, META_KEY, Meta, Row, pack_meta
+from perdure.ledger.group import EMPTY, Row
+from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.owner import Onlooker, may_register
 from perdure.ledger.pages import look
 from perdure.ledger.readers import Reader, active_readers
@@ -36,10 +37,6 @@ _FULL = (lmdb.ReadersFullError, lmdb.TlsFullError, lmdb.MemoryError)
 _BAD_FILE = (errno.EINVAL, errno.EIO)
 
 
-def nothing(txn: Txn) -> None:
-    """Read nothing."""
-
-
 class LedgerFile:
     """The open environment of one ledger, read in short transactions: a long one pins pages.
 
@@ -58,14 +55,12 @@ class LedgerFile:
         lockless = readonly and not may_register(path / FOLDER)
         self._onlooker = Onlooker(path) if lockless else None
         try:
-            self.env = _environment(
-                path / FOLDER, self._map_bytes, readonly=readonly, lock=not lockless
-            )
+            self.env = self._open(readonly, lock=not lockless)
         except BaseException:
             self._look_away()
             raise
         try:
-            self.env.reader_check()
+            self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
             self.journal, self.tables, self.blobs = self._databases()
             if not readonly:
                 self._settle()
@@ -73,6 +68,16 @@ class LedgerFile:
             self.env.close()
             self._look_away()
             raise
+
+    def _open(self, readonly: bool, *, lock: bool) -> lmdb.Environment:
+        """The environment; its lock and its data are those of one folder, which may be replaced."""
+        folder = self.path / FOLDER
+        while True:
+            before = folder.stat().st_ino
+            env = _environment(folder, self._map_bytes, readonly=readonly, lock=lock)
+            if folder.stat().st_ino == before:
+                return env
+            env.close()
 
     def view(self, read: Callable[[Txn], R]) -> R:
         """What `read` finds in one short transaction."""
@@ -133,12 +138,6 @@ class LedgerFile:
             raise LedgerError(f"its map is full, and has its most: {self._map_bytes_max:,} bytes")
         self._map_bytes = min(2 * self._map_bytes, self._map_bytes_max)
         self._remap(self._map_bytes)
-
-    def copy_compact(self, fd: int) -> None:
-        """Write one snapshot to an open file; whoever writes the ledger goes on meanwhile."""
-        self.view(nothing)  # a map that another process has grown is adopted here
-        with self._map_lock:
-            self.env.copyfd(fd, compact=True)
 
     def let_go(self) -> None:
         """Give back the memory of pages that were looked at: the system's page cache has them."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent
-from perdure.ledger.interventions import Cancel, Fork, Live, Restore, Suspend, Verdict
+from perdure.ledger.interventions import Base, Cancel, Fork, Live, Restore, Suspend, Verdict
 from perdure.ledger.records import Lane, Life, Release, Send, Stall, Status, Turn
-from perdure.ledger.rows import ForkRow
+from perdure.ledger.rows import BaseRow, ForkRow
 
 if TYPE_CHECKING:
     from perdure.ledger.fold import Fold as Whole
@@ -25,6 +25,7 @@ class Pasts:
         self.run_id = b""
         self.past: tuple[tuple[int, bytes], ...] = ()
         self.held = False
+        self.base: BaseRow | None = None
 
     def mark(self, seq: int, actor: int, names: Iterable[str]) -> None:
         """Names for a record: of its actor, and of the run. A later record takes them over."""
@@ -102,6 +103,23 @@ def _fork(fold: Whole, seq: int, body: Fork) -> None:
         fold.status = None
 
 
+def _base(fold: Whole, seq: int, body: Base) -> None:
+    before = fold.pasts.base
+    if not (before.at if before is not None else 0) < body.at < seq:
+        fold._wrong(seq, f"the ledger is compacted up to record {body.at}")
+    if not body.bases or body.bases[-1][0] != body.at:
+        fold._wrong(seq, f"it names no base of record {body.at}")
+    fold.pasts.base = BaseRow(seq, body.at, body.bases)
+    forget(fold, body)
+
+
+def forget(fold: Whole, body: Base) -> None:
+    """Drop what became of old posts, and old dead letters, as a compaction was asked to."""
+    fold.posts.forget(body.posts_until)
+    for id in [id for id, letter in fold.dead.items() if letter.seq <= body.dead_until]:
+        del fold.dead[id]
+
+
 def _live(fold: Whole, _: int, body: Live) -> None:
     fold.pasts.held = False
 
@@ -125,6 +143,7 @@ EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {
     Suspend: _suspend,
     Restore: _restore,
     Fork: _fork,
+    Base: _base,
     Live: _live,
     Release: _release,
     Status: _status,

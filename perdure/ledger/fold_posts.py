@@ -23,6 +23,13 @@ class Posts:
             return None
         return f"post {body.post_id} is taken a second time, after record {before.seq}"
 
+    def forget(self, until: int) -> None:
+        """Drop what became of posts up to a record, but of those that wait for an answer."""
+        gone = [id for id, row in self.rows.items() if row.seq <= until and row.ok is not None]
+        for post_id in gone:
+            del self.rows[post_id]
+            self.lost.pop(post_id, None)
+
     def answered(self, post_id: str, ok: bool, value: bytes) -> None:
         """What a post asked was answered, or refused."""
         row = self.rows.get(post_id)

@@ -55,7 +55,8 @@ class Steps:
         elif body.asked is not None:  # what needed no intent only read
             row = row._replace(effect="read")
         else:
-            row = row._replace(tries=0)  # of no tool: it is what the time was
+            # of no tool: what the time was, or an ask that closed a circle, which was begun here
+            row = row._replace(tries=0, begun=0 if body.name == "now" else seq)
         self._keep(body.message, body.key, row, body.attempt)
 
     def spawned(self, seq: int, body: Birth, attempt: int) -> None:

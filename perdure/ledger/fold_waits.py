@@ -13,34 +13,34 @@ class Waits:
 
     def __init__(self, timers: dict[Id, int]) -> None:
         self._timers = timers  # of the whole fold: a settled wait takes its own along
-        self._open: dict[Id, dict[str, Id | None]] = {}
-        self._settled: dict[Id, set[str]] = {}
+        self.open: dict[Id, dict[str, Id | None]] = {}
+        self.settled: dict[Id, set[str]] = {}
 
     def asked(self, message: Id, key: str) -> None:
         """A message asks for something, or once more after it was cancelled."""
-        self._settled.get(message, set()).discard(key)
-        self._open.setdefault(message, {})[key] = None
+        self.settled.get(message, set()).discard(key)
+        self.open.setdefault(message, {})[key] = None
 
     def timed(self, reply: Reply, timer: Id) -> None:
         """It waits no longer than until that timer."""
-        self._open.setdefault((reply[1], reply[2]), {})[reply[3]] = timer
+        self.open.setdefault((reply[1], reply[2]), {})[reply[3]] = timer
 
     def settle(self, message: Id, key: str) -> int | None:
         """A wait is over; when its time was up, if it had one. A late answer is none."""
-        waits = self._open.get(message)
+        waits = self.open.get(message)
         if waits is None or key not in waits:
             return None
-        self._settled.setdefault(message, set()).add(key)
+        self.settled.setdefault(message, set()).add(key)
         timer = waits.pop(key)
         return None if timer is None else self._timers.pop(timer, None)
 
     def is_settled(self, message: Id, key: str) -> bool:
         """Whether a message has got that already."""
-        return key in self._settled.get(message, ())
+        return key in self.settled.get(message, ())
 
     def gone(self, message: Id) -> None:
         """A message was consumed, or is a dead letter: it waits for nothing more."""
-        for timer in self._open.pop(message, {}).values():
+        for timer in self.open.pop(message, {}).values():
             if timer is not None:
                 self._timers.pop(timer, None)
-        self._settled.pop(message, None)
+        self.settled.pop(message, None)

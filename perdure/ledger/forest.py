@@ -22,11 +22,11 @@ class Branch(NamedTuple):
 
 
 class Forest:
-    """Records by what caused them; `add` takes the stamps in order, from the first record's on."""
+    """Records by what caused them; `add` takes the stamps in order, from that of `first` on."""
 
-    def __init__(self) -> None:
-        self.clocks = array("Q", [0])
-        self.parents = array("Q", [0])
+    def __init__(self, first: int = 1) -> None:
+        self.clocks = array("Q", [0]) * first
+        self.parents = array("Q", [0]) * first
 
     def add(self, stamp: Stamp) -> None:
         """Take one more record.

@@ -1,9 +1,7 @@
 """What is committed together, and the rules every store keeps: hash chain, row checksums, the port.
 
 A journal row is `[kind u8][format u8][hash 16][payload]` under its seq; a table row is
-`[value][crc32 of key and value]` under a key whose first byte names the table; the meta row, under
-a key of table 0, is written with each group and says what must be there and in which transaction
-it was written, so that no earlier state of the file passes for the last.
+`[value][crc32 of key and value]` under a key whose first byte names the table.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from struct import Struct
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
-from perdure.errors import Broken, LedgerDamaged, LedgerTooNew
+from perdure.errors import Broken, Compacted, LedgerDamaged, LedgerError
 from perdure.ledger.readers import Reader
 from perdure.ledger.records import FORMAT_VERSION
 from perdure.limits import KEY_BYTES_MAX
@@ -25,16 +23,31 @@ from perdure.limits import KEY_BYTES_MAX
 GENESIS = bytes(16)
 """The hash before the first record's."""
 
-META_KEY = b"\x00meta"
-"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 127."""
-
 Row = tuple[bytes, bytes]
 
 _LINK = Struct(">QBB")
-_META = Struct(">HQ16sqQQH")
-_COUNT = Struct(">BQ")
 _CRC_BYTES = 4
 _HASH_END = 18  # of a journal row: kind, format and hash come before the payload
+
+
+class Drop(NamedTuple):
+    """What a group takes away: of the records up to `cut` some, and blobs.
+
+    What is not there is no mistake: a drop that was cut short is simply made again.
+    """
+
+    cut: int
+    gone: tuple[tuple[int, int], ...] = ()  # (first, last) of records and stubs
+    stubs: tuple[int, ...] = ()  # records of which the hash stays
+    blobs: tuple[bytes, ...] = ()
+
+
+class Prefix(NamedTuple):
+    """How a new ledger begins that has not all of its past: the rows up to `cut` that there are."""
+
+    cut: int
+    hash: bytes  # of record `cut`
+    rows: tuple[tuple[int, bytes], ...]  # (seq, row of the journal): records and stubs
 
 
 @dataclass(slots=True)
@@ -51,23 +64,22 @@ class Group:
     deletes: list[bytes] = field(default_factory=list)
     blobs: dict[bytes, bytes] = field(default_factory=dict)  # blake2b-256 -> bytes, stored once
     time_ns: int = 0  # of the last record
+    drop: Drop | None = None
+    prefix: Prefix | None = None  # of a ledger's first group
 
 
 class Head(NamedTuple):
-    """Where a ledger ends: the last record, and how many rows each table has."""
+    """Where a ledger ends: the last record, and how many rows each table has.
+
+    Of the records up to `cut`, `gone` are no longer there.
+    """
 
     seq: int
     hash: bytes
     time_ns: int
     counts: dict[int, int]  # kind byte of a table -> its rows
-
-
-class Meta(NamedTuple):
-    """The meta row: the head, what else must be there, and the transaction that wrote it."""
-
-    head: Head
-    blobs: int
-    txn: int
+    cut: int = 0
+    gone: int = 0
 
 
 EMPTY = Head(0, GENESIS, 0, {})
@@ -116,11 +128,18 @@ class Store(Protocol):
         ...
 
     def record(self, seq: int) -> RawRecord | None:
-        """The record of that seq, checked against the one before it."""
+        """The record of that seq, checked against the one before it; `Compacted` if it is gone."""
         ...
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[RawRecord]:
-        """The records from `first` to `last` or the head, each checked against the one before."""
+        """The records from `first` to `last` or the head, each checked against the one before.
+
+        Raises `Compacted` at the first that is gone.
+        """
+        ...
+
+    def left(self) -> Iterator[Row]:
+        """The rows of the journal up to the cut, under their seqs: records and stubs, unread."""
         ...
 
     def blob(self, digest: bytes) -> bytes | None:
@@ -179,6 +198,11 @@ def chain(
     return rows, previous
 
 
+def seq_key(seq: int) -> bytes:
+    """The key of a record."""
+    return seq.to_bytes(8, "big")
+
+
 def stored_hash(row: bytes) -> bytes:
     """The hash inside a journal row."""
     return row[2:_HASH_END]
@@ -197,8 +221,10 @@ def open_record(previous: bytes, seq: int, row: bytes) -> RawRecord:
     )
 
 
-def missing_record(seq: int) -> LedgerDamaged:
-    """The error for a hole in the journal."""
+def missing_record(seq: int, cut: int = 0) -> LedgerError:
+    """The error for a hole in the journal of a ledger that was compacted up to `cut`."""
+    if seq <= cut:
+        return Compacted(seq, cut)
     return LedgerDamaged(
         f"record {seq} is missing from the journal. Restore a backup to go on.", seq
     )
@@ -233,35 +259,25 @@ def by_table(rows: Sequence[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
         start = end
 
 
-def pack_meta(meta: Meta) -> bytes:
-    """The meta row's value; in every format its number comes first and the checksum last."""
-    seq, hash_, time_ns, counts = meta.head
-    rows = sorted(item for item in counts.items() if item[1])
-    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(rows))
-    value += b"".join(_COUNT.pack(*row) for row in rows)
-    return seal_rows([(META_KEY, value)])[0][1]
-
-
-def unpack_meta(stored: bytes) -> Meta:
-    """The meta row of a ledger; raises `LedgerTooNew` when a later perdure wrote it."""
-    value = open_row(META_KEY, stored)
-    version = int.from_bytes(value[:2], "big")
-    if version > FORMAT_VERSION:
-        raise LedgerTooNew(
-            f"the ledger has format {version}, and this perdure reads up to {FORMAT_VERSION}. "
-            "Use the perdure that wrote it, or a later one."
-        )
-    if len(value) < _META.size:
-        raise LedgerDamaged(f"the meta row has {len(value)} of at least {_META.size} bytes.")
-    _, seq, hash_, time_ns, blobs, txn, _ = _META.unpack_from(value)
-    counts = dict(_COUNT.iter_unpack(value[_META.size :]))
-    return Meta(Head(seq, hash_, time_ns, counts), blobs, txn)
+def start(head: Head, group: Group) -> Head:
+    """What a group continues: the head, or for the first one of a ledger the end of its prefix."""
+    if group.prefix is None:
+        return head
+    if head.seq:
+        raise Broken(f"a ledger of {head.seq} records is given a beginning")
+    cut, hash_, rows = group.prefix
+    return Head(cut, hash_, head.time_ns, head.counts, cut, cut - len(rows))
 
 
 def check_group(head: Head, group: Group) -> None:
     """Raise `Broken` for a group that does not continue `head`, or has keys that no table has."""
     if group.first_seq != head.seq + 1:
         raise Broken(f"a group starts at seq {group.first_seq}, and the ledger ends at {head.seq}")
+    drop = group.drop
+    if drop is not None:
+        last = max((last for _, last in drop.gone), default=0)
+        if not max(head.cut, last, *drop.stubs, 1) <= drop.cut < head.seq + len(group.records):
+            raise Broken(f"records up to {last} are dropped, by a cut at {drop.cut} of {head.seq}")
     if group.time_ns < head.time_ns:
         raise Broken(f"ledger time would go back from {head.time_ns} to {group.time_ns} ns")
     keys = [key for key, _ in group.puts]

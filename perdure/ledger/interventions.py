@@ -87,6 +87,19 @@ class Keep(NamedTuple):
     reason: str
 
 
+class Base(NamedTuple):
+    """Of the records up to `at` only some are left; the fold of all of them is a base."""
+
+    time: int
+    sends: tuple[Any, ...]
+    at: int
+    hash: bytes  # of record `at`
+    bases: tuple[tuple[int, bytes], ...]  # (record, name of its base) of marks; `at` comes last
+    left: int  # rows of the journal up to `at` that are left, records and stubs
+    posts_until: int = 0  # what became of posts up to this record is forgotten
+    dead_until: int = 0  # dead letters up to this record are gone
+
+
 class Live(NamedTuple):
     time: int
     sends: tuple[Any, ...]

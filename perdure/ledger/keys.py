@@ -41,6 +41,7 @@ BUDGET_KEY = bytes([Table.RUN]) + b"budget"
 INTERRUPTED_KEY = bytes([Table.RUN]) + b"interrupted"
 FORK_KEY = bytes([Table.RUN]) + b"fork"
 CODE_KEY = bytes([Table.RUN]) + b"code"
+BASE_KEY = bytes([Table.RUN]) + b"base"
 
 
 def actor_key(actor: int) -> bytes:

@@ -8,8 +8,19 @@ from threading import Lock
 
 from perdure.errors import Broken, CommitFailed
 from perdure.ledger import group as rules
-from perdure.ledger.group import EMPTY, GENESIS, Group, Head, RawRecord, Row, nothing
+from perdure.ledger.group import (
+    EMPTY,
+    GENESIS,
+    Drop,
+    Group,
+    Head,
+    RawRecord,
+    Row,
+    nothing,
+    seq_key,
+)
 from perdure.ledger.readers import Reader
+from perdure.ledger.stubs import is_stub, stub_of
 from perdure.limits import READ_ROWS_MAX
 
 
@@ -29,7 +40,7 @@ class MemoryStore:
     def __init__(self, before_commit: Callable[[int], None] | None = None) -> None:
         self._before_commit = before_commit
         self._head = EMPTY
-        self._journal: list[bytes] = []
+        self._journal: dict[int, bytes] = {}
         self._rows: dict[bytes, bytes] = {}
         self._keys: dict[int, list[bytes]] = {}  # of each table, in order
         self._blobs: dict[bytes, bytes] = {}
@@ -77,13 +88,23 @@ class MemoryStore:
 
     def record(self, seq: int) -> RawRecord | None:
         self._check_open()
-        return self._open(seq) if 0 < seq <= self._head.seq else None
+        with self._lock:
+            return self._open(seq) if 0 < seq <= self._head.seq else None
 
     def records(self, first: int = 1, last: int | None = None) -> Iterator[RawRecord]:
         head_seq = self.head().seq
         for seq in range(max(first, 1), (head_seq if last is None else min(last, head_seq)) + 1):
             self._check_open()
-            yield self._open(seq)
+            with self._lock:
+                record = self._open(seq)
+            yield record
+
+    def left(self) -> Iterator[Row]:
+        self._check_open()
+        with self._lock:
+            cut = self._head.cut
+            rows = [(seq, row) for seq, row in self._journal.items() if seq <= cut]
+        yield from ((seq_key(seq), row) for seq, row in rows)
 
     def blob(self, digest: bytes) -> bytes | None:
         self._check_open()
@@ -101,7 +122,7 @@ class MemoryStore:
         self._check_open()
         written()
         if not self._failed:
-            rules.check_group(self._head, group)
+            rules.check_group(rules.start(self._head, group), group)
             self._commits += 1
             try:
                 if self._before_commit:
@@ -122,8 +143,11 @@ class MemoryStore:
         self._closed = True
 
     def _apply(self, group: Group) -> None:
-        rows, hash_ = rules.chain(self._head.hash, group.first_seq, group.records)
-        self._journal += [row for _, row in rows]
+        head = rules.start(self._head, group)
+        rows, hash_ = rules.chain(head.hash, group.first_seq, group.records)
+        if group.prefix is not None:
+            self._journal.update(group.prefix.rows)
+        self._journal.update((seq, row) for seq, (_, row) in enumerate(rows, group.first_seq))
         for key in group.deletes:
             if self._rows.pop(key, None) is not None:
                 keys = self._keys[key[0]]
@@ -134,7 +158,22 @@ class MemoryStore:
             self._rows[key] = value
         self._blobs.update(group.blobs)
         counts = {kind: len(keys) for kind, keys in sorted(self._keys.items()) if keys}
-        self._head = Head(self._head.seq + len(rows), hash_, group.time_ns, counts)
+        self._take_away(group.drop)
+        cut = head.cut if group.drop is None else group.drop.cut
+        seq = head.seq + len(rows)
+        self._head = Head(seq, hash_, group.time_ns, counts, cut, seq - len(self._journal))
+
+    def _take_away(self, drop: Drop | None) -> None:
+        if drop is None:
+            return
+        for first, last in drop.gone:
+            for seq in range(first, last + 1):
+                self._journal.pop(seq, None)
+        for seq in drop.stubs:
+            if seq in self._journal:
+                self._journal[seq] = stub_of(self._journal[seq])
+        for digest in drop.blobs:
+            self._blobs.pop(digest, None)
 
     def _chunk(self, prefix: bytes, after: bytes | None, size: int) -> list[Row]:
         """At most `size` rows after the key `after`, from all tables that the prefix allows."""
@@ -155,8 +194,13 @@ class MemoryStore:
         return []
 
     def _open(self, seq: int) -> RawRecord:
-        previous = rules.stored_hash(self._journal[seq - 2]) if seq > 1 else GENESIS
-        return rules.open_record(previous, seq, self._journal[seq - 1])
+        row = self._journal.get(seq, stub_of(b""))
+        if is_stub(row):
+            raise rules.missing_record(seq, self._head.cut)
+        if seq > 1 and seq - 1 not in self._journal:
+            raise rules.missing_record(seq - 1)
+        previous = rules.stored_hash(self._journal[seq - 1]) if seq > 1 else GENESIS
+        return rules.open_record(previous, seq, row)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -13,7 +13,7 @@ from struct import Struct
 from typing import BinaryIO, NamedTuple
 
 from perdure.errors import LedgerDamaged, NotALedger
-from perdure.ledger.group import META_KEY, unpack_meta
+from perdure.ledger.metarow import META_KEY, unpack_meta
 from perdure.limits import MAP_BYTES_MAX
 
 _META_BYTES = 152

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged
+from perdure.ledger.ground import Ground
 from perdure.ledger.images import Entry, Image, apply
 from perdure.ledger.records import Record, Restore, Turn
 
@@ -29,17 +30,19 @@ class Past(NamedTuple):
     images: dict[str, Image]
 
 
-def past(read: Read, actor: int, newest: int, at: int) -> Past:
+def past(read: Read, actor: int, newest: int, at: int, ground: Ground | None = None) -> Past:
     """The state of `actor` after the record `at`; `newest` is the last record that changed it.
 
     Operations on a field before it was last written whole are not kept: what is in memory is about
-    the state, not its history. Raises `LedgerDamaged` when the chain of records is not one.
+    the state, not its history. `ground` is where the past of a compacted ledger begins. Raises
+    `LedgerDamaged` when the chain of records is not one.
     """
+    floor = 0 if ground is None else newest if ground.seq == at else ground.seq
     last: Turn | Restore | None = None
     seq, places = actor, dict[str, tuple[int, int]]()
     kept: dict[str, list[Entry]] = {}
     whole: set[str] = set()
-    for record, body in chain(read, actor, newest):
+    for record, body in chain(read, actor, newest, floor):
         if record.seq > at:
             continue
         if last is None:
@@ -52,20 +55,25 @@ def past(read: Read, actor: int, newest: int, at: int) -> Past:
             kept.setdefault(name, []).append(entry)
             if entry[1] in WHOLE:
                 whole.add(name)
-    images: dict[str, Image] = {}
+    before = None if ground is None else ground.agent
+    images = {} if before is None else before.images
     for name in sorted(kept, key=places.__getitem__):
-        if name not in whole:
+        if name not in whole and name not in images:
             raise LedgerDamaged(f"nothing says what {name} of actor {actor} was at first.", seq)
         apply(images, reversed(kept[name]))
     if last is None:
+        if before is not None and before.last:
+            return Past(before.last, before.incarnation, before.state_hash, images)
         return Past(actor, 0, bytes(16), images)
     return Past(seq, last.incarnation, last.state_hash, images)
 
 
-def chain(read: Read, actor: int, newest: int) -> Iterator[tuple[Record, Turn | Restore]]:
-    """The records that changed an actor's state, from `newest` back to its first."""
+def chain(
+    read: Read, actor: int, newest: int, floor: int = 0
+) -> Iterator[tuple[Record, Turn | Restore]]:
+    """The records after `floor` that changed an actor's state, from `newest` back to its first."""
     seq = newest
-    while seq != actor:
+    while seq != actor and seq > floor:
         record = read(seq)
         body = record.body
         if not isinstance(body, Turn | Restore) or body.actor != actor or body.previous >= seq:

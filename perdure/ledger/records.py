@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from perdure.ledger.interventions import (
+    Base,
     Cancel,
     Fork,
     Keep,
@@ -25,10 +26,10 @@ from perdure.ledger.interventions import (
 from perdure.ledger.steprecords import Ask, Intent, Result
 
 __all__ = [
-    "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Birth", "Body", "Cancel", "Crash", "Dead",
-    "Fork", "Intent", "Keep", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post", "Record",
-    "Release", "Reload", "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend", "Timer",
-    "Turn", "Verdict",
+    "BODIES", "FORMAT_VERSION", "Artifact", "Ask", "Base", "Birth", "Body", "Cancel", "Crash",
+    "Dead", "Fork", "Intent", "Keep", "Kind", "Lane", "Late", "Life", "Live", "Open", "Post",
+    "Record", "Release", "Reload", "Restore", "Result", "Run", "Send", "Stall", "Status", "Suspend",
+    "Timer", "Turn", "Verdict",
 ]  # fmt: skip
 
 FORMAT_VERSION = 1
@@ -59,13 +60,12 @@ class Kind(IntEnum):
     LIVE = 32  # a fork may have effects from here on
     RELOAD = 25  # actors run other code from here on
     KEEP = 33  # an actor goes on with the code it had
-    # later work: approvals, grants, epochs of estimates, overruns, the base
-    # that compaction leaves
+    BASE = 30  # of the records up to some, only a base and what is still needed is left
+    # later work: approvals, grants, epochs of estimates, overruns
     APPROVAL = 23
     GRANT = 24
     EPOCH = 28
     OVERRUN = 29
-    BASE = 30
 
 
 class Lane(IntEnum):
@@ -257,7 +257,7 @@ class Stall(NamedTuple):
 
 Body = (
     Run | Open | Birth | Turn | Crash | Intent | Result | Ask | Post | Timer | Late | Release
-    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live | Reload | Keep
+    | Status | Stall | Cancel | Verdict | Suspend | Restore | Fork | Live | Reload | Keep | Base
 )  # fmt: skip
 
 
@@ -292,4 +292,5 @@ BODIES: dict[int, type[Any]] = {
     Kind.LIVE: Live,
     Kind.RELOAD: Reload,
     Kind.KEEP: Keep,
+    Kind.BASE: Base,
 }

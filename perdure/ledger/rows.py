@@ -153,6 +153,14 @@ class CodeRow(NamedTuple):
     gone: tuple[str, ...]  # classes that the code of that record does not have
 
 
+class BaseRow(NamedTuple):
+    """How a ledger was compacted: record `seq` says so, and `at` is the cut."""
+
+    seq: int
+    at: int
+    bases: tuple[tuple[int, bytes], ...]  # as in the record
+
+
 class BudgetRow(NamedTuple):
     """The run's token budget; `limit` None is no limit."""
 

@@ -54,7 +54,11 @@ def whole_directory(target: Path, what: str) -> Iterator[Path]:
     if not parent.is_dir():
         raise UsageError(f"there is no directory {parent} to put {what} into. Make it first.")
     with scratch(parent, target.name) as partial:
-        yield partial
+        try:
+            yield partial
+        except LedgerError as error:  # nobody knows the hidden name, and it is gone by then
+            error.args = (str(error).replace(str(partial), str(target)), *error.args[1:])
+            raise
         try:
             for folder, _, _ in os.walk(partial):
                 sync_directory(Path(folder))

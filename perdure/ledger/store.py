@@ -25,10 +25,14 @@ from perdure.ledger.environment import (
     trouble,
 )
 from perdure.ledger.gil import short_waits
-from perdure.ledger.group import GENESIS, META_KEY, Group, Head, Meta, RawRecord, Row, nothing
+from perdure.ledger.group import GENESIS, Group, Head, RawRecord, Row, nothing, seq_key
+from perdure.ledger.metarow import META_KEY, Meta, unpack_meta
 from perdure.ledger.owner import Owner, hold_off
 from perdure.ledger.readers import Reader
+from perdure.ledger.shrinking import clear_away
+from perdure.ledger.stubs import is_stub
 from perdure.ledger.walk import glance, walk
+from perdure.ledger.writing import Sealed
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX, READ_ROWS_MAX, UPKEEP_GROUPS
 
 
@@ -62,6 +66,8 @@ def open_store(
         find_ledger(run)
     owner = Owner(run) if write or create else None
     try:
+        if owner is not None:
+            clear_away(run)
         if create and not (run / FOLDER / DATA).exists():
             create_ledger(run, map_bytes_first)
         glance(run)
@@ -121,9 +127,10 @@ class LmdbStore:
         if seq < 1:
             return None
         before, row = self._file.view(lambda txn: self._pair(txn, seq))
-        if row is None:
-            if seq <= self.head().seq:
-                raise rules.missing_record(seq)
+        if row is None or is_stub(row):
+            head = self.head()
+            if seq <= head.seq:
+                raise rules.missing_record(seq, head.cut)
             return None
         return rules.open_record(self._hash(seq - 1, before), seq, row)
 
@@ -133,19 +140,31 @@ class LmdbStore:
         seq = max(first, 1)
         if seq > last:
             return
-        previous = self._hash(seq - 1, self._file.view(lambda txn: self._pair(txn, seq)[0]))
+        before, row = self._file.view(lambda txn: self._pair(txn, seq))
+        if row is None or is_stub(row):
+            raise rules.missing_record(seq, self.head().cut)
+        previous = self._hash(seq - 1, before)
         while seq <= last:
             size = min(READ_ROWS_MAX, last - seq + 1)
-            rows, _ = self._file.chunk(self._file.journal, _seq_key(seq), size)
-            if not rows:
-                raise rules.missing_record(seq)
-            for key, row in rows:
-                if key != _seq_key(seq):
-                    raise rules.missing_record(seq)
+            rows, _ = self._file.chunk(self._file.journal, seq_key(seq), size)
+            for key, row in rows or [(b"", b"")]:
+                if key != seq_key(seq) or is_stub(row):
+                    raise rules.missing_record(seq, self.head().cut)
                 record = rules.open_record(previous, seq, row)
                 previous = record.hash
                 seq += 1
                 yield record
+
+    def left(self) -> Iterator[Row]:
+        seq, cut = 1, self.head().cut
+        while seq <= cut:
+            rows, _ = self._file.chunk(self._file.journal, seq_key(seq), READ_ROWS_MAX)
+            for key, row in rows:
+                seq = int.from_bytes(key, "big")
+                if seq > cut:
+                    return
+                yield key, row
+            seq += 1
 
     def blob(self, digest: bytes) -> bytes | None:
         data = self._file.view(lambda txn: txn.get(digest, db=self._file.blobs))
@@ -181,13 +200,12 @@ class LmdbStore:
             raise Broken(f"the ledger {self.path} was opened for reading, and is written to")
         if self._failed:
             raise self._commit_failed(group)
-        rules.check_group(self._meta.head, group)
-        rows, hash_ = rules.chain(self._meta.head.hash, group.first_seq, group.records)
-        puts = rules.seal_rows(group.puts)
+        sealed = Sealed(self._meta.head, group)
         try:
             with short_waits:
-                while not self._write(group, rows, hash_, puts, written):
+                while (meta := sealed.write(self._file, self._meta, written)) is None:
                     self._file.grow()
+                self._meta = meta
         except (lmdb.Error, LedgerError) as error:
             self._failed = f"{error} ({self._room()})"
             raise self._commit_failed(group) from error
@@ -205,48 +223,12 @@ class LmdbStore:
         if self._owner:
             self._owner.release()
 
-    # --- one transaction each
-
-    def _write(
-        self,
-        group: Group,
-        rows: list[Row],
-        hash_: bytes,
-        puts: list[Row],
-        written: Callable[[], None],
-    ) -> bool:
-        """Write the group; False, and nothing written, when the map is full."""
-        (seq, _, _, counts), blobs, _ = self._meta
-        counts = dict(counts)
-        journal, tables = self._file.journal, self._file.tables
-        try:
-            with self._file.env.begin(write=True) as txn:
-                appended = txn.cursor(journal).putmulti(rows, append=True)
-                if appended != (len(rows), len(rows)):
-                    raise Broken(f"the journal has records after {seq}, which its meta row ends at")
-                for key in sorted(group.deletes):
-                    counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
-                for kind, of_kind in rules.by_table(puts):
-                    before = txn.stat(tables)["entries"]
-                    if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
-                        raise Broken(f"LMDB took some rows of table {kind} and left the others")
-                    new = txn.stat(tables)["entries"] - before
-                    counts[kind] = counts.get(kind, 0) + new
-                for item in group.blobs.items():
-                    blobs += txn.put(*item, overwrite=False, db=self._file.blobs)
-                counts = {kind: count for kind, count in counts.items() if count}
-                meta = Meta(Head(seq + len(rows), hash_, group.time_ns, counts), blobs, txn.id())
-                txn.put(META_KEY, rules.pack_meta(meta), db=tables)
-                written()
-        except lmdb.MapFullError:
-            return False
-        self._meta = meta
-        return True
+    # --- what is read
 
     def _pair(self, txn: Txn, seq: int) -> tuple[bytes | None, bytes | None]:
         """The journal rows of the record before `seq`, and of `seq`."""
         db = self._file.journal
-        return txn.get(_seq_key(seq - 1), db=db), txn.get(_seq_key(seq), db=db)
+        return txn.get(seq_key(seq - 1), db=db), txn.get(seq_key(seq), db=db)
 
     def _hash(self, seq: int, row: bytes | None) -> bytes:
         if row is None and seq:
@@ -257,8 +239,8 @@ class LmdbStore:
         stored = txn.get(META_KEY, db=self._file.tables)
         if stored is None:
             raise LedgerDamaged(f"the ledger {self.path} has no meta row. Restore a backup.")
-        meta = rules.unpack_meta(stored)
-        said = [meta.head.seq, 1 + sum(meta.head.counts.values()), meta.blobs]
+        meta = unpack_meta(stored)
+        said = [meta.head.seq - meta.head.gone, 1 + sum(meta.head.counts.values()), meta.blobs]
         databases = self._file.journal, self._file.tables, self._file.blobs
         there = [txn.stat(db)["entries"] for db in databases]
         if said != there:
@@ -266,7 +248,7 @@ class LmdbStore:
                 f"the ledger {self.path} has {there} records, rows and blobs, "
                 f"and its meta row says {said}. Restore a backup to go on."
             )
-        last = txn.get(_seq_key(meta.head.seq), db=self._file.journal)
+        last = txn.get(seq_key(meta.head.seq), db=self._file.journal)
         if meta.head.seq and (last is None or rules.stored_hash(last) != meta.head.hash):
             raise LedgerDamaged(
                 f"record {meta.head.seq} is not the one that the meta row of {self.path} ends at. "
@@ -289,7 +271,3 @@ class LmdbStore:
             f"`perdure resume {self.path}` goes on after it.",
             seq,
         )
-
-
-def _seq_key(seq: int) -> bytes:
-    return seq.to_bytes(8, "big")

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
-from perdure.errors import LedgerDamaged
+from perdure.errors import Compacted, LedgerDamaged
+from perdure.ledger.compacted import chained
 from perdure.ledger.environment import LedgerFile, find_ledger
 from perdure.ledger.group import Head, Store
 from perdure.ledger.owner import hold_off
@@ -49,7 +51,10 @@ def verify_store(target: Store | str | Path) -> Head:
 def check_contents(store: Store) -> Head:
     """Check records, counts of rows and blobs; the head. Raises `LedgerDamaged`."""
     head = store.head()
-    for record in store.records():
+    left = {int.from_bytes(key, "big"): row for key, row in store.left()}
+    for _ in chained(left):
+        pass
+    for record in store.records(head.cut + 1):
         if record.seq == head.seq and record.hash != head.hash:
             raise LedgerDamaged(
                 f"record {head.seq} is not the one that the ledger says it ends at. "
@@ -99,6 +104,7 @@ def tell_readable(path: str) -> None:
     file = LedgerFile(Path(path), MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=True)
     store = LmdbStore(file, None)
     for seq in range(store.head().seq + 1):
-        store.record(seq)
+        with suppress(Compacted):
+            store.record(seq)
         os.write(1, b"%0*d" % (_SEQ_DIGITS, seq))
     os.write(1, _END)

@@ -142,12 +142,14 @@ class Exit:
     """To a supervisor: its actor `child` ended by itself.
 
     `counted` is False for a crash on a redelivery: the strategy applies, intensity is not charged.
+    `escalated`: it has crashed so often in a row that no restart of it alone will help.
     """
 
     child: int
     incarnation: int
     reason: Reason
     counted: bool = True
+    escalated: bool = False
 
 
 @message("perdure.started")

@@ -17,6 +17,7 @@ from perdure.ledger.scratch import whole_directory
 from perdure.ledger.spool import Spool, id_in
 from perdure.ledger.store import LmdbStore, open_store
 from perdure.ledger.whole import Tick, check_ledger, silent
+from perdure.runtime.keptscenario import put_scenario
 from perdure.runtime.origin import Origin, write_origin
 from perdure.runtime.points import EMPTY
 from perdure.runtime.view import View
@@ -54,6 +55,7 @@ def backup(directory: str | Path, to: str | Path, tick: Tick = silent) -> Backed
         with View(partial) as view:
             tick("putting artifacts in place")
             artifacts = put_artifacts(view, partial)
+            put_scenario(view, partial)
             run_id = view.run.run_id
             posts = [id for id in posts if view.store.get(posted_key(id)) is None]
         head = checked.head
@@ -108,7 +110,7 @@ def _copy(source: Path, partial: Path, tick: Tick) -> None:
         if not store.head().seq:
             raise NotALedger(EMPTY)
         tick("copying the ledger")
-        copy_compact(store, partial)
+        copy_compact(store.file, partial)
     finally:
         store.close()
 

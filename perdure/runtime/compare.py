@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from perdure.errors import UsageError
+from perdure.errors import Compacted, UsageError
 from perdure.ids import MessageId
 from perdure.ledger.journal import send_of
 from perdure.ledger.jsondiff import ABSENT, Difference, differences
@@ -180,8 +180,14 @@ class Changes:
 
 
 def shared(one: View, other: View, last: int) -> int:
-    """The last record up to `last` that both runs have: each hash covers all records before it."""
-    low, high = 0, last
+    """The last record up to `last` that both runs have: each hash covers all records before it.
+
+    Raises `Compacted` if they parted before the cut of one.
+    """
+    cut = max(one.head.cut, other.head.cut)
+    low, high = cut, max(cut, last)
+    if cut and (last <= cut or one.record(cut + 1).hash != other.record(cut + 1).hash):
+        raise Compacted(min(last, cut), cut)
     while low < high:
         middle = (low + high + 1) // 2
         if one.record(middle).hash == other.record(middle).hash:

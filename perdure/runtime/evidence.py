@@ -11,10 +11,11 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
-from perdure.errors import LedgerDamaged
+from perdure.errors import Compacted, LedgerDamaged
 from perdure.ids import MessageId
 from perdure.ledger import keys, records, rows
 from perdure.ledger.blobs import content_digest
+from perdure.ledger.ground import ground
 from perdure.ledger.journal import read_record, send_of, sender_of
 from perdure.ledger.past import chain
 from perdure.ledger.records import Body, Record, Send
@@ -79,7 +80,10 @@ def _input(view: View, body: Body) -> Input | None:
     id = getattr(body, "message", None)
     if id is None:
         return None
-    sending = view.record(id[0]).body
+    try:
+        sending = view.record(id[0]).body
+    except Compacted:
+        return None
     if id[1] >= len(sending.sends):
         raise LedgerDamaged(f"record {id[0]} should hold message {MessageId(*id)}.", id[0])
     send = send_of(sending, id[1])
@@ -92,15 +96,26 @@ def _hashes(view: View, record: Record) -> tuple[bytes | None, bytes | None]:
     actor = getattr(body, "actor", 0)
     if not actor:
         return None, None
+    if record.seq <= view.head.cut:
+        return None, getattr(body, "state_hash", None)
     if isinstance(body, records.Turn | records.Restore):
         if body.previous == actor:
             return NO_HASH, body.state_hash
+        if body.previous <= view.head.cut:
+            return _hash_at_cut(view, actor), body.state_hash
         before: Any = view.record(body.previous).body
         return before.state_hash, body.state_hash
-    for earlier, changed in chain(view.record, actor, newest(view, actor)):
+    for earlier, changed in chain(view.record, actor, newest(view, actor), view.head.cut):
         if earlier.seq < record.seq:
             return changed.state_hash, changed.state_hash
-    return NO_HASH, NO_HASH
+    found = _hash_at_cut(view, actor)
+    return found, found
+
+
+def _hash_at_cut(view: View, actor: int) -> bytes:
+    """The state hash of an actor where the ledger begins."""
+    before = ground(view.store, actor, view.head.cut)
+    return NO_HASH if before is None or before.agent is None else before.agent.state_hash
 
 
 # --- what came before it in its own turn
@@ -119,12 +134,13 @@ def _steps(view: View, record: Record) -> tuple[tuple[Record, ...], bool]:
     if message is None or isinstance(body, records.Late):
         return (), True
     floor = _floor(body, message)
+    is_whole = record.seq - 1 - max(floor, view.head.cut) <= WHY_RECORDS_MAX
     found = [
         earlier
         for earlier in _backwards(view, record.seq - 1, floor + 1)
         if getattr(earlier.body, "message", None) == message
     ]
-    return tuple(reversed(found)), record.seq - 1 - floor <= WHY_RECORDS_MAX
+    return tuple(reversed(found)), is_whole and floor >= view.head.cut
 
 
 class Answers:
@@ -146,7 +162,7 @@ class Answers:
             return []
         floor = _floor(body, message)
         first = max(floor + 1, record.seq - self._left)
-        self.is_whole = self.is_whole and first == floor + 1
+        self.is_whole = self.is_whole and first == floor + 1 > self._view.head.cut
         near = list(_backwards(self._view, record.seq - 1, first))
         self._left -= len(near)
         return _answers(reversed(near), actor, message)
@@ -178,7 +194,7 @@ def _answers(near: Iterator[Record], actor: int, message: tuple[int, int]) -> li
 
 def _backwards(view: View, last: int, first: int) -> Iterator[Record]:
     """The records from `last` back to `first`, but not more than are looked at."""
-    first = max(first, last - WHY_RECORDS_MAX + 1, 1)
+    first = max(first, last - WHY_RECORDS_MAX + 1, view.head.cut + 1)
     while last >= first:
         start = max(first, last - READ_ROWS_MAX + 1)
         chunk = [read_record(raw) for raw in view.store.records(start, last)]
@@ -194,7 +210,7 @@ def _causes(view: View, record: Record, search: Answers) -> Iterator[Record]:
     ahead: list[int] = []
     while True:
         for seq in (cause(view, record), *(seq for _, seq in search.before(record))):
-            if seq:
+            if seq and _is_there(view, seq):
                 heappush(ahead, -seq)
         if not ahead:
             return
@@ -203,6 +219,14 @@ def _causes(view: View, record: Record, search: Answers) -> Iterator[Record]:
             heappop(ahead)  # it led to several
         record = view.record(seq)
         yield record
+
+
+def _is_there(view: View, seq: int) -> bool:
+    """Whether a record is still in the ledger."""
+    try:
+        return bool(view.record(seq))
+    except Compacted:
+        return False
 
 
 def cause(view: View, record: Record) -> int:

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from perdure.errors import Broken, LedgerDamaged, UsageError
 from perdure.ids import KERNEL_ID
-from perdure.ledger.blobs import digest_of, references
+from perdure.ledger.blobs import named_in
 from perdure.ledger.durable import settle
 from perdure.ledger.fold import Fold
 from perdure.ledger.group import Group, RawRecord, Store
 from perdure.ledger.journal import pack_payload, read_record, unpack_payload
 from perdure.ledger.messages import Names
-from perdure.ledger.records import Body, Kind, Lane, Life, Record, Run, Turn
+from perdure.ledger.records import Kind, Lane, Life, Record, Run
 from perdure.ledger.store import open_store
 from perdure.ledger.tables import tables
 from perdure.ledger.values import Codec
@@ -25,6 +25,7 @@ from perdure.mailbox import control
 from perdure.mailbox.envelope import Envelope
 from perdure.runtime.changes import Change, Changed, changes
 from perdure.runtime.points import point
+from perdure.runtime.prefix import begin
 from perdure.runtime.program import Program
 from perdure.runtime.view import View
 
@@ -82,13 +83,16 @@ def fork_store(
 ) -> Forked:
     """Write into the empty `target` the records of `source` up to `at`, and what makes it a fork.
 
-    Raises `UsageError` for a record that is not there, and `LedgerDamaged` when the records
-    contradict each other.
+    Raises `UsageError` for a record that is not there, `Compacted` for one before a cut that has no
+    mark, and `LedgerDamaged` when the records contradict each other.
     """
     head = source.head().seq
     if not 1 <= at <= head:
         raise UsageError(f"there is no record {at} to fork at: the run has records 1 to {head}.")
-    fold = Fold()
+    beginning = begin(source, at)
+    fold = beginning.fold
+    for group in beginning.groups:
+        target.commit(group)
     for group, hash_ in _groups(source, at, fold):
         if target.commit(group).hash != hash_:
             raise Broken(f"the copy of record {target.head().seq} has another hash than it had")
@@ -97,7 +101,9 @@ def fork_store(
     group = Group(at + 1, time_ns=fold.time)
     changed = changes(fold, change, source.blob)
     group.blobs.update(changed.blobs)
-    for kind, sends, fields in _own_records(fold, run_id, at, change, changed, live):
+    own = _own_records(fold, run_id, at, change, changed, live)
+    base = [] if beginning.base is None else [(Kind.BASE, (), beginning.base[2:])]
+    for kind, sends, fields in [*own, *base]:
         payload = pack_payload((fold.time, sends, *fields))
         group.records.append((kind, payload))
         body = unpack_payload(fold.seq + 1, kind, payload)
@@ -117,24 +123,18 @@ def last_words(body: bytes) -> str:
 
 def _groups(source: Store, at: int, fold: Fold) -> Iterator[tuple[Group, bytes]]:
     """The records up to `at` with the blobs they name, and the hash of the last of each group."""
-    group, size = Group(1), 0
-    for raw in source.records(1, at):
+    group, size = Group(fold.seq + 1), 0
+    for raw in source.records(fold.seq + 1, at):
         record = read_record(raw)
         fold.add(record)
         group.records.append((raw.kind, raw.payload))
         group.time_ns = fold.time
-        for digest in _blobs(record.body):
+        for digest in named_in(record.body):
             group.blobs[digest] = _blob(source, digest, raw)
         size += len(raw.payload) + sum(map(len, group.blobs.values()))
         if len(group.records) >= GROUP_RECORDS_MAX or size >= GROUP_BYTES_MAX or raw.seq == at:
             yield group, raw.hash
             group, size = Group(raw.seq + 1), 0
-
-
-def _blobs(body: Body) -> list[bytes]:
-    """The digests of the blobs that a record names."""
-    artifacts = [digest for _, digest, _ in body.artifacts] if isinstance(body, Turn) else []
-    return [*artifacts, *(digest_of(reference) for reference in references(body))]
 
 
 def _blob(source: Store, digest: bytes, raw: RawRecord) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.errors import UnknownActor
 from perdure.ledger import keys, rows
+from perdure.ledger.ground import ground
 from perdure.ledger.images import materialise
 from perdure.ledger.keys import Table
 from perdure.ledger.past import past
@@ -33,13 +34,16 @@ class Earlier(NamedTuple):
 
 
 def earlier(view: View, id: int, at: int) -> Earlier:
-    """An actor as of a record. It reads that actor's records, and no others."""
+    """An actor as of a record. It reads that actor's records, and no others.
+
+    Raises `Compacted` for a record before the cut, unless it has a mark that was kept.
+    """
     row = view.actor(id)
     if at < id:
         raise UnknownActor(
             f"{row.address} was born at record {id}: at record {at} there was no such actor."
         )
-    found = past(view.record, id, newest(view, id), at)
+    found = past(view.record, id, newest(view, id), at, ground(view.store, id, at))
     return Earlier(
         id,
         row.address,

@@ -47,8 +47,11 @@ def new_run_dir(scenario: str) -> Path:
 
 def all_runs() -> list[Path]:
     """The directories of all runs in the home, the most recently changed first."""
-    runs = [home() / name for name in _names()]
-    return sorted(runs, key=lambda run: (run.stat().st_mtime_ns, _split(run.name)), reverse=True)
+    found = []
+    for name in _names():
+        with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+            found.append(((home() / name).stat().st_mtime_ns, _split(name), home() / name))
+    return [run for _, _, run in sorted(found, reverse=True)]
 
 
 def find_run(text: str) -> Path:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from perdure.errors import NotALedger, PerdureError, UsageError
+from perdure.errors import Compacted, NotALedger, PerdureError, UsageError
 from perdure.ids import KERNEL_ID
 from perdure.ledger.group import Store
 from perdure.ledger.keys import mark_id, mark_key, mark_prefix
@@ -71,7 +71,10 @@ def point(view: View, text: str) -> int:
 
 def _last_before(view: View, after: int, head: int) -> int:
     """The last record whose time is before `after`; record 1's is. Time never goes back."""
-    low, high = 1, head
+    cut = view.head.cut
+    if cut and view.record(cut + 1).body.time >= after:
+        raise Compacted(cut, cut)
+    low, high = cut + 1, head
     while low < high:
         middle = (low + high + 1) // 2
         if view.record(middle).body.time < after:

@@ -28,6 +28,8 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.housekeeping import keep_house
+from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
@@ -114,7 +116,7 @@ class Run(Operated):
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
-            program = program or Program.resumed(header, code)
+            program = program or Program.resumed(header, code or kept_scenario(header, directory))
             run.seed = header.seed
             run._open(program, store, directory, clock, observer, machine or RealMachine())
             run.kernel.book.pedigree.run_id = header.run_id
@@ -168,6 +170,7 @@ class Run(Operated):
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         self.kernel.start(self._start)
+        keep_house(self.kernel, self.directory, self.program.retention)
         self.kernel.outside.is_up.wait()  # as OTP's start_link: the tree is up, or it failed
         return self
 

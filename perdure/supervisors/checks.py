@@ -140,13 +140,13 @@ def backoff(who: str, value: object, kind: type[Any]) -> Any:
 
 
 def restore(who: str, value: object) -> tuple[str, ...]:
-    allowed = "['committed'], then 'mark:NAME' rungs, and 'fresh' last; each once"
+    allowed = "['committed'], then 'mark:NAME' rungs, 'fresh', and 'supervisor'; each once"
     if not isinstance(value, list | tuple):
         raise refusal(who, "restore", value, allowed)
     marks = [rung for rung in value if isinstance(rung, str) and rung.startswith("mark:")]
     for mark in marks:
         check_name(mark.removeprefix("mark:"))
-    last = ["fresh"] if value and value[-1] == "fresh" else []
+    last = [rung for rung in ("fresh", "supervisor") if rung in value]
     if list(value) != ["committed", *dict.fromkeys(marks), *last]:
         raise refusal(who, "restore", list(value), allowed)
     return tuple(value)

@@ -42,6 +42,8 @@ from perdure.supervisors.walk import (
 )
 
 INTENSITY_REACHED = Reason("crash", "reached_max_restart_intensity")
+ESCALATED = Reason("crash", "escalated")
+"""Why a supervisor gives up: the restore ladder of a child ends with it. Not OTP's."""
 
 
 _ALWAYS = (
@@ -152,6 +154,8 @@ def _exit(state: Supervision, event: events.Exit, now_ns: int) -> Decision:
     ended = report("child_terminated", entry, reason)
     restart = entry.spec.restart
     if restart == "permanent" or (restart == "transient" and reason.abnormal):
+        if event.escalated:
+            return after((ended,), _give_up(state, entry, ESCALATED))
         return after((ended,), _restart(state, entry, now_ns, counted=event.counted))
     down, gone = let_go(state, entry)
     told = (ended,) if reason.abnormal else ()
@@ -173,12 +177,17 @@ def _restart(state: Supervision, entry: Entry, now_ns: int, *, counted: bool) ->
         )
         state = replace(state, restarts=window)
         if not allowed:
-            told = report("shutdown", entry, INTENSITY_REACHED)
-            down, gone = let_go(state, entry)
-            return after((told, *gone), stop_all(down, Ending(SHUTDOWN, False)))
+            return _give_up(state, entry, INTENSITY_REACHED)
     down = state.with_entry(entry.to("undefined"))
     why = Restart(entry.id)
     return stop_all(_nobody_restarting(down, why), why)
+
+
+def _give_up(state: Supervision, entry: Entry, why: Reason) -> Decision:
+    """The supervisor ends because of a child: its own supervisor is to deal with that."""
+    told = report("shutdown", entry, why)
+    down, gone = let_go(state, entry)
+    return after((told, *gone), stop_all(down, Ending(SHUTDOWN, False)))
 
 
 def _nobody_restarting(state: Supervision, why: Restart) -> Supervision:

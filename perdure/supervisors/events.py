@@ -44,12 +44,16 @@ class Halt:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A child ended by itself; not `counted`: a crash on a redelivery, free of intensity."""
+    """A child ended by itself; not `counted`: a crash on a redelivery, free of intensity.
+
+    `escalated`: no restart of it alone will help.
+    """
 
     child: str
     incarnation: int
     reason: Reason
     counted: bool = True
+    escalated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

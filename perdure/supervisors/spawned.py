@@ -47,10 +47,10 @@ class Spawned(Actor, name="perdure.spawned"):
         turn: Any = self._turn
         supervising = turn.kernel.supervising
         match message:
-            case control.Exit(child=id, reason=reason, counted=counted):
-                self._exit(turn, id, reason, counted, now_ns)
-            case control.StartFailed(child=id, reason=reason):
-                self._exit(turn, id, reason, True, now_ns)
+            case control.Exit():
+                self._exit(turn, message, now_ns)
+            case control.StartFailed(child=id, incarnation=n, reason=reason):
+                self._exit(turn, control.Exit(id, n, reason), now_ns)
             case control.Ignored(child=id):
                 supervising.end_child(turn, id)
             case control.Stop(reason=reason, asked=asked):
@@ -58,8 +58,8 @@ class Spawned(Actor, name="perdure.spawned"):
             case _:
                 return
 
-    def _exit(self, turn: Any, id: int, reason: control.Reason, counted: bool, now_ns: int) -> None:
-        supervising = turn.kernel.supervising
+    def _exit(self, turn: Any, ended: control.Exit, now_ns: int) -> None:
+        supervising, id, reason = turn.kernel.supervising, ended.child, ended.reason
         child = turn.kernel.book.cell(id)
         if child.life == Life.ENDED:
             return  # it was cancelled before its exit came here
@@ -67,16 +67,19 @@ class Spawned(Actor, name="perdure.spawned"):
         if restart == "temporary" or (restart == "transient" and not reason.abnormal):
             supervising.end_child(turn, id)
             return
-        if counted:
-            window, allowed = add_restart(
-                tuple((second, count) for second, count in self.restarts or ()),
-                now_ns,
-                intensity=SPAWN_INTENSITY,
-                period_seconds=SPAWN_PERIOD_SECONDS,
-            )
-            self.restarts = [(second, count) for second, count in window]
-            if not allowed:
-                supervising.note(turn, f"shutdown: {child.address}: {reason}")
-                supervising.kill_parent(turn)
-                return
+        if ended.escalated or (ended.counted and not self._allows(now_ns)):
+            supervising.note(turn, f"shutdown: {child.address}: {reason}")
+            supervising.kill_parent(turn)
+            return
         supervising.start_again(turn, id, reason)
+
+    def _allows(self, now_ns: int) -> bool:
+        """Count a restart; whether it is one of those that are allowed."""
+        window, allowed = add_restart(
+            tuple((second, count) for second, count in self.restarts or ()),
+            now_ns,
+            intensity=SPAWN_INTENSITY,
+            period_seconds=SPAWN_PERIOD_SECONDS,
+        )
+        self.restarts = [(second, count) for second, count in window]
+        return allowed

@@ -216,8 +216,8 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         if name is None:
             return None
         match message:
-            case control.Exit(incarnation=n, reason=reason, counted=counted):
-                return events.Exit(name, n, reason, counted)
+            case control.Exit(incarnation=n, reason=reason):
+                return events.Exit(name, n, reason, message.counted, message.escalated)
             case control.Started(incarnation=n):
                 return events.Started(name, n)
             case control.StartFailed(incarnation=n, reason=reason):

@@ -8,24 +8,32 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from perdure.clock import FakeClock
+    from perdure.testing.everywhere import crash_everywhere
     from perdure.testing.probes import Probe
+    from perdure.testing.report import CrashReport, Problem
     from perdure.testing.scripts import Scripted, scripted, slow
     from perdure.testing.trial import Trial
 
 __all__ = [
+    "CrashReport",
     "FakeClock",
     "Probe",
+    "Problem",
     "Scripted",
     "Trial",
+    "crash_everywhere",
     "scripted",
     "slow",
 ]
 
 _HOMES = {
+    "CrashReport": "perdure.testing.report",
     "FakeClock": "perdure.clock",
     "Probe": "perdure.testing.probes",
+    "Problem": "perdure.testing.report",
     "Scripted": "perdure.testing.scripts",
     "Trial": "perdure.testing.trial",
+    "crash_everywhere": "perdure.testing.everywhere",
     "scripted": "perdure.testing.scripts",
     "slow": "perdure.testing.scripts",
 }

@@ -34,6 +34,7 @@ VERBS = [
     ("why", "{run}", "1"),
     ("state", "{run}", "/shop/till"),
     ("diff", "{run}", "1", "2"),
+    ("stats", "{run}"),
     ("replay", "{run}"),
     ("fork", "{run}", "--at", "1", "--to", "{run}-fork"),
     ("restore", "{run}", "/shop/till", "good"),
@@ -43,13 +44,16 @@ VERBS = [
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
     ("backup", "{run}", "{run}.copy"),
+    ("ship", "{run}", "memory://hostile"),
     ("export", "{run}"),
     ("export", "{run}", "--to", "{run}.lines"),
 ]
 
 
 @pytest.mark.parametrize("json", [(), ("--json",)])
-@pytest.mark.parametrize("verb", [*VERBS, ("tree", "{run}"), ("verify", "{run}")])
+@pytest.mark.parametrize(
+    "verb", [*VERBS, ("tree", "{run}"), ("verify", "{run}"), ("doctor", "{run}")]
+)
 def test_what_holds_no_ledger_is_no_run(
     tmp_path: Path, verb: tuple[str, ...], json: tuple[str, ...]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from perdure.errors import LedgerDamaged, LedgerTooNew, NotALedger
 from perdure.ledger import group as rules
+from perdure.ledger import metarow
 from perdure.ledger.environment import DATA, DATABASES, FOLDER, LedgerFile, Txn
 from perdure.ledger.records import FORMAT_VERSION
 from perdure.ledger.store import open_store
@@ -28,8 +29,8 @@ def tamper(run: Path, change: Callable[[Txn, list[lmdb._Database]], object]) -> 
     """Change a closed ledger in a way that leaves LMDB's own structure whole."""
     file = LedgerFile(run, MAP_BYTES_FIRST, MAP_BYTES_FIRST, readonly=False)
     with file.env.begin(write=True) as txn:
-        meta = rules.unpack_meta(txn.get(rules.META_KEY, db=file.tables) or b"")
-        txn.put(rules.META_KEY, rules.pack_meta(meta._replace(txn=txn.id())), db=file.tables)
+        meta = metarow.unpack_meta(txn.get(metarow.META_KEY, db=file.tables) or b"")
+        txn.put(metarow.META_KEY, metarow.pack_meta(meta._replace(txn=txn.id())), db=file.tables)
         change(txn, [file.journal, file.tables, file.blobs])
     file.close()
 
@@ -38,7 +39,7 @@ def test_a_ledger_of_a_later_format_is_refused_with_both_versions(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as later:
-        later.setattr(rules, "FORMAT_VERSION", FORMAT_VERSION + 1)
+        later.setattr(metarow, "FORMAT_VERSION", FORMAT_VERSION + 1)
         filled(run)
     for take in (open_store, verify_store):
         with pytest.raises(LedgerTooNew, match=f"{FORMAT_VERSION + 1}.* up to {FORMAT_VERSION}"):
@@ -179,7 +180,7 @@ def test_a_missing_database_or_meta_row_is_damage(run: Path, name: bytes) -> Non
         if name in DATABASES:
             txn.drop(databases[DATABASES.index(name)])
         else:
-            txn.delete(rules.META_KEY, db=databases[1])
+            txn.delete(metarow.META_KEY, db=databases[1])
 
     tamper(run, lose)
     for take in (open_store, verify_store):

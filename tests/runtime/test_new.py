@@ -1,4 +1,4 @@
-"""The project that `perdure new` writes: it is whole, and its own test passes as written."""
+"""The project that `perdure new` writes: it is whole, and its own tests pass as written."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_new_project_is_a_scenario_named_after_its_directory(tmp_path: Path) -
     assert not any("myproject" in path.read_text() for path in written)
 
 
-def test_the_test_of_a_new_project_passes_as_written(tmp_path: Path) -> None:
+def test_the_tests_of_a_new_project_pass_as_written(tmp_path: Path) -> None:
     write_project(tmp_path / "words")
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
@@ -39,7 +39,7 @@ def test_the_test_of_a_new_project_passes_as_written(tmp_path: Path) -> None:
         timeout=60,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert "1 passed" in ended.stdout
+    assert "2 passed" in ended.stdout
 
 
 def test_a_directory_with_other_files_in_it_will_do(tmp_path: Path) -> None:

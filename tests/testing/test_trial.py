@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perdure import Actor, AskTimeout, Child, field, message, tool
+from perdure.errors import UsageError
 from perdure.testing import Probe, Trial, scripted, slow
 
 
@@ -135,9 +136,8 @@ def test_a_slow_tool_is_leapt_over_by_a_trial_that_is_waited_for() -> None:
 
 
 def test_a_script_that_is_too_short_is_told_at_the_end() -> None:
-    tools = [scripted(rate, [1.0], repeat=True), scripted(pay, ["one"])]
-
     def pay_twice() -> None:
+        tools = [scripted(rate, [1.0], repeat=True), scripted(pay, ["one"])]
         with Trial(Payer, tools=tools) as trial:
             trial.tell("/trial/payer", Note("EUR"))
             trial.tell("/trial/payer", Note("EUR"))
@@ -197,3 +197,16 @@ def test_a_probe_waits_in_ledger_time_for_a_message_and_says_what_came_instead()
             desk.expect_message(Note("sooner"), within=1)
         trial.tell("/trial/forwarder", Note("question"))
         assert desk.waiting == [Note("question")] * 2
+
+
+def test_a_probe_takes_the_place_of_an_actor_in_a_scenario() -> None:
+    total = Probe("total")
+    with Trial("scenarios/counter", probes={"/counter/sum": total}) as trial:
+        assert len(total.waiting) == 4
+        assert total.expect_message().number == 2
+        assert trial.dead_letters == []
+
+
+def test_a_probe_for_nobody_is_refused_with_who_there_is() -> None:
+    with pytest.raises(UsageError, match="Did you mean '/counter/sum'"):
+        Trial("scenarios/counter", probes={"/counter/summ": Probe("total")})

@@ -152,7 +152,7 @@ class Past:
         cell = self.cell(body.actor)
         env = self._consume(cell, seq, body.message)
         if env is not None and env.lane == Lane.USER:
-            cell.attempts = 0
+            cell.attempts, cell.turns = 0, cell.turns + 1
         elif env is not None and isinstance(cell.edition.codec.decode(env.body), Replace):
             cell.actor = None  # the state is another one, from outside of it
         if body.delta:
@@ -185,6 +185,7 @@ class Past:
         cell = self.cell(body.actor)
         env = self.messages.get(body.message)
         cell.actor, cell.life, cell.reason, cell.seq = None, Life.DOWN, body.reason, seq
+        cell.fall()
         if env is not None and env.lane == Lane.CONTROL:
             self._consume(cell, seq, body.message)
         elif any((row[0], row[1]) == body.message for row in body.dead):
@@ -271,7 +272,7 @@ class Past:
 
     def _verdict(self, seq: int, body: records.Verdict) -> None:
         cell = self.cell(body.actor)
-        cell.seq = seq
+        cell.seq = seq if body.key is None else seq + 1  # where its step's result is
         cell.attempts = cell.attempts if body.verdict == "again" else 0
         self._change_lives(seq, body)
         env = None if body.message is None else self.messages.get(body.message)
