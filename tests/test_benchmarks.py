@@ -297,3 +297,22 @@ def test_a_part_that_lasts_too_long_is_ended_with_all_that_it_started(tmp_path: 
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # whoever had it open for writing is gone
     os.close(reader)
+
+
+def test_laps_go_round_all_contests_and_end_when_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, order = [0.0], []
+
+    def run(part: contest.Part, home: Path, *, inside: bool) -> contest.Figures:
+        order.append(part.name)
+        now[0] += 10.0
+        return {"rate": 1.0}
+
+    monkeypatch.setattr(contest, "run", run)
+    monkeypatch.setattr(contest.time, "monotonic", lambda: now[0])
+    wanted = [contest.Contest(n, laps, (contest.Part(n, n),)) for n, laps in (("a", 3), ("b", 1))]
+    contest.hold(wanted, tmp_path, inside=True, seconds=1_000.0)
+    assert order == ["a", "b", "a", "a"]
+    held = contest.hold(wanted, tmp_path, inside=True, seconds=30.0)
+    assert contest.counts(held) == "a 2, b 1"

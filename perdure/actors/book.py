@@ -49,8 +49,7 @@ class Book:
     """What is true in this run now, and how a record changes it."""
 
     def __init__(self, store: Store, edition: Edition, clock: Clock) -> None:
-        head = store.head()
-        self.store = store
+        self.store, head = store, store.head()
         self.editions = Editions(edition)
         self.codec = edition.codec  # writes whatever any code has, and reads as the newest
         self.clock = LedgerClock(clock, head.time_ns)

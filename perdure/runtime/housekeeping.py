@@ -89,5 +89,6 @@ class Housekeeper:
         """Tell once what keeps the history from being dropped."""
         if text != self._complaint:
             self._complaint = text
-            event = Event("housekeeping", self.kernel.book.now_ns(), "ledger", reason=text)
+            reason = f"old history was not dropped: {text}"
+            event = Event("housekeeping", self.kernel.book.now_ns(), "ledger", reason=reason)
             self.kernel.on_kernel(self.kernel.news.observer, event)

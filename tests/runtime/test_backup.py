@@ -23,7 +23,7 @@ from perdure.runtime.backup import backup
 from perdure.runtime.compact import compact
 from perdure.runtime.ingress import post
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, answer, perdure, shop
+from tests.cli.verbs import ROOT, answer, perdure, sold_in
 from tests.desk import at_desk, going_on
 
 KILLS = """
@@ -40,10 +40,9 @@ print(number, flush=True)
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with an artifact."""
-    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home)
 
 
 @pytest.fixture

@@ -75,4 +75,4 @@ def test_what_keeps_history_from_being_dropped_is_told_once(
         run.ask("/r/a", 1, timeout=SECONDS)
         assert heard.wait(SECONDS)
         run.ask("/r/a", 1, timeout=SECONDS)
-    assert told == ["no room for a plan"]
+    assert told == ["old history was not dropped: no room for a plan"]
