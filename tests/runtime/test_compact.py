@@ -14,7 +14,6 @@ from perdure.ledger.audit import audit_store
 from perdure.ledger.store import open_store
 from perdure.ledger.verify import verify_store
 from perdure.runtime.compact import (
-    age,
     compact,
     cut_at_end,
     cut_before,
@@ -135,12 +134,6 @@ def test_what_is_younger_than_an_age_is_kept(diary: Path) -> None:
         cut = cut_keeping_age(view, (end - middle) / 1e9, end)
         assert all(time < middle for time in times[:cut])
         assert all(time >= middle for time in times[cut:])
-
-
-@pytest.mark.parametrize("text", ["", "7", "h", "-7d", "7 years"])
-def test_an_age_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="no age"):
-        age(text)
 
 
 def test_there_must_be_a_record_to_cut_at(diary: Path) -> None:
