@@ -32,6 +32,7 @@ WITH_EXAMPLES = [
         "docs/replay.md",
         "docs/processes.md",
         "docs/backup.md",
+        "docs/compact.md",
         "docs/export.md",
         "docs/gc.md",
         "docs/ship.md",

@@ -75,7 +75,8 @@ class Barrier:
         """Hand the open group to the committer, if there is anything in it."""
         if self.kernel.ending.error is not None:
             return
-        if self.kernel.book.open.records and not self.sealed:
+        book = self.kernel.book
+        if (book.open.records or book.dropping.has_more) and not self.sealed:
             self._look_at_disk()
             self.sealed += 1
             self._committer.submit(self.kernel.book.seal().seal())
@@ -115,7 +116,7 @@ class Barrier:
                 function()
             else:
                 waiting.append((needs, function))
-        if waiting or self.is_full():
+        if waiting or self.is_full() or self.kernel.book.dropping.has_more:
             self.seal()
         self.kernel.settled()
 

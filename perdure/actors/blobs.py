@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from perdure.ledger.blobs import digest_of, fetch, gone, is_reference, refer
@@ -18,6 +18,7 @@ class Blobs:
     def __init__(self, book: Book) -> None:
         self.book = book
         self._known: dict[bytes, None] = {}  # digests of blobs that are there, oldest first
+        self._suspects: set[bytes] = set()  # nothing refers to them, it seems
         self._leaving: tuple[tuple[int, Mapping[bytes, bytes]], ...] = ()  # (last seq, blobs)
 
     def small(self, data: bytes) -> bytes:
@@ -37,11 +38,28 @@ class Blobs:
         known, group = self._known, self.book.open
         for digest, data in blobs.items():
             if digest not in known:
+                self._suspects.discard(digest)
                 group.blobs[digest] = data
                 group.bytes += len(data)
                 if len(known) >= BLOBS_KNOWN_MAX:
                     del known[next(iter(known))]
                 known[digest] = None
+
+    def suspect(self, digests: Iterable[bytes]) -> None:
+        """Forget that some blobs are there: who uses one hands it over again."""
+        self._suspects.update(digests)
+        for digest in self._suspects:
+            self._known.pop(digest, None)
+
+    def unused(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Those of some blobs that nobody has used since they are suspects."""
+        return [digest for digest in digests if digest in self._suspects]
+
+    def settle(self, digests: Iterable[bytes]) -> list[bytes]:
+        """Those of some blobs that nobody has used, as they are dropped: suspects no more."""
+        found = self.unused(digests)
+        self._suspects.difference_update(digests)
+        return found
 
     def leave(self, last_seq: int, blobs: Mapping[bytes, bytes]) -> None:
         """Keep the blobs of a sealed group at hand until it is durable."""

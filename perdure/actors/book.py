@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
+from perdure.actors.dropping import Dropping
 from perdure.actors.editions import Edition, Editions
 from perdure.actors.group import OpenGroup
 from perdure.actors.held import Pedigree
@@ -48,8 +49,7 @@ class Book:
     """What is true in this run now, and how a record changes it."""
 
     def __init__(self, store: Store, edition: Edition, clock: Clock) -> None:
-        head = store.head()
-        self.store = store
+        self.store, head = store, store.head()
         self.editions = Editions(edition)
         self.codec = edition.codec  # writes whatever any code has, and reads as the newest
         self.clock = LedgerClock(clock, head.time_ns)
@@ -57,6 +57,7 @@ class Book:
         self.durable = head.seq
         self.open = OpenGroup(1, head.seq + 1)
         self.blobs = Blobs(self)
+        self.dropping = Dropping(self)
         self.codec.read_blob = self.blobs.read
         self.cells: dict[int, Cell] = {}
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
@@ -101,6 +102,7 @@ class Book:
         """Take the open group away and start the next one."""
         sealed = self.open
         sealed.time_ns = self.now_ns()
+        sealed.drop = self.dropping.next()
         self.blobs.leave(self.seq, sealed.blobs)
         self.open = OpenGroup(sealed.serial + 1, self.seq + 1)
         self.open.time_ns = sealed.time_ns

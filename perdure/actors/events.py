@@ -10,7 +10,8 @@ class Event(NamedTuple):
     """One thing that happened: crashed, start_failed, restarted, dead, stalled, artifact, report;
     reloaded, refused (a reload), kept (old code, by an actor that cannot be loaded with new);
     ingress: something is odd in the spool of posts; `reason` names the file;
-    reader: a process has had a read transaction open for long; `reason` names it.
+    reader: a process has had a read transaction open for long; `reason` names it;
+    housekeeping: old history could not be dropped; `reason` says why.
 
     `time` is ledger time in ns; `message` is the message type and its text, '' without one;
     `count` and `limit` are attempts made and allowed, or the incarnation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from perdure.actors.cell import Cell, Step
-from perdure.ledger.group import Group
+from perdure.ledger.group import Drop, Group
 from perdure.ledger.keys import actor_key, inbox_key, state_key, step_key
 from perdure.ledger.rows import StateRow, pack_row
 from perdure.ledger.states import seal_state
@@ -23,6 +23,7 @@ class OpenGroup:
         "bytes",
         "cells",
         "deletes",
+        "drop",
         "first_seq",
         "puts",
         "records",
@@ -43,6 +44,7 @@ class OpenGroup:
         self.puts: dict[bytes, bytes] = {}
         self.deletes: list[bytes] = []
         self.blobs: dict[bytes, bytes] = {}
+        self.drop: Drop | None = None  # of what is before a cut
         self.time_ns = 0
 
     def delete(self, key: bytes) -> None:
@@ -63,6 +65,7 @@ class OpenGroup:
             deletes=self.deletes,
             blobs=self.blobs,
             time_ns=self.time_ns,
+            drop=self.drop,
         )
 
     def _seal_inboxes(self, puts: list[tuple[bytes, bytes]]) -> None:

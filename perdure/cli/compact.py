@@ -13,10 +13,12 @@ from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import labelled, note, say, write_answer
 from perdure.cli.words import count
 from perdure.errors import UsageError
+from perdure.ledger.presence import is_owned
+from perdure.runtime.ages import age
 from perdure.runtime.compact import (
     Compacted,
-    age,
     compact,
+    compact_live,
     cut_at_end,
     cut_before,
     cut_keeping_age,
@@ -54,7 +56,8 @@ def command(
 
     The state of every actor stays, and what waits, dead letters, and marks: they can be restored
     and forked from as before. The ledger is checked as it is folded, and stays verifiable. What was
-    before can no longer be traced, replayed or forked at, but for marks.
+    before can no longer be traced, replayed or forked at, but for marks. A process may be at RUN:
+    it goes on meanwhile, and its file does not get smaller, but does not grow either.
     """
     directory = find_run(run)
     with View(directory) as view:
@@ -66,10 +69,18 @@ def command(
     if at < cut:
         note(f"it was compacted up to record {cut:,} before; what is left over of that goes.")
     with _telling(quiet=as_json) as progress:
-        found = compact(
-            directory, at, posts_until=at if drop_posts else 0, dead_until=at if drop_dead else 0,
-            dry_run=dry_run, progress=progress,
-        )  # fmt: skip
+        if is_owned(directory):
+            if drop_posts or drop_dead:
+                raise UsageError(
+                    "posts and dead letters are dropped only when no process is at the run: stop "
+                    "it, or leave --drop-posts and --drop-dead out."
+                )
+            found = compact_live(directory, at, dry_run=dry_run, progress=progress)
+        else:
+            found = compact(
+                directory, at, posts_until=at if drop_posts else 0,
+                dead_until=at if drop_dead else 0, dry_run=dry_run, progress=progress,
+            )  # fmt: skip
     if as_json:
         write_answer({"run": name_of(directory), "dry_run": dry_run, **found._asdict()})
     else:

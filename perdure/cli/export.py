@@ -16,7 +16,9 @@ from perdure.cli.say import labelled, note, say, write_answer, write_json
 from perdure.cli.words import count, size
 from perdure.cli.working import working
 from perdure.errors import LedgerError, UsageError
+from perdure.ledger.compacted import chained
 from perdure.ledger.durable import sync_directory
+from perdure.ledger.group import RawRecord, Store
 from perdure.ledger.scratch import scratch
 from perdure.runtime.document import shown
 from perdure.runtime.view import View
@@ -29,7 +31,7 @@ Forms = Iterator[dict[str, Any]]
 @click.command("export")
 @run_argument
 @click.option("--to", metavar="FILE", help="Write a new file, whole or not at all.")
-@click.option("--after", type=click.IntRange(0), default=0, metavar="SEQ", help="Only later ones.")
+@click.option("--after", type=click.IntRange(0), metavar="SEQ", help="Only later ones.")
 @click.option("--actor", metavar="ADDRESS", help="Only what concerns this actor.")
 @click.option("--blobs", is_flag=True, help="Large values and artifacts themselves, no references.")
 @click.option("--raw", is_flag=True, help="The stored bytes too: they have the hash.")
@@ -37,7 +39,7 @@ Forms = Iterator[dict[str, Any]]
 def command(
     run: str,
     to: str | None,
-    after: int,
+    after: int | None,
     actor: str | None,
     blobs: bool,
     raw: bool,
@@ -52,8 +54,14 @@ def command(
         name, head = name_of(view.directory), view.head
         if actor is not None:
             view.find(actor)
+        if after is None:
+            after = head.cut
+            if after and not as_json:
+                note(f"the ledger was compacted: records up to {after:,} are gone")
         forms = _forms(view, Exporter(view, blobs=blobs, raw=raw), actor, after, head.seq)
-        said = {"run": name, "last": head.seq, "hash": head.hash.hex()}
+        said = {"run": name, "last": head.seq, "hash": head.hash.hex(), "cut": head.cut}
+        if after < head.cut:
+            note(f"the run was compacted: of records 1 to {head.cut:,} only some are left.")
         if to is None:
             records = 0
             for form in forms:
@@ -75,9 +83,18 @@ def command(
 def _forms(view: View, exporter: Exporter, actor: str | None, after: int, last: int) -> Forms:
     """The forms of the records that are asked for, one at a time."""
     view.run  # noqa: B018 - an empty ledger is refused
-    for raw in view.store.records(after + 1, last):
+    for raw in _records(view.store, after + 1, last):
         if actor is None or exporter.concerns(raw, actor):
             yield exporter.form(raw)
+
+
+def _records(store: Store, first: int, last: int) -> Iterator[RawRecord]:
+    """The records of a range; of a compacted run, those that are left of it."""
+    cut = store.head().cut
+    if first <= cut:
+        left = {int.from_bytes(key, "big"): row for key, row in store.left()}
+        yield from (raw for raw in chained(left) if raw.seq >= first)
+    yield from store.records(max(first, cut + 1), last)
 
 
 def _write(target: Path, forms: Forms, name: str) -> int:

@@ -11,13 +11,14 @@ from perdure.cli.options import json_option
 from perdure.cli.say import columns, fitted, note, paint, say, write_answer
 from perdure.cli.words import count, moment, size
 from perdure.errors import UsageError
+from perdure.runtime.ages import age
 from perdure.runtime.document import shown
 from perdure.runtime.home import home
 from perdure.runtime.retention import (
+    NS,
     OVER,
     STATUSES,
     Verdict,
-    age_of,
     bytes_of,
     clear,
     delete,
@@ -47,7 +48,7 @@ def command(
     if keep is None and older_than is None:
         raise UsageError("say what is to stay: --keep N, --older-than AGE, or both.")
     statuses = _statuses(status)
-    older_ns = None if older_than is None else age_of(older_than)
+    older_ns = None if older_than is None else age(older_than) * NS
     verdicts = judge(standings(), time.time_ns(), keep=keep, older_ns=older_ns, statuses=statuses)
     left = leftovers()
     freed = sum(bytes_of(path) for path in left)

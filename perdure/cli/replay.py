@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perdure.cli.options import json_option, name_of, run_argument, view_of
-from perdure.cli.say import complain, is_terminal, labelled, paint, say, write_answer, write_json
+from perdure.cli.say import (
+    complain,
+    is_terminal,
+    labelled,
+    note,
+    paint,
+    say,
+    write_answer,
+    write_json,
+)
 from perdure.cli.words import count
 from perdure.errors import UsageError
 
@@ -72,6 +81,8 @@ def _begin(replay: Replay, name: str) -> None:
             "replay", f"{name}   seed {replay.view.run.seed}   to record {replay.last:,}{code}"
         )
     )
+    if replay.first > 1:
+        note(f"it was compacted: turns from record {replay.first:,} on run again")
     if replay.code_changed:
         say(labelled("code", paint("is not what this run began with: it may diverge", "yellow")))
     for seq, digest, later in replay.codes():

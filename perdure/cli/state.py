@@ -68,9 +68,10 @@ def _then(view: Any, address: str, at: str, as_json: bool) -> None:
         where = {"at": seq, "seq": then.seq, "state_hash": then.state_hash.hex()}
         write_answer({"run": name_of(view.directory), **who, **where, "state": fields})
         return
-    since = clock(view.record(then.seq).body.time - view.run.time)
     life = f"incarnation {then.incarnation}" if then.incarnation else "not started yet"
-    about = f"{then.class_name}   {life}   at record {seq}: as record {then.seq} left it, {since}"
+    about = f"{then.class_name}   {life}   at record {seq}: as record {then.seq} left it"
+    if then.seq > view.head.cut:
+        about += f", {clock(view.record(then.seq).body.time - view.run.time)}"
     say(labelled(then.address, f"  {about}"))
     _say_fields(fields)
 

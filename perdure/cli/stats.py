@@ -46,11 +46,13 @@ def command(run: str, falsify: bool, limit: int, as_json: bool) -> None:
     """
     with view_of(run) as view:
         name, began_ns = name_of(view.directory), view.run.time
-        stats, lines = survey(view.records(), view.codec.type_name)
+        cut = view.head.cut
+        stats = Stats(view.codec.type_name, view.actor, view.run.concurrency)
+        lines = survey(view.records(cut + 1), stats)
     handlings = sorted(stats.handlings.items(), key=lambda each: -_spent(each[1]))
     tools = sorted(stats.calls.items(), key=lambda each: -each[1].took.total)
     if as_json:
-        write_answer({"run": name, **_form(stats, handlings[:limit], tools[:limit])} | (
+        write_answer({"run": name, "cut": cut, **_form(stats, handlings[:limit], tools[:limit])} | (
             {"falsify": [line._asdict() for line in lines]} if falsify else {}
         ))  # fmt: skip
         return
@@ -59,6 +61,8 @@ def command(run: str, falsify: bool, limit: int, as_json: bool) -> None:
     if falsify:
         for line in _claims(lines):
             say(line)
+    if cut:
+        note(f"the ledger was compacted: these are figures of what comes after record {cut:,}")
     left = len(handlings) + len(tools) - len(handlings[:limit]) - len(tools[:limit])
     if left:
         note(f"… and {left:,} more: --limit {max(len(handlings), len(tools))}")

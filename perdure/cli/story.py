@@ -26,6 +26,7 @@ NOUNS = {
     "kept": ("actor on old code", "actors on old code"),
     "ingress": ("remark on posts", "remarks on posts"),
     "reader": ("remark on readers", "remarks on readers"),
+    "housekeeping": ("remark on old history", "remarks on old history"),
 }
 SILENT = ("artifact",)
 """Kinds that the summary tells of."""

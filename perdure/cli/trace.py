@@ -173,6 +173,8 @@ class Teller:
             case records.Fork():
                 yield f"of {body.parent.hex()} at record {body.at}; what comes now is new"
                 yield from (f"{name}={written(value)}" for name, value in body.settings.items())
+            case records.Base():
+                yield f"compacted up to record {body.at}: {count(body.left, 'row')} of that left"
             case records.Live():
                 yield "it may act from here on"
             case records.Reload():

@@ -54,6 +54,7 @@ class Plan:
     deletes: list[bytes] = field(default_factory=list)  # rows of what is forgotten
     cut_before: int = 0
     is_new: bool = True  # else the ledger has that cut already, and only the rest is dropped
+    head: int = 0  # the last record that was looked at
     records_dropped: int = 0
     bytes_dropped: int = 0  # of records and blobs, about
 
@@ -85,7 +86,7 @@ def plan(
     if not 1 <= at <= head.seq:
         raise UsageError(f"there is no record {at} to cut at: the run has records 1 to {head.seq}.")
     cut = row.at if row is not None else 0
-    found = Plan(max(at, cut), cut_before=cut, is_new=at > cut)
+    found = Plan(max(at, cut), cut_before=cut, is_new=at > cut, head=head.seq)
     if found.is_new:
         found.posts_until, found.dead_until = posts_until, dead_until
     fold = beginning(store)

@@ -14,7 +14,6 @@ from perdure.ledger.durable import sync_directory
 from perdure.ledger.environment import DATA, FOLDER, LedgerFile, Txn, trouble
 from perdure.ledger.metarow import META_KEY, pack_meta, unpack_meta
 from perdure.ledger.pages import look
-from perdure.ledger.store import LmdbStore
 from perdure.limits import COPY_FREE_BYTES_MIN, MAP_BYTES_FIRST, MAP_BYTES_MAX
 
 _TRIES_MAX = 10
@@ -25,22 +24,22 @@ _PLACE = (
 """What is wrong with where a copy goes, and not with what is copied."""
 
 
-def copy_exactly(store: LmdbStore, to: Path) -> None:
+def copy_exactly(file: LedgerFile, to: Path) -> None:
     """Put into the directory `to` the file as it is in one moment, page by page.
 
     Nothing is followed on the way, so no bad page can do harm: it is for the walk to find. Nor is
     anybody waited for, also not for a writer that was stopped. Raises `LedgerError`.
     """
-    data, target = store.path / FOLDER / DATA, to / FOLDER / DATA
+    data, target = file.path / FOLDER / DATA, to / FOLDER / DATA
     try:
         target.parent.mkdir()
-        check_room(to, data.stat().st_size, f"a copy of the ledger {store.path}")
+        check_room(to, data.stat().st_size, f"a copy of the ledger {file.path}")
         for _ in range(_TRIES_MAX):
-            if store.file.view(lambda txn: _copy_pages(txn, data, target)):
+            if file.view(lambda txn: _copy_pages(txn, data, target)):
                 return
     except OSError as error:
-        raise _trouble(store.path, to, error) from error
-    raise LedgerError(f"{store.path} changes faster than it can be copied. Try again.")
+        raise _trouble(file.path, to, error) from error
+    raise LedgerError(f"{file.path} changes faster than it can be copied. Try again.")
 
 
 def _copy_pages(txn: Txn, data: Path, target: Path) -> bool:
@@ -55,22 +54,22 @@ def _copy_pages(txn: Txn, data: Path, target: Path) -> bool:
     return look(target).txn == txn.id()
 
 
-def copy_compact(store: LmdbStore, to: Path) -> None:
+def copy_compact(file: LedgerFile, to: Path) -> None:
     """Put into the directory `to` a ledger of one moment without its free pages.
 
     LMDB numbers the transactions of such a copy anew, and meta rows name theirs: the last two are
     written again. Raises `LedgerError`, also when the disk has too little room.
     """
-    _copy(store, to)
-    file = LedgerFile(to, MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=False)
+    _copy(file, to)
+    copy = LedgerFile(to, MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=False)
     try:
         for _ in range(2):  # one for each meta page
-            while not _name_transaction(file):
-                file.grow()
+            while not _name_transaction(copy):
+                copy.grow()
     except lmdb.Error as error:
         raise _trouble(to, to, error) from error
     finally:
-        file.close()
+        copy.close()
 
 
 def check_room(folder: Path, needed_bytes: int, what: str) -> None:
@@ -96,29 +95,29 @@ def _bytes_in_use(file: LedgerFile) -> int:
     return file.view(read)
 
 
-def _copy(store: LmdbStore, to: Path) -> None:
+def _copy(file: LedgerFile, to: Path) -> None:
     folder = to / FOLDER
     try:
         folder.mkdir()
-        check_room(to, _bytes_in_use(store.file), f"a copy of the ledger {store.path}")
-        with (folder / DATA).open("wb") as file:
-            store.file.view(lambda txn: _copy_used_pages(store, to, file.fileno()))
-            os.fsync(file.fileno())
+        check_room(to, _bytes_in_use(file), f"a copy of the ledger {file.path}")
+        with (folder / DATA).open("wb") as data:
+            file.view(lambda txn: _copy_used_pages(file, to, data.fileno()))
+            os.fsync(data.fileno())
         sync_directory(folder)
         sync_directory(to)
     except OSError as error:
-        raise _trouble(store.path, to, error) from error
+        raise _trouble(file.path, to, error) from error
 
 
-def _copy_used_pages(store: LmdbStore, to: Path, fd: int) -> None:
+def _copy_used_pages(file: LedgerFile, to: Path, fd: int) -> None:
     os.lseek(fd, 0, os.SEEK_SET)
     os.ftruncate(fd, 0)
     try:
-        store.file.env.copyfd(fd, compact=True)
+        file.env.copyfd(fd, compact=True)
     except lmdb.MapResizedError:
         raise  # the view adopts the larger map, and tries again
     except lmdb.Error as error:
-        raise _trouble(store.path, to, error) from error
+        raise _trouble(file.path, to, error) from error
 
 
 def _trouble(path: Path, to: Path, error: lmdb.Error | OSError) -> LedgerError:

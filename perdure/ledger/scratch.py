@@ -27,19 +27,29 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     prefix = f".{name}."
     sweep(parent, prefix)
     try:
-        path = Path(mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=parent))
-        path.chmod(0o755)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        path, fd = _made(parent, prefix)
     except OSError as error:
         raise LedgerError(
             f"{parent} cannot be written to: {error.strerror}. Go elsewhere."
         ) from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield path
     finally:
         os.close(fd)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _made(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new directory that we hold the lock on: another process may sweep it before we do."""
+    while True:
+        path = Path(mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=parent))
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o755)
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if path.exists():
+                return path, fd
+            os.close(fd)
 
 
 @contextmanager
@@ -54,7 +64,11 @@ def whole_directory(target: Path, what: str) -> Iterator[Path]:
     if not parent.is_dir():
         raise UsageError(f"there is no directory {parent} to put {what} into. Make it first.")
     with scratch(parent, target.name) as partial:
-        yield partial
+        try:
+            yield partial
+        except LedgerError as error:  # nobody knows the hidden name, and it is gone by then
+            error.args = (str(error).replace(str(partial), str(target)), *error.args[1:])
+            raise
         try:
             for folder, _, _ in os.walk(partial):
                 sync_directory(Path(folder))

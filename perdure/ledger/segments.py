@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgpack
 
 from perdure.errors import LedgerDamaged, LedgerTooNew
+from perdure.ledger.compacted import chained
 from perdure.ledger.group import GENESIS, RawRecord, blob_digest, link
 from perdure.ledger.records import FORMAT_VERSION
 
@@ -27,8 +28,18 @@ _MAGIC = b"perdure segment 1\n"
 _DIGEST_BYTES = 32
 
 
+class Beginning(NamedTuple):
+    """Where a compacted run begins: the name of its base, and the journal rows that are left."""
+
+    base: bytes
+    rows: tuple[tuple[int, bytes], ...]  # (seq, row): records and stubs up to the cut
+
+
 class Segment(NamedTuple):
-    """Records from `first` on, whose hash before is `before`, with blobs by digest."""
+    """Records from `first` on, whose hash before is `before`, with blobs by digest.
+
+    One with a `beginning` makes those before it superfluous: it has no records of its own.
+    """
 
     number: int
     run_id: bytes
@@ -37,6 +48,7 @@ class Segment(NamedTuple):
     before: bytes
     records: list[RawRecord]
     blobs: dict[bytes, bytes]
+    beginning: Beginning | None = None
 
     @property
     def last(self) -> int:
@@ -55,6 +67,7 @@ class Manifest(NamedTuple):
     run_id: str
     scenario: str
     directory: str
+    start: int  # the segment that a run is made from: 1, or that of the newest beginning
     segments: int
     records: int
     hash: str
@@ -66,7 +79,7 @@ class Manifest(NamedTuple):
     def none(cls, run_id: bytes, scenario: str, directory: str) -> Manifest:
         """That of a run of which nothing is shipped yet."""
         digest = FIRST_DIGEST.hex()
-        return cls(run_id.hex(), scenario, directory, 0, 0, GENESIS.hex(), 0, digest, 0)
+        return cls(run_id.hex(), scenario, directory, 1, 0, 0, GENESIS.hex(), 0, digest, 0)
 
 
 def name_of_segment(number: int) -> str:
@@ -81,7 +94,8 @@ def name_of_segment(number: int) -> str:
 def pack_segment(segment: Segment) -> tuple[bytes, bytes]:
     """The bytes of a segment's file, and its digest."""
     records = [(record.kind, record.hash, record.payload) for record in segment.records]
-    row = (*segment[:5], FORMAT_VERSION, records, list(segment.blobs.items()))
+    begin = None if segment.beginning is None else tuple(segment.beginning)
+    row = (*segment[:5], FORMAT_VERSION, records, list(segment.blobs.items()), begin)
     body = zlib.compress(msgpack.packb(row, use_bin_type=True), 3)
     digest = blake2b(body, digest_size=_DIGEST_BYTES).digest()
     return _MAGIC + digest + body, digest
@@ -100,12 +114,13 @@ def unpack_segment(name: str, data: bytes) -> tuple[Segment, bytes]:
         raise _damaged(name, "its bytes are not those of its digest")
     try:
         row = msgpack.unpackb(zlib.decompress(body), use_list=False)
-        number, run_id, previous, first, before, version, records, blobs = row
+        number, run_id, previous, first, before, version, records, blobs, begin = row
         if version > FORMAT_VERSION:
             raise LedgerTooNew(f"{name} has records of format {version}: use a later perdure.")
         numbered = enumerate(records, first)
         found = [RawRecord(seq, kind, payload, hash) for seq, (kind, hash, payload) in numbered]
         segment = Segment(number, run_id, previous, first, before, found, dict(blobs))
+        segment = segment._replace(beginning=None if begin is None else Beginning(*begin))
     except (ValueError, TypeError, zlib.error, msgpack.UnpackException) as error:
         raise _damaged(name, str(error)) from error
     _check(name, segment, version)
@@ -118,6 +133,8 @@ def _check(name: str, segment: Segment, version: int) -> None:
         if link(previous, seq, kind, payload, version) != hash_:
             raise _damaged(name, f"record {seq} does not follow record {seq - 1}", seq)
         previous = hash_
+    for _ in chained(dict(segment.beginning.rows)) if segment.beginning else ():
+        pass
     for digest, data in segment.blobs.items():
         if blob_digest(data) != digest:
             raise _damaged(name, f"blob {digest.hex()} is not what its name says")
@@ -137,6 +154,7 @@ def check_follows(name: str, segment: Segment, manifest: Manifest) -> None:
 def after(manifest: Manifest, segment: Segment, digest: bytes, time_ns: int) -> Manifest:
     """How far a copy goes with one more segment."""
     return manifest._replace(
+        start=segment.number if segment.beginning else manifest.start,
         segments=segment.number,
         records=segment.last,
         hash=segment.hash.hex(),

@@ -12,12 +12,10 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import lmdb
-
 from perdure.errors import LedgerDamaged, LedgerError, LedgerInUse
+from perdure.ledger.copies import copy_compact
 from perdure.ledger.durable import sync_directory
-from perdure.ledger.environment import DATA, FOLDER, LedgerFile, find_ledger, trouble
-from perdure.ledger.metarow import META_KEY, pack_meta, unpack_meta
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile, find_ledger
 from perdure.ledger.owner import Owner
 from perdure.ledger.walk import glance
 from perdure.limits import MAP_BYTES_FIRST, MAP_BYTES_MAX
@@ -70,32 +68,13 @@ def clear_away(run: Path) -> None:
 def _copy(run: Path) -> None:
     """A copy that is a ledger by itself, whole and durable, at `ASIDE`."""
     aside = run / ASIDE
-    (aside / FOLDER).mkdir(parents=True)
+    aside.mkdir()
     file = LedgerFile(run, MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=True)
     try:
-        file.env.copy(str(aside / FOLDER), compact=True)
-    except lmdb.Error as error:
-        raise trouble(run, error) from error
+        copy_compact(file, aside)
     finally:
         file.close()
-    copy = LedgerFile(aside, MAP_BYTES_FIRST, MAP_BYTES_MAX, readonly=False)
-    try:
-        for _ in range(2):  # both of LMDB's meta pages name the transaction of a meta row
-            _write_meta(copy)
-    finally:
-        copy.close()
     glance(aside)
-    sync_directory(aside / FOLDER)
-    sync_directory(aside)
-
-
-def _write_meta(file: LedgerFile) -> None:
-    with file.env.begin(write=True) as txn:
-        stored = txn.get(META_KEY, db=file.tables)
-        if stored is None:
-            raise LedgerError("the copy has no meta row")
-        meta = unpack_meta(stored)
-        txn.put(META_KEY, pack_meta(meta._replace(txn=txn.id())), db=file.tables)
 
 
 def exchange(one: Path, other: Path) -> None:

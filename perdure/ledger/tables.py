@@ -53,16 +53,20 @@ def tables(fold: Fold, codec: Codec, words: Words) -> Iterator[Row]:
     yield from _of_run(fold)
 
 
-def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
+def actor_row(agent: Agent, words: Words) -> rows.ActorRow:
+    """The row of an actor."""
     reason = agent.reason if isinstance(agent.reason, str) else words(agent.reason)
-    row = rows.ActorRow(
+    return rows.ActorRow(
         agent.address, agent.class_name, agent.version, agent.parent, agent.spec, agent.init,
         agent.incarnation, int(agent.life), agent.crashes, agent.restarts, agent.attempts,
         agent.not_before, reason, agent.falls, agent.fell_at, agent.stalled,
         agent.suspended, len(agent.watches),
         agent.tokens, agent.kept,
     )  # fmt: skip
-    yield keys.actor_key(id), pack_row(row)
+
+
+def _of_agent(id: int, agent: Agent, words: Words) -> Iterator[Row]:
+    yield keys.actor_key(id), pack_row(actor_row(agent, words))
     yield keys.child_key(agent.parent, id), b""
     for (other, monitor), how in agent.watches.items():
         yield keys.watch_key(id, other, monitor), how.encode()

@@ -65,7 +65,7 @@ def check_live_ledger(directory: str | Path, tick: Tick = silent) -> Checked:
         tick("copying the ledger")
         store = open_store(path, write=False)
         try:
-            copy_exactly(store, copy)
+            copy_exactly(store.file, copy)
         finally:
             store.close()
         try:

@@ -57,7 +57,8 @@ class Sealed:
             counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
         for kind, of_kind in rules.by_table(self.puts):
             before = txn.stat(tables)["entries"]
-            txn.cursor(tables).putmulti(of_kind)
+            if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
+                raise Broken(f"LMDB took some rows of table {kind} and left the others")
             new = txn.stat(tables)["entries"] - before
             counts[kind] = counts.get(kind, 0) + new
         return {kind: count for kind, count in counts.items() if count}

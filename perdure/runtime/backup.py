@@ -110,7 +110,7 @@ def _copy(source: Path, partial: Path, tick: Tick) -> None:
         if not store.head().seq:
             raise NotALedger(EMPTY)
         tick("copying the ledger")
-        copy_compact(store, partial)
+        copy_compact(store.file, partial)
     finally:
         store.close()
 

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import re
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import UsageError
+from perdure.errors import LedgerError, NotTaken
+from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import base_row
 from perdure.ledger.compaction import Plan, Progress, groups, nobody, plan
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.group import Head
+from perdure.ledger.handover import PLANS, clear_plans, hand_over
 from perdure.ledger.records import Turn
 from perdure.ledger.shrinking import shrink
+from perdure.ledger.spool import withdraw
 from perdure.ledger.store import open_store
-from perdure.limits import READ_ROWS_MAX
+from perdure.limits import COMPACT_WAIT_SECONDS, READ_ROWS_MAX
+from perdure.runtime.ingress import outcome, post
 from perdure.runtime.points import point
 from perdure.runtime.view import View
 
 NS = 1_000_000_000
-_AGE = re.compile(r"(\d{1,9})\s*([smhdw])")
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+LIVE = "a process is at the run; its free pages are used again, and given back once it is stopped"
 
 
 class Compacted(NamedTuple):
@@ -60,6 +64,7 @@ def compact(
     """
     run = Path(directory)
     store = open_store(run)
+    clear_plans(run)
     try:
         before = (run / FOLDER / DATA).stat().st_size
         found = plan(store, at, posts_until=posts_until, dead_until=dead_until, progress=progress)
@@ -79,6 +84,50 @@ def compact(
     return _said(found, head, before, shrunk.after, shrunk.why)
 
 
+def compact_live(
+    directory: str | Path, at: int, *, dry_run: bool = False, progress: Progress = nobody
+) -> Compacted:
+    """The same for a run that a process is at: what goes is found here, and dropped there.
+
+    The run goes on meanwhile, and its file does not get smaller: what is free in it is used again.
+    """
+    run = Path(directory)
+    before = (run / FOLDER / DATA).stat().st_size
+    with View(run) as view:
+        found = plan(view.store, at, is_still=False, progress=progress)
+    if not dry_run:
+        said = _posted(run, "compact", found)
+        progress("drop", 1, 2)
+        with View(run) as view:
+            used = _used(view, found.head + 1, said["until"])
+        found.unused = tuple(digest for digest in found.unused if digest not in used)
+        _posted(run, "compact-blobs", Plan(found.at, unused=found.unused))
+        progress("drop", 2, 2)
+    with View(run) as view:
+        head = view.head
+    after = (run / FOLDER / DATA).stat().st_size
+    return _said(found, head, before, after, "" if dry_run else LIVE)
+
+
+def _posted(run: Path, verb: str, found: Plan) -> dict[str, int]:
+    name = hand_over(run, found)
+    try:
+        posted = post(run, verb, {"plan": name})
+        try:
+            said: dict[str, int] = outcome(run, posted, timeout=COMPACT_WAIT_SECONDS)
+        except NotTaken:
+            withdraw(posted.path)  # the next process would find no plan
+            raise
+    finally:
+        (run / PLANS / name).unlink(missing_ok=True)
+    return said
+
+
+def _used(view: View, first: int, last: int) -> set[bytes]:
+    """The blobs that records name which came while others were folded."""
+    return {digest for each in view.records(first, last) for digest in named_in(each.body)}
+
+
 def _steps(found: Plan) -> int:
     return len(found.blobs) // 8 + 3 + found.records_dropped // 10_000
 
@@ -89,6 +138,24 @@ def _said(found: Plan, head: Head, before: int, after: int, why: str = "") -> Co
         found.at, head.seq, found.records_dropped, left, len(found.unused), found.bytes_dropped,
         len(found.bases) - 1, found.marks_lost, before, after, why,
     )  # fmt: skip
+
+
+def drop_old(directory: str, turns: str, age_seconds: str) -> None:
+    """Have a run that goes on drop what it is not to keep: all but its last turns, or an age.
+
+    Of the two, the other is `None`, as text: the arguments are those of a process.
+    """
+    with View(directory) as view:
+        if turns != str(None):
+            at = cut_keeping_turns(view, int(turns))
+        else:
+            at = cut_keeping_age(view, float(age_seconds), time.time_ns())
+        if at <= view.head.cut:
+            return
+    try:
+        compact_live(directory, at)
+    except LedgerError as error:
+        sys.exit(str(error))
 
 
 # --- which record to cut at
@@ -126,20 +193,6 @@ def cut_keeping_age(view: View, seconds: float, now_ns: int) -> int:
         else:
             high = middle - 1
     return low
-
-
-def age(text: str) -> float:
-    """The seconds that an age means: `45s`, `30m`, `12h`, `7d`, `4w`. Raises `UsageError`.
-
-    >>> age("12h")
-    43200.0
-    """
-    found = _AGE.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"{text!r} is no age. Write a number and s, m, h, d or w: 45s, 30m, 12h, 7d, 4w."
-        )
-    return float(int(found[1]) * _UNIT_SECONDS[found[2]])
 
 
 def _backwards(view: View) -> Iterator[tuple[int, object]]:

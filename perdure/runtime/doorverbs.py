@@ -7,6 +7,8 @@ own piece: they and the word that it was done are durable together.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from perdure.actors.cancelling import cancel
 from perdure.actors.cell import Cell
 from perdure.actors.door import Taken, Verb
@@ -16,6 +18,7 @@ from perdure.actors.signals import suspend
 from perdure.actors.verdicts import Verdicts
 from perdure.errors import UnknownActor, UsageError
 from perdure.ids import KERNEL_ID, MessageId
+from perdure.ledger.handover import take_over
 from perdure.ledger.records import Life
 from perdure.ledger.spool import Post
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -97,6 +100,24 @@ def _requeue(kernel: Kernel, post: Post) -> Taken:
     return Taken(said, (env,), requeued=(id.seq, id.index))
 
 
+def _compact(kernel: Kernel, post: Post) -> Taken:
+    plan = take_over(_directory(kernel), post.fields["plan"])
+    record = kernel.book.dropping.begin(plan)
+    return Taken({"record": record, "until": kernel.book.seq})
+
+
+def _compact_blobs(kernel: Kernel, post: Post) -> Taken:
+    plan = take_over(_directory(kernel), post.fields["plan"])
+    return Taken({"blobs": kernel.book.dropping.drop_blobs(plan.unused)})
+
+
+def _directory(kernel: Kernel) -> Path:
+    directory = kernel.releases.directory
+    if directory is None:
+        raise UsageError("a run in memory has no file: there is nothing to compact.")
+    return directory
+
+
 VERBS: dict[str, Verb] = {
     "tell": Verb(_tell, {"to": str, "message": FORM}),
     "ask": Verb(_ask, {"to": str, "message": FORM}),
@@ -105,5 +126,7 @@ VERBS: dict[str, Verb] = {
     "suspend": Verb(_suspend, {"address": str, "on": bool}),
     "happened": Verb(_happened, {"step": int, "result": FORM}),
     "did-not-happen": Verb(_did_not_happen, {"step": int}),
+    "compact": Verb(_compact, {"plan": str}),
+    "compact-blobs": Verb(_compact_blobs, {"plan": str}),
     "requeue": Verb(_requeue, {"message": str}),
 }

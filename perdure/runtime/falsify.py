@@ -6,7 +6,7 @@ the turns of its kind that were over. Nothing is predicted from itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from math import sqrt
@@ -99,7 +99,9 @@ class Falsifier:
 
     def add(self, attempt: Attempt) -> None:
         """Predict, compare, and only then learn."""
-        learnt = self._learnt.setdefault(attempt.kind, Learnt())
+        learnt = self._learnt.get(attempt.kind)
+        if learnt is None:
+            learnt = self._learnt[attempt.kind] = Learnt()
         if attempt.seconds:
             learnt.service_seconds = attempt.seconds
         known = learnt.firsts >= LEARNT_MIN
@@ -239,13 +241,11 @@ class Order:
         return max(free + pause if free else attempt.ready, self._slots[0])
 
 
-def survey(found: Iterable[Record], name_of: Callable[[bytes], str]) -> tuple[Stats, list[Line]]:
-    """The figures of a run and its claims, from its records in order."""
-    stats = Stats(name_of)
-    falsifier: Falsifier | None = None
+def survey(found: Iterable[Record], stats: Stats) -> list[Line]:
+    """The claims of a run, from its records in order, of which `stats` takes the figures."""
+    falsifier = Falsifier(stats.concurrency)
     for record in found:
         attempt = stats.add(record)
         if attempt is not None:
-            falsifier = falsifier or Falsifier(stats.concurrency)
             falsifier.add(attempt)
-    return stats, (falsifier or Falsifier(1)).lines()
+    return falsifier.lines()

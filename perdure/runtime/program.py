@@ -18,6 +18,7 @@ from perdure.ledger.records import Run
 from perdure.ledger.values import Codec
 from perdure.limits import CONCURRENCY_DEFAULT, SEQ_MAX, TOKENS_DEFAULT
 from perdure.runtime.code import Code, actor_classes, load_code
+from perdure.runtime.housekeeping import Retention
 from perdure.runtime.scenario import Scenario, load_scenario
 from perdure.supervisors.spawned import Spawned
 from perdure.supervisors.spec import Child
@@ -41,6 +42,7 @@ class Program:
     other_code: Path | None = None  # in place of the scenario's: a fork's
     tokens: int | None = TOKENS_DEFAULT
     concurrency: int = CONCURRENCY_DEFAULT
+    retention: Retention | None = None  # of history, by a run that goes on
     dead_letters_to: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ class Program:
             files=b"" if code is None else code.files,
             tokens=scenario.tokens,
             concurrency=scenario.concurrency,
+            retention=scenario.retention,
             dead_letters_to=scenario.dead_letters_to,
             settings=dict(scenario.settings),
         )

@@ -13,8 +13,9 @@ from typing import Self
 from perdure.actors.actor import Actor
 from perdure.actors.replay.player import Player
 from perdure.actors.replay.scene import Scene
-from perdure.errors import UsageError
+from perdure.errors import Compacted, UsageError
 from perdure.ledger import records
+from perdure.ledger.compacted import beginning
 from perdure.ledger.keys import actor_key
 from perdure.ledger.messages import Names
 from perdure.ledger.records import Record
@@ -121,6 +122,9 @@ class Replay:
         self.actors: set[int] = set()
         self.skipped: Counter[str] = Counter()  # turns that were not run, by why
         self.diverged: Scene | None = None
+        self.first = view.head.cut + 1  # the first record that it can run again
+        if view.head.cut and self.last < self.first:
+            raise Compacted(self.last, view.head.cut)
         self.seq = 0  # how far it is
         self.code_seq = 1  # the record that says which code was running
         self._forks = list(_forks(view, self.last))
@@ -186,12 +190,26 @@ class Replay:
             yield scene
 
     def _records(self) -> Iterator[Record]:
-        for record in self.view.records(1, self.last):
+        if self.first > 1:
+            self._begin_at_base()
+        for record in self.view.records(self.first, self.last):
             self.seq = record.seq
-            if isinstance(record.body, records.Open | records.Fork | records.Reload):
-                self.code_seq, self.code_hash = record.seq, record.body.code_hash
-                self._codes.see(record.body)
+            self._see(record)
             yield record
+
+    def _see(self, record: Record) -> None:
+        """Learn which code runs from a record on, if it says so."""
+        if isinstance(record.body, records.Open | records.Fork | records.Reload):
+            self.code_seq, self.code_hash = record.seq, record.body.code_hash
+            self._codes.see(record.body)
+
+    def _begin_at_base(self) -> None:
+        fold = beginning(self.view.store)
+        forks = [last + 1 for last, _ in fold.pasts.past]
+        for seq in sorted({*forks, *(seq for seq, _, _ in fold.code.versions)}):
+            if seq in forks or seq >= fold.code.since:
+                self._see(self.view.record(seq))
+        self._player.begin_at(fold, self.view.run, self.view.record)
 
     def _row(self, id: int) -> ActorRow | None:
         raw = self.view.store.get(actor_key(id))

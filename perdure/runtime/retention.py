@@ -6,13 +6,12 @@ A run is gone with one rename: from then on no list has it, whatever becomes of 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import LedgerError, LedgerInUse, UsageError
+from perdure.errors import LedgerError, LedgerInUse
 from perdure.ledger.durable import sync_directory
 from perdure.ledger.owner import Owner
 from perdure.ledger.presence import is_owned
@@ -25,8 +24,6 @@ STATUSES = (*OVER, "waiting", "interrupted", "unreadable")
 """What a run may be that is deleted; one that a process is at is none of these."""
 
 NS = 1_000_000_000
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_AGE = re.compile(r"(\d{1,9})([smhdw])")
 
 
 class Standing(NamedTuple):
@@ -48,18 +45,6 @@ class Verdict(NamedTuple):
     run: Standing
     goes: bool
     why: str
-
-
-def age_of(text: str) -> int:
-    """The ns that an age means. Raises `UsageError`.
-
-    >>> age_of("30d") // NS, age_of("2h") // NS
-    (2592000, 7200)
-    """
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r} is no age. Write 90s, 15m, 12h, 30d or 8w.")
-    return int(match[1]) * _UNITS[match[2]] * NS
 
 
 def standings() -> list[Standing]:

@@ -28,6 +28,7 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
+from perdure.runtime.housekeeping import keep_house
 from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
 from perdure.runtime.program import Program, package_version
@@ -169,6 +170,7 @@ class Run(Operated):
     def __enter__(self) -> Self:
         self._started = time.monotonic()
         self.kernel.start(self._start)
+        keep_house(self.kernel, self.directory, self.program.retention)
         self.kernel.outside.is_up.wait()  # as OTP's start_link: the tree is up, or it failed
         return self
 

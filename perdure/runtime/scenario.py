@@ -14,7 +14,9 @@ from perdure.ids import check_name
 from perdure.ledger.messages import suggest
 from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
 from perdure.runtime import positions
+from perdure.runtime.ages import age
 from perdure.runtime.document import Document, Table, shown
+from perdure.runtime.housekeeping import Retention
 from perdure.runtime.settings import Setting, declared, filled, overridden
 from perdure.runtime.tree import Tree
 from perdure.supervisors.spec import Child
@@ -28,7 +30,7 @@ POLICIES = ("cmu",)
 _SUGGESTED_MAX = 5
 _KEYS = (
     "format", "name", "goal", "code", "dead_letters_to",
-    "settings", "budget", "scheduler", "tree", "tell",
+    "settings", "budget", "scheduler", "retention", "tree", "tell",
 )  # fmt: skip
 
 
@@ -61,6 +63,7 @@ class Scenario:
     tokens: int | None
     policy: str
     concurrency: int
+    retention: Retention | None
     tree: Child
     tells: tuple[Tell, ...]
     _document: Document = field(repr=False, compare=False)
@@ -119,6 +122,7 @@ def load_scenario(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         tokens=_tokens(document),
         policy=policy,
         concurrency=concurrency,
+        retention=_retention(document),
         tree=tree.root,
         tells=tuple(_tell(document, at, tree) for at in top.tables("tell")),
         _document=document,
@@ -221,6 +225,24 @@ def _scheduler(document: Document) -> tuple[str, int]:
         text = f"concurrency is {concurrency} and must be at least 1: it is the turns at once."
         raise table.error("concurrency", text)
     return policy, concurrency
+
+
+def _retention(document: Document) -> Retention | None:
+    if "retention" not in document.values:
+        return None
+    table = Table(document, ("retention",), "a retention", ("turns", "age"))
+    turns: int | None = table.take("turns", "an integer")
+    text: str | None = table.take("age", "a string")
+    if (turns is None) == (text is None):
+        raise document.error(("retention",), 'give turns = 100_000, or age = "7d", and not both.')
+    if text is None:
+        if turns is not None and turns < 1:
+            raise table.error("turns", f"turns is {turns} and must be at least 1.")
+        return Retention(turns=turns)
+    try:
+        return Retention(age_seconds=age(text))
+    except UsageError as error:
+        raise table.error("age", str(error)) from None
 
 
 def _recipient(table: Table, key: str, tree: Tree) -> str:

@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from perdure.actors.attempts import attempts_max
 from perdure.ledger import records
 from perdure.ledger.records import Dead, Lane, Record, Send
+from perdure.ledger.rows import ActorRow
 from perdure.limits import STATS_REASONS_MAX
 from perdure.runtime.sketch import Sketch
 
 Id = tuple[int, int]
-UNKNOWN = "?"
-"""The class of an actor whose birth is not in the journal any more."""
-
 ASK = "ask "
 """What the names of steps begin with that wait for an answer."""
 
@@ -100,9 +98,18 @@ class Attempt(NamedTuple):
 
 
 class Stats:
-    """Takes the records of a run in order; `name_of` gives the type name of a message's bytes."""
+    """Takes the records of a run in order, all of them or those that compaction left.
 
-    def __init__(self, name_of: Callable[[bytes], str]) -> None:
+    `name_of` gives the type name of a message's bytes, `row_of` the row of an actor that was born
+    before them.
+    """
+
+    def __init__(
+        self,
+        name_of: Callable[[bytes], str],
+        row_of: Callable[[int], ActorRow],
+        concurrency: int,
+    ) -> None:
         self.handlings: dict[Kind, Handling] = {}
         self.calls: dict[str, Calls] = {}
         self.reasons: Counter[tuple[Kind, str]] = Counter()  # first lines of crashes
@@ -110,9 +117,9 @@ class Stats:
         self.refused = 0  # sends, by full inboxes
         self.short_of_budget = 0  # steps and turns that failed for want of tokens
         self.late = self.stalls = 0
-        self.concurrency = 1
+        self.concurrency = concurrency
         self.first_ns = self.last_ns = 0
-        self._name_of = name_of
+        self._name_of, self._row_of = name_of, row_of
         self._classes: dict[int, str] = {}
         self._tries: dict[int, int] = {}  # actor -> attempts that its messages get
         self._free: dict[int, int] = {}  # actor -> when its last turn was over
@@ -125,11 +132,8 @@ class Stats:
         self.last_ns = body.time
         found: Attempt | None = None
         match body:
-            case records.Run():
-                self.concurrency = body.concurrency
             case records.Birth():
-                self._classes[record.seq] = body.class_name
-                self._tries[record.seq] = attempts_max(body.spec)
+                self._know(record.seq, body.class_name, body.spec)
             case records.Turn() | records.Crash():
                 found = self._ended(record.seq, body)
             case records.Result():
@@ -147,12 +151,20 @@ class Stats:
     def _send(self, id: Id, send: Send, now: int) -> None:
         if not send.to or send.lane != Lane.USER or send.dead or send.due is not None:
             return
-        class_name = self._classes.get(send.to, UNKNOWN)
-        kind = Kind(class_name, self._name_of(send.body))
+        if send.to not in self._classes:
+            row = self._row_of(send.to)
+            self._know(send.to, row.class_name, row.spec)
+        kind = Kind(self._classes[send.to], self._name_of(send.body))
         self._waiting[id] = Waiting(kind, send.to, now, send.cost, now)
-        handling = self.handlings.setdefault(kind, Handling())
+        handling = self.handlings.get(kind)
+        if handling is None:
+            handling = self.handlings[kind] = Handling()
         handling.waiting += 1
         handling.most_waiting = max(handling.most_waiting, handling.waiting)
+
+    def _know(self, actor: int, class_name: str, spec: dict[str, Any]) -> None:
+        self._classes[actor] = class_name
+        self._tries[actor] = attempts_max(spec)
 
     def _ended(self, seq: int, body: records.Turn | records.Crash) -> Attempt | None:
         self.refused += len(body.refused)
@@ -182,7 +194,7 @@ class Stats:
         return Attempt(
             seq, body.message[0], waiting.kind, body.actor, waiting.tries, closed, over,
             waiting.sent, ready, began, body.time, waiting.cost, seconds, waiting.work,
-            self._tries.get(body.actor, 1),
+            self._tries[body.actor],
         )  # fmt: skip
 
     def _crashed(self, waiting: Waiting, handling: Handling, body: records.Crash) -> None:

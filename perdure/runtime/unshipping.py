@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.errors import Broken, LedgerDamaged, UsageError
+from perdure.errors import Broken, CommitFailed, LedgerDamaged, LedgerError, UsageError
+from perdure.ledger.base import read_base
 from perdure.ledger.fold import Fold
-from perdure.ledger.group import Group
+from perdure.ledger.group import Drop, Group, Prefix
 from perdure.ledger.journal import read_record
 from perdure.ledger.scratch import whole_directory
 from perdure.ledger.segments import (
@@ -59,6 +60,9 @@ def unship(url: str, to: str | Path, tick: Tick = silent) -> Unshipped:
         store = open_store(partial, create=True)
         try:
             _write(store, _segments(place, manifest, tick))
+        except CommitFailed as error:
+            text = f"the run cannot be written to {to}: {error.__cause__ or error}. Make room."
+            raise LedgerError(text) from error
         finally:
             store.close()
         checked = check_ledger(partial, tick)
@@ -80,7 +84,7 @@ def _origin(manifest: Manifest) -> Origin:
 def _segments(place: Place, manifest: Manifest, tick: Tick) -> Iterator[Segment]:
     """The segments in order, each checked against the one before; the last is the manifest's."""
     done = Manifest.none(bytes.fromhex(manifest.run_id), manifest.scenario, manifest.directory)
-    for number in range(1, manifest.segments + 1):
+    for number in range(manifest.start, manifest.segments + 1):
         name = name_of_segment(number)
         tick(f"segment {number:,} of {manifest.segments:,}")
         data = place.read(name)
@@ -91,6 +95,8 @@ def _segments(place: Place, manifest: Manifest, tick: Tick) -> Iterator[Segment]
                 done.records + 1,
             )
         segment, digest = unpack_segment(name, data)
+        if number == manifest.start and segment.beginning:
+            done = _before(segment, manifest)
         check_follows(name, segment, done)
         done = after(done, segment, digest, 0)
         yield segment
@@ -100,15 +106,29 @@ def _segments(place: Place, manifest: Manifest, tick: Tick) -> Iterator[Segment]
         )
 
 
+def _before(segment: Segment, manifest: Manifest) -> Manifest:
+    """How far a copy went before the segment that it begins with: that one says so itself."""
+    return manifest._replace(
+        segments=segment.number - 1,
+        records=segment.first - 1,
+        hash=segment.before.hex(),
+        digest=segment.previous.hex(),
+    )
+
+
 def _write(store: LmdbStore, segments: Iterator[Segment]) -> None:
     """The journal as it was shipped, then the tables that follow from it."""
     fold = Fold()
     for segment in segments:
-        group = Group(segment.first)
+        group = Group(segment.first, blobs=segment.blobs)
+        if segment.beginning is not None:
+            base, rows = segment.beginning
+            fold = read_base(base, segment.blobs.get)
+            group.prefix = Prefix(segment.first - 1, segment.before, rows)
         for raw in segment.records:
             fold.add(read_record(raw))
             group.records.append((raw.kind, raw.payload))
-        group.time_ns, group.blobs = fold.time, segment.blobs
+        group.time_ns = fold.time
         if store.commit(group).hash != segment.hash:
             raise Broken(f"record {segment.last} has another hash than it was shipped with")
     if fold.violations:
@@ -116,4 +136,6 @@ def _write(store: LmdbStore, segments: Iterator[Segment]) -> None:
         raise LedgerDamaged(f"what was shipped contradicts itself: {wrong}", wrong.seq)
     group = Group(fold.seq + 1, time_ns=fold.time)
     group.puts = list(tables(fold, CONTROL, last_words))
+    if fold.pasts.base is not None:  # what it made superfluous goes with the next compaction
+        group.drop = Drop(fold.pasts.base.at)
     store.commit(group)

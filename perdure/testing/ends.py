@@ -41,10 +41,10 @@ def end_of(store: Store) -> dict[str, str]:
 
 
 def _handled(view: View) -> dict[str, str]:
-    """How many messages of each type each actor has handled to their end."""
+    """How many messages of each type each actor has handled, by the records that are there."""
     types: dict[tuple[int, int], str] = {}
     counts: Counter[str] = Counter()
-    for raw in view.store.records():
+    for raw in view.store.records(view.head.cut + 1):
         record = read_record(raw)
         for index, wire in enumerate(record.body.sends):
             send = Send(*wire)

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from perdure.actors.calls import in_words
 from perdure.actors.kernel import Kernel
+from perdure.actors.recovery import read_lineage
 from perdure.caps.tool import KEY_PARAMETER, Tool, tool_of
 from perdure.ledger.group import Store
 from perdure.ledger.journal import read_record
-from perdure.ledger.records import Result, Run
+from perdure.ledger.records import Result
 from perdure.ledger.standins import StandInCodec
 from perdure.ledger.steprecords import CANCELLED, REFUTED
 from perdure.ledger.values import Codec
@@ -39,7 +40,8 @@ class Toolbox:
         self.done: list[Done] = []
         self.again: list[Done] = []  # those whose success was recorded before they began
         self._handed: dict[str, list[Any]] = {}  # outcomes of scripts, by step
-        self._heard: Counter[str] = Counter()  # how many of them the ledger knows of
+        self._known: Counter[str] = Counter()  # how many of them the ledger knew of at first
+        self._heard: Counter[str] = Counter()  # and how many it knows of, or is about to
         self._recorded: set[str] = set()  # steps whose success the ledger knows of
         self._pauses: Pauses | None = None
         self._began_ns = 0
@@ -51,7 +53,10 @@ class Toolbox:
         """Serve a process: what its ledger does not know of is done again as it was done."""
         self._pauses, self._codec = pauses, kernel.book.codec
         self._began_ns = kernel.book.clock.clock.wall_ns()
-        self._heard, self._recorded = heard(kernel.book.store)
+        counts, recorded = heard(kernel.book.store)
+        self._known |= counts  # what was dropped from the ledger since it is known as well
+        self._recorded |= recorded
+        self._heard = self._known.copy()
         kernel.steps.tool_of = self.tool_of
 
     def tool_of(self, function: Callable[..., Any]) -> Tool:
@@ -135,11 +140,10 @@ def heard(store: Store) -> tuple[Counter[str], set[str]]:
     successes: set[str] = set()
     codec = StandInCodec()
     codec.read_blob = store.blob
-    run_id = b""
-    for raw in store.records():
+    head = store.head()
+    run_id = read_lineage(store).header.run_id if head.seq else b""
+    for raw in store.records(head.cut + 1):
         body = read_record(raw).body
-        if isinstance(body, Run):
-            run_id = body.run_id
         if isinstance(body, Result):
             key = step_key(run_id, body.message, body.key)
             if body.ok:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from perdure.runtime.view import Letter, View
 from perdure.testing.pauses import Pauses
 from perdure.testing.probes import Probe
 from perdure.testing.scripts import Scripted
-from perdure.testing.stage import program_of
+from perdure.testing.stage import program_of, with_probes
 from perdure.testing.toolbox import Toolbox
 
 REAL_SECONDS_MAX = 60.0
@@ -28,8 +28,9 @@ class Trial:
     """A run in memory for a test: `with Trial(Counter) as trial: trial.tell(…)`.
 
     `parts` are Actor classes, `Child`ren and `Probe`s, which are siblings under `/trial`; or one
-    scenario (its folder) or root supervisor. `tools` are `scripted` ones. Time stands still until
-    `advance` or `wait` moves it. Leaving the block drains the run and audits its ledger.
+    scenario (its folder) or root supervisor. `tools` are `scripted` ones, and `probes` take the
+    places of actors in the tree, by address. Time stands still until `advance` or `wait` moves it.
+    Leaving the block drains the run and audits its ledger.
 
     >>> from perdure import Actor
     >>> class Adder(Actor):
@@ -47,14 +48,16 @@ class Trial:
         self,
         *parts: Any,
         tools: Iterable[Scripted] = (),
+        probes: Mapping[str, Probe] | None = None,
         seed: int = 1,
         settings: Sequence[str] = (),
     ) -> None:
-        self.program = program_of(parts, settings)
+        self.program = with_probes(program_of(parts, settings), probes or {})
         self.store = MemoryStore()
         self.clock = FakeClock(jumps=False)
         self.toolbox = Toolbox(tools)
         self._probes = [part for part in parts if isinstance(part, Probe)]
+        self._probes += (probes or {}).values()
         self._calm = threading.Event()
         self._is_waiting = False
         self.run = Run(self.program, seed=seed, store=self.store, clock=self.clock)

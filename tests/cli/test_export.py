@@ -14,18 +14,17 @@ import msgpack
 import pytest
 
 from perdure.ledger.group import link
+from perdure.runtime.compact import compact
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, answer, lines, perdure, process, shop
-from tests.desk import at_desk, going_on
+from tests.cli.verbs import ROOT, answer, lines, perdure, process, sold_in
 
 LONG = "bread " * 2_000
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with a large message and an artifact."""
-    assert perdure("run", shop(tmp_path / "shop", LONG), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home, LONG)
 
 
 def exported(*options: str | Path) -> list[dict[str, Any]]:
@@ -88,7 +87,14 @@ def test_only_what_is_asked_for_is_exported(sold: Path) -> None:
     last = lines("export", "last", "--after", "99999999999")
     (head,) = [answer("show", "last")["records"]]
     assert last == [
-        {"format": 1, "run": "shop-1", "last": head, "hash": everything[-1]["hash"], "records": 0}
+        {
+            "format": 1,
+            "run": "shop-1",
+            "last": head,
+            "hash": everything[-1]["hash"],
+            "cut": 0,
+            "records": 0,
+        }
     ]
     assert "no such records" in perdure("export", "last", "--after", "99").stderr
 
@@ -103,12 +109,13 @@ def test_a_file_is_written_whole_and_nothing_is_overwritten(sold: Path, tmp_path
         (tmp_path, "exists already"),
         (tmp_path / "none" / "file", "there is no directory"),
         (file / "below", "there is no directory"),
+        ("/proc/file", "/proc cannot be written to"),
     ):
         result = perdure("export", "last", "--to", to)
         assert (result.exit_code, result.stdout) == (2, "")
         assert said in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "perdure-home", "records.jsonl", "shop",
+        "perdure-home", "records.jsonl",
     ]  # fmt: skip
 
 
@@ -159,8 +166,14 @@ def test_a_full_disk_leaves_no_file(sold: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "file").exists()
 
 
-def test_a_live_run_is_exported_up_to_what_was_its_last_record(tmp_path: Path) -> None:
-    words, directory = at_desk(tmp_path)
-    with going_on(*words, directory=directory):
-        found = lines("export", directory)
-        assert [form["seq"] for form in found[:-1]] == list(range(1, found[-1]["last"] + 1))
+def test_of_a_compacted_run_what_is_left_is_exported(sold: Path) -> None:
+    everything = exported()
+    at = everything[-3]["seq"]
+    compact(sold, at)
+    result = perdure("export", "last", "--json")
+    assert f"of records 1 to {at} only some are left" in result.stderr
+    *found, said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (found[0]["seq"], said["cut"]) == (1, at)
+    assert [form["seq"] for form in found if form["seq"] > at] == [at + 1, at + 2, at + 3]
+    assert [form for form in everything if form in found] == found[:-1]
+    assert perdure("export", "last", "--after", at).stderr == ""

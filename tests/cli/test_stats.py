@@ -56,3 +56,12 @@ def test_crashes_are_shown_by_their_reasons(tmp_path: Path, own_home: Path) -> N
     sale = next(each for each in found["handlers"] if each["message"] == "Sale")
     assert (sale["turns"], sale["crashes"], sale["dead_letters"]) == (0, 2, 1)
     assert found["crashes"][0] | {"count": 2} == found["crashes"][0]
+
+
+def test_of_a_compacted_run_there_are_figures_of_what_is_left(counted: Path) -> None:
+    assert perdure("compact", "last", "--before", "12").exit_code == 0
+    shown = perdure("stats", "last")
+    assert "these are figures of what comes after record 11" in shown.stderr
+    found = answer("stats", "last")
+    assert found["cut"] == 11
+    assert all(each["class"] == "Counter" for each in found["handlers"])

@@ -27,6 +27,13 @@ from perdure.actors.kernel import Kernel
 from perdure.ledger.keys import Table, dead_id, posted_key
 from perdure.ledger.spool import Post
 from perdure.runtime.program import Program
+from perdure.supervisors import (
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+)
 from perdure.testing.lives import Act, Subject
 from tests.kit import program
 
@@ -190,6 +197,18 @@ class Waiter(Actor, name="worlds.waiter"):
 # --- falls
 
 
+class Twice(Actor, name="worlds.twice"):
+    """Sets two timers for one moment."""
+
+    rung: list[str] = field(default_factory=list)
+
+    async def on_receive(self, message: Do) -> None:
+        if message.what == "set":
+            for what in ("one", "other"):
+                self.send_after(9.0, self.address, Do(what))
+        self.rung.append(message.what)
+
+
 class Faller(Actor, name="worlds.faller"):
     """Falls on what it is told to; a poison is a dead letter in the end."""
 
@@ -237,6 +256,26 @@ def faller(id: str, **options: Any) -> Child:
 def branch(id: str, strategy: str, *ids: str) -> Child:
     children = [faller(each) for each in ids]
     return Child(id, supervisor=SupervisorSpec(strategy=strategy, children=children, intensity=9))
+
+
+class Boss(Actor, name="worlds.boss"):
+    """Has children started, in pools and elsewhere, and one of them stopped and started again."""
+
+    began: list[Any] = field(default_factory=list)
+
+    async def on_receive(self, message: Do) -> None:
+        for n in (1, 2):
+            self.began.append(await self.ask("../many", StartChild(init={"seen": [f"{n}"]})))
+        self.began.append(await self.ask("../any", StartChild(faller("free"))))
+        for pool in ("many", "any"):
+            self.tell(f"../{pool}/1", Do("once"))
+        self.tell("../many/2", Do("poison"))
+        await self.ask("../few", TerminateChild("a"))
+        await self.ask("../few", RestartChild("a"))
+        await self.ask("../few", TerminateChild("b"))
+        await self.ask("../few", DeleteChild("b"))
+        self.tell("../few/a", Do("lives"))
+        self.began.append(await self.ask("../few", CountChildren()))
 
 
 # --- what is done to a run from outside, once
@@ -305,6 +344,18 @@ def falls() -> World:
     return World(program(*children, dead_letters_to="/r/watcher"), tells)
 
 
+def pools() -> World:
+    many = SupervisorSpec(strategy="simple_one_for_one", children=[faller("each")])
+    dynamic = SupervisorSpec(strategy="dynamic", children_max=5, children=[])
+    children = (
+        Child("many", supervisor=many),
+        Child("any", supervisor=dynamic),
+        branch("few", "one_for_one", "a", "b"),
+        Child("boss", Boss),
+    )
+    return World(program(*children), [("/r/boss", Do("begin"))])
+
+
 def door() -> World:
     children = (faller("one"), Child("echo", Echo, attempts_max=1), faller("gone"))
     acts = [
@@ -320,4 +371,4 @@ def door() -> World:
     return World(program(*children), [("/r/one", Do("poison"))], acts)
 
 
-WORLDS = {each.__name__: each for each in (effects, waits, falls, door)}
+WORLDS = {each.__name__: each for each in (effects, waits, falls, pools, door)}

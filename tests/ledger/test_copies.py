@@ -10,9 +10,9 @@ import pytest
 from perdure.errors import LedgerError
 from perdure.ledger import copies
 from perdure.ledger.copies import copy_compact, copy_exactly
-from perdure.ledger.environment import DATA, FOLDER
+from perdure.ledger.environment import DATA, FOLDER, LedgerFile
 from perdure.ledger.pages import txns_agree
-from perdure.ledger.store import LmdbStore, open_store
+from perdure.ledger.store import open_store
 from perdure.ledger.walk import walk
 from tests.ledger.stores import ask, child, contents, end, filled
 
@@ -27,14 +27,14 @@ print("grown", flush=True)
 sys.stdin.readline()
 """
 BOTH = pytest.mark.parametrize("copy", [copy_compact, copy_exactly])
-Copy = Callable[[LmdbStore, Path], None]
+Copy = Callable[[LedgerFile, Path], None]
 
 
 def copied(run: Path, copy: Copy, to: Path) -> tuple[object, ...]:
     """What a copy holds, and that its file is whole."""
     to.mkdir()
     store = open_store(run, write=False)
-    copy(store, to)
+    copy(store.file, to)
     store.close()
     walk(to)
     assert txns_agree(to / FOLDER / DATA)
@@ -74,7 +74,7 @@ def test_a_copy_of_a_ledger_whose_owner_has_grown_its_map(tmp_path: Path, copy: 
     try:
         assert ask(writer, "80") == "grown"
         (tmp_path / "copy").mkdir()
-        copy(store, tmp_path / "copy")
+        copy(store.file, tmp_path / "copy")
     finally:
         end(writer)
         store.close()

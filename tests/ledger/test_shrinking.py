@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from perdure.errors import LedgerInUse
-from perdure.ledger import shrinking
+from perdure.ledger import copies, shrinking
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.group import Drop
 from perdure.ledger.shrinking import ASIDE, shrink
@@ -56,9 +56,9 @@ def test_the_file_is_as_small_as_what_is_in_it_and_the_ledger_goes_on(run: Path)
 
 STEPS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "before the copy": lambda patch: patch.setattr(shrinking, "_copy", killed),
-    "in the copy": lambda patch: patch.setattr(shrinking, "_write_meta", killed),
+    "in the copy": lambda patch: patch.setattr(copies, "_name_transaction", killed),
     "before it takes its place": lambda patch: patch.setattr(shrinking, "exchange", killed),
-    "after": lambda patch: patch.setattr(shrinking, "sync_directory", after(3)),
+    "after": lambda patch: patch.setattr(shrinking, "sync_directory", after(1)),
 }
 
 

@@ -20,9 +20,10 @@ from perdure.ledger.rows import ActorRow, pack_row, unpack_row
 from perdure.ledger.store import open_store
 from perdure.ledger.whole import check_ledger
 from perdure.runtime.backup import backup
+from perdure.runtime.compact import compact
 from perdure.runtime.ingress import post
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, answer, perdure, shop
+from tests.cli.verbs import ROOT, answer, perdure, sold_in
 from tests.desk import at_desk, going_on
 
 KILLS = """
@@ -39,10 +40,9 @@ print(number, flush=True)
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with an artifact."""
-    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home)
 
 
 @pytest.fixture
@@ -74,6 +74,16 @@ def test_a_backup_of_a_live_run_is_one_moment_of_it(live: Any, tmp_path: Path) -
         assert copy.state("/desk/counter") == {"numbers": [3]}
         assert copy.status.status == "interrupted"
     assert check_ledger(tmp_path / "copy").wrong == []
+
+
+def test_a_compacted_run_has_a_backup_that_is_compacted(sold: Path, tmp_path: Path) -> None:
+    with View(sold) as view:
+        at = view.head.seq - 2
+    cut = compact(sold, at).at
+    made = backup(sold, tmp_path / "copy")
+    assert made.head.cut == cut
+    assert check_ledger(tmp_path / "copy").wrong == []
+    assert (tmp_path / "copy" / "artifacts" / "receipt.txt").read_text() == "1 sold"
 
 
 def test_a_ledger_that_contradicts_itself_gives_no_backup(sold: Path, tmp_path: Path) -> None:

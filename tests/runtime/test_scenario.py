@@ -8,6 +8,7 @@ import pytest
 
 from perdure import limits
 from perdure.errors import ScenarioError
+from perdure.runtime.housekeeping import Retention
 from perdure.runtime.scenario import Tell, load_scenario
 from tests.runtime.survey import TEXT, changed, children, refusal
 
@@ -128,7 +129,7 @@ def test_the_keys_that_are_right_are_listed(folder: Path) -> None:
     text, _ = refusal("[scheduler]", "[sheduler]")
     assert text == (
         "'sheduler' is no key of a scenario. Did you mean 'scheduler'? Keys it may have: format, "
-        "name, goal, code, dead_letters_to, settings, budget, scheduler, tree, tell."
+        "name, goal, code, dead_letters_to, settings, budget, scheduler, retention, tree, tell."
     )
 
 
@@ -229,3 +230,33 @@ def test_a_file_that_cannot_be_read_says_why(folder: Path) -> None:
     (folder / "scenario.toml").mkdir()
     with pytest.raises(ScenarioError, match=r"^scenario.toml cannot be read: Is a directory\.$"):
         load_scenario(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("turns = 100_000", Retention(turns=100_000)),
+        ('age = "7d"', Retention(age_seconds=7 * 86_400)),
+    ],
+)
+def test_a_run_may_keep_its_last_turns_or_what_is_younger_than_an_age(
+    folder: Path, text: str, kept: Retention
+) -> None:
+    file = folder / "scenario.toml"
+    file.write_text(TEXT.replace("[scheduler]", f"[retention]\n{text}\n\n[scheduler]"))
+    assert load_scenario(folder).retention == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "give turns = 100_000, or age"),
+        ('turns = 5\nage = "7d"', "give turns = 100_000, or age"),
+        ("turns = 0", "turns is 0 and must be at least 1."),
+        ('age = "a week"', "'a week' is no age."),
+        ("days = 7", "'days' is no key of a retention."),
+    ],
+)
+def test_a_wrong_retention_is_refused(folder: Path, text: str, says: str) -> None:
+    text, _ = refusal("[scheduler]", f"[retention]\n{text}\n\n[scheduler]")
+    assert text.startswith(says)

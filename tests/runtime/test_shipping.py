@@ -13,18 +13,19 @@ import pytest
 
 from perdure.errors import LedgerDamaged, LedgerInUse, NotShipped, UsageError
 from perdure.ledger.group import Group
-from perdure.ledger.records import Kind
 from perdure.ledger.segments import MANIFEST, name_of_segment, unpack_manifest
 from perdure.ledger.store import open_store
 from perdure.ledger.whole import check_ledger
 from perdure.runtime import shipping
 from perdure.runtime.backup import backup
+from perdure.runtime.compact import compact, cut_at_end
 from perdure.runtime.remote import Place
 from perdure.runtime.shipping import Shipper, follow, only_shipper
 from perdure.runtime.unshipping import unship
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, perdure, process, shop
+from tests.cli.verbs import ROOT, perdure, process, shop, sold_in
 from tests.desk import at_desk, going_on
+from tests.runtime.test_compact import DIARY, written
 
 KILLS = """
 import sys
@@ -43,9 +44,10 @@ def ship():
         while shipper.step():
             pass
 
-seqs = [0]
+seqs, seen, manifest = [0], b"", folder / "url" / "manifest.json"
 for number in at_each_step(ship):
-    if (folder / "url" / "manifest.json").exists():
+    if manifest.exists() and manifest.read_bytes() != seen:
+        seen = manifest.read_bytes()
         made = unship(str(folder / "url"), folder / str(number))
         seqs.append(made.manifest.records)
 seqs.append(unship(str(folder / "url"), folder / "last").manifest.records)
@@ -54,11 +56,9 @@ print(seqs[-1], seqs == sorted(seqs), len(set(seqs)), flush=True)
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with a large message and an artifact."""
-    scenario = shop(tmp_path / "shop", "bread " * 2_000)
-    assert perdure("run", scenario, "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home, "bread " * 2_000)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_manifest_of_another_time_is_found_out(sold: Path, tmp_path: Path) -> 
 
 def test_a_url_is_of_one_run(sold: Path, tmp_path: Path) -> None:
     ship(sold, tmp_path / "url")
-    assert perdure("run", tmp_path / "shop", "--seed", "1").exit_code == 0
+    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
     with pytest.raises(UsageError, match="has a copy of another run"):
         ship(sold.with_name("shop-2"), tmp_path / "url")
 
@@ -195,13 +195,88 @@ def test_a_copy_that_went_another_way_is_not_gone_on_with(live: Any, tmp_path: P
         ship(tmp_path / "copy", tmp_path / "url")
 
 
-def test_a_compacted_run_is_refused(sold: Path, tmp_path: Path) -> None:
-    store = open_store(sold)
-    head = store.head()
-    store.commit(Group(head.seq + 1, [(Kind.BASE, b"\x90")], time_ns=head.time_ns))
-    store.close()
-    with pytest.raises(UsageError, match=f"compacted at record {head.seq + 1}"):
-        ship(sold, tmp_path / "url")
+# --- runs that were compacted
+
+
+def diary(tmp_path: Path, *words: str) -> Path:
+    """A run with a mark and so many words, on disk."""
+    return written(tmp_path / "diary", "one", "mark begun", *words, "x" * 10_000)
+
+
+def compacted(run: Path, until: int | None = None) -> int:
+    with View(run) as view:
+        at = cut_at_end(view) if until is None else until
+    return compact(run, at).at
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """Two ledgers have the same journal after the cut, and the same in their tables."""
+    one, two = View(run), View(other)
+    cut = one.head.cut
+    assert list(one.records(cut + 1)) == list(two.records(cut + 1))
+    assert one.state("/r/diary") == two.state("/r/diary")
+    assert (one.run, two.head.cut, one.head.seq) == (two.run, cut, two.head.seq)
+    one.close()
+    two.close()
+    assert check_ledger(other).wrong == []
+
+
+def test_a_run_that_was_compacted_before_it_was_shipped(tmp_path: Path) -> None:
+    run = diary(tmp_path, "two", "three")
+    compacted(run)
+    assert ship(run, tmp_path / "url") == 2
+    unship(str(tmp_path / "url"), tmp_path / "made")
+    assert_same(run, tmp_path / "made")
+    written(run, "four", "five", resume=DIARY)
+    assert ship(run, tmp_path / "url") > 0
+    unship(str(tmp_path / "url"), tmp_path / "again")
+    assert_same(run, tmp_path / "again")
+    written(tmp_path / "again", "six", resume=DIARY)
+    assert check_ledger(tmp_path / "again").wrong == []
+
+
+def test_a_run_that_is_compacted_while_it_is_shipped(tmp_path: Path) -> None:
+    run, url = diary(tmp_path, "two", "three"), tmp_path / "url"
+    ship(run, url)
+    compacted(run)
+    assert ship(run, url) == 1  # the word of the compaction: all else is there
+    assert unpack_manifest((url / MANIFEST).read_bytes()).start == 1
+    unship(str(url), tmp_path / "made")
+    assert_same(run, tmp_path / "made")
+    written(run, "four", resume=DIARY)
+    compacted(run)  # takes away what was not shipped
+    ship(run, url)
+    start = unpack_manifest((url / MANIFEST).read_bytes()).start
+    assert start > 1
+    for number in range(1, start):
+        (url / name_of_segment(number)).unlink()
+    unship(str(url), tmp_path / "again")
+    assert_same(run, tmp_path / "again")
+
+
+def test_a_kill_between_a_beginning_and_what_vouches_for_it_leaves_the_copy_as_it_was(
+    tmp_path: Path,
+) -> None:
+    run, url = diary(tmp_path, "two", "three"), tmp_path / "url"
+    ship(run, url)
+    written(run, "four", resume=DIARY)
+    compacted(run)
+    with View(run) as view:
+        place = Place(str(url))
+        shipper = Shipper(view, place, lambda: 7)
+        before, write = shipper.manifest, place.write
+
+        def once(name: str, data: bytes) -> None:
+            write(name, data)
+            raise NotShipped("killed")
+
+        place.write = once  # type: ignore[method-assign]
+        with pytest.raises(NotShipped):
+            shipper.step()
+    assert unship(str(url), tmp_path / "made").manifest == before
+    assert ship(run, url) >= 2
+    unship(str(url), tmp_path / "again")
+    assert_same(run, tmp_path / "again")
 
 
 def test_one_process_ships_a_run_to_a_url(sold: Path) -> None:
@@ -236,7 +311,7 @@ def test_a_run_is_followed_to_its_end_and_a_place_that_fails_is_tried_again(
                 seqs.append(shipper.manifest.records)
                 add = '{"$": "Add", "number": 1}'
                 process("tell", directory, "/desk/counter", add, "--ask").communicate()
-        return len(seqs) == 4
+        return len(seqs) == 3
 
     with View(directory) as view:
         shipper = Shipper(view, place, lambda: 7)
@@ -244,6 +319,30 @@ def test_a_run_is_followed_to_its_end_and_a_place_that_fails_is_tried_again(
         follow(shipper, pause, lambda segment: None, failures.append)
     assert seqs == sorted(set(seqs))
     assert unship("memory://followed", tmp_path / "made").manifest.records == seqs[-1]
+
+
+@pytest.mark.parametrize("failing", range(1, 7))
+def test_a_write_that_fails_is_made_up_for_with_all_that_was_in_it(
+    sold: Path, tmp_path: Path, failing: int
+) -> None:
+    place = Place(f"memory://failing/{failing}")
+    write, writes = place.write, 0
+
+    def fail(name: str, data: bytes) -> None:
+        nonlocal writes
+        writes += 1
+        if writes == failing:
+            raise NotShipped("no answer")
+        write(name, data)
+
+    failures: list[NotShipped] = []
+    with View(sold) as view:
+        shipper = Shipper(view, place, lambda: 7)
+        place.write = fail  # type: ignore[method-assign]
+        follow(shipper, lambda: False, lambda segment: None, failures.append)
+    assert len(failures) == 1
+    unship(place.url, tmp_path / "run")
+    assert journal(tmp_path / "run") == journal(sold)
 
 
 def test_a_run_that_is_over_is_followed_no_more(sold: Path) -> None:

@@ -35,7 +35,7 @@ def still(**options: Any) -> dict[str, Any]:
 
 def stats_of(store: MemoryStore) -> Stats:
     view = View(store.reopened())
-    stats = Stats(view.codec.type_name)
+    stats = Stats(view.codec.type_name, view.actor, 1)
     for record in view.records():
         stats.add(record)
     return stats
@@ -161,7 +161,7 @@ def test_a_journal_of_which_the_beginning_is_gone_gives_figures_of_the_rest() ->
             run.tell("/r/a", ("plain", 1.0)).get(timeout=SECONDS)
             settle(run)
     view = View(store.reopened())
-    stats = Stats(view.codec.type_name)
+    stats = Stats(view.codec.type_name, view.actor, 1)
     for record in view.records(view.head.seq - 3):
         stats.add(record)
-    assert [kind.class_name for kind in stats.handlings] == ["?"]
+    assert [(*kind, each.turns) for kind, each in stats.handlings.items()] == [(*KIND, 1)]

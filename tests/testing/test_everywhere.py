@@ -102,7 +102,7 @@ def kinds(report: CrashReport) -> set[str]:
 
 def test_nothing_is_found_where_handlers_do_everything_by_steps() -> None:
     report = crashed(Right)
-    assert report.ok, report
+    assert report.ok, str(report)
     assert report.crashes > report.writes > 10
     report.raise_for_problems()
     assert "no problem" in str(report)
@@ -128,7 +128,7 @@ def test_time_and_chance_of_the_machines_own_are_nondeterminism(actor: type[Acto
 
 def test_chance_and_time_by_the_verbs_are_none_and_what_hangs_on_them_is_not_compared() -> None:
     report = crashed(Dice, witness=None)
-    assert report.ok, report
+    assert report.ok, str(report)
     assert report.unsettled == ("effect everywhere.send",)
 
 
@@ -159,12 +159,12 @@ def test_scripts_give_what_they_gave_before_to_a_call_that_nobody_knows_of() -> 
     report = crashed(
         Child("retrying", Right, attempts_max=5), tools=[script], witness=None, every=2
     )
-    assert report.ok, report
+    assert report.ok, str(report)
 
 
 def test_a_run_that_ticks_for_ever_is_ended_when_its_time_is_over() -> None:
     report = crash_everywhere(Ticker, tells=["tick"], within=35.0)
-    assert report.ok, report
+    assert report.ok, str(report)
     assert report.writes < 40
 
 
@@ -178,7 +178,7 @@ class Ticker(Actor, name="everywhere.ticker"):
 
 def test_a_scenario_is_crashed_with_its_own_first_messages() -> None:
     report = crash_everywhere(Path("scenarios/counter"), every=3)
-    assert report.ok, report
+    assert report.ok, str(report)
 
 
 def test_what_nobody_is_told_and_probes_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from perdure import Actor, AskTimeout, Child, field, message, tool
+from perdure.errors import UsageError
 from perdure.testing import Probe, Trial, scripted, slow
 
 
@@ -196,3 +197,16 @@ def test_a_probe_waits_in_ledger_time_for_a_message_and_says_what_came_instead()
             desk.expect_message(Note("sooner"), within=1)
         trial.tell("/trial/forwarder", Note("question"))
         assert desk.waiting == [Note("question")] * 2
+
+
+def test_a_probe_takes_the_place_of_an_actor_in_a_scenario() -> None:
+    total = Probe("total")
+    with Trial("scenarios/counter", probes={"/counter/sum": total}) as trial:
+        assert len(total.waiting) == 4
+        assert total.expect_message().number == 2
+        assert trial.dead_letters == []
+
+
+def test_a_probe_for_nobody_is_refused_with_who_there_is() -> None:
+    with pytest.raises(UsageError, match="Did you mean '/counter/sum'"):
+        Trial("scenarios/counter", probes={"/counter/summ": Probe("total")})

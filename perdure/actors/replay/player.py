@@ -16,6 +16,7 @@ from perdure.actors.replay.loop import NeverWakes
 from perdure.actors.replay.past import Past
 from perdure.actors.replay.scene import Scene
 from perdure.actors.replay.stage import Stage
+from perdure.actors.replay.takeup import take_up
 from perdure.actors.replay.turn import ReplayTurn, awaited, is_answer
 from perdure.actors.standing import decides, is_stale, stop_mode
 from perdure.actors.starting import starter
@@ -31,6 +32,7 @@ from perdure.mailbox.signals import Replace, Signal
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
+    from perdure.ledger.fold import Fold
     from perdure.ledger.rows import ActorRow
     from perdure.ledger.values import Codec
 
@@ -70,6 +72,11 @@ class Player:
             elif isinstance(body, records.Run):
                 self._stage.seed = body.seed
             self.past.add(record)
+
+    def begin_at(self, fold: Fold, header: records.Run, read: Callable[[int], Record]) -> None:
+        """Begin after the record that a base is as of; `read` reads the records that are left."""
+        self._stage.seed = header.seed
+        take_up(self.past, fold, read)
 
     def close(self) -> None:
         """Let go of the event loop."""

@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, Run
+from perdure import Actor, Backoff, Child, Run, tool
 from perdure.actors import marking
 from perdure.actors.cancelling import cancel
 from perdure.ledger import records
+from perdure.ledger.faults import Fault
 from perdure.ledger.memory import MemoryStore
 from perdure.limits import TURN_MARKS_MAX
 from perdure.runtime.program import Program
 from perdure.runtime.replay import Cast, Replay
 from perdure.runtime.restore import restore
 from perdure.runtime.view import View
+from perdure.testing.lives import Subject
+from perdure.testing.toolbox import Toolbox
 from tests.actors.test_cancelling import still
 from tests.actors.test_cancelling import tree as team
 from tests.actors.test_marking import Blocking, Careful
@@ -181,3 +184,36 @@ def test_marks_of_another_name_are_a_difference() -> None:
     name["is"] = "final"
     (found,) = replayed(cast, store).differences
     assert (found.what, found.recorded, found.replayed) == ("marks", "('draft',)", "('final',)")
+
+
+# --- a verdict, and then another crash before its step
+
+
+@tool("interventions.pay", effect="financial")
+async def pay() -> str:
+    return "paid"
+
+
+class Nervous(Actor, name="tests.interventions.nervous"):
+    """Crashes at each first attempt; the second one pays."""
+
+    paid: str = ""
+
+    async def on_receive(self, message: str) -> None:
+        if self.attempt == 1:
+            raise ValueError("not yet")
+        self.paid = await self.call(pay)
+
+
+@pytest.mark.parametrize("kind", ["before", "after"])
+def test_an_attempt_that_crashes_before_the_step_that_a_verdict_was_on_replays(kind: Any) -> None:
+    cast = program(Child("a", Nervous, backoff=Backoff(first=0.0)))
+    subject = Subject(cast, [("/r/a", "pay")])
+    writes = subject.live([], Toolbox()).writes
+    at = writes.index(records.Kind.INTENT) + 1
+    fault = Fault(at, "after") if kind == "after" else Fault(at + 1)  # it has not, or has happened
+    store = subject.live([fault], Toolbox()).store
+    (verdict,) = of(store, records.Verdict)
+    assert verdict.verdict == ("did-not-happen" if kind == "after" else "happened")
+    assert [crash.attempt for crash in of(store, records.Crash)] == [1, 1]
+    assert_identical(cast, store)
