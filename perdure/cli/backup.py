@@ -10,6 +10,7 @@ from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import labelled, note, say, write_answer
 from perdure.cli.words import count, moment, size
 from perdure.cli.working import working
+from perdure.errors import UsageError
 from perdure.runtime.backup import backup
 from perdure.runtime.document import shown
 from perdure.runtime.home import find_run
@@ -25,6 +26,8 @@ def command(run: str, to: str, as_json: bool) -> None:
     The copy is checked as by `perdure verify`, and has the name TO only then. It is the run itself,
     with the same id: go on with one of the two only, `perdure resume TO` when RUN is lost.
     """
+    if not to:
+        raise UsageError("TO is empty. Name a directory that is not there yet.")
     directory, target = find_run(run), Path(to)
     with working(name_of(directory)) as tick:
         made = backup(directory, target, tick)

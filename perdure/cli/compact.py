@@ -64,10 +64,11 @@ def command(
         if not view.head.seq:
             view.lineage  # noqa: B018 - raises: it is empty
         at, cut = _cut(view, before, keep_turns, keep_age), view.head.cut
+        if (before, keep_turns, keep_age) == (None, None, None) and (drop_posts or drop_dead):
+            at = view.head.seq  # even if it is only the word of the last compaction
     if at < 1:
         raise UsageError("there is nothing before that point: the run would keep all it has.")
-    if at < cut:
-        note(f"it was compacted up to record {cut:,} before; what is left over of that goes.")
+    _check_again(at, cut, forgets=drop_posts or drop_dead)
     with _telling(quiet=as_json) as progress:
         if is_owned(directory):
             if drop_posts or drop_dead:
@@ -97,6 +98,17 @@ def _cut(view: View, before: str | None, turns: int | None, keep_age: str | None
     if keep_age is not None:
         return cut_keeping_age(view, age(keep_age), time.time_ns())
     return cut_at_end(view)
+
+
+def _check_again(at: int, cut: int, forgets: bool) -> None:
+    """Refuse what an earlier compaction leaves nothing of, and say what it leaves."""
+    if at <= cut and forgets:
+        raise UsageError(
+            f"it was compacted up to record {cut:,} before, so --drop-posts and --drop-dead would "
+            "drop nothing: they need a later point, or none."
+        )
+    if at < cut:
+        note(f"it was compacted up to record {cut:,} before; what is left over of that goes.")
 
 
 def _show(name: str, found: Compacted, dry_run: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 import click
 
@@ -26,4 +27,4 @@ def command(directory: str, as_json: bool) -> None:
         return
     for path in written:
         say(labelled("wrote", shown(path.absolute())))
-    say(labelled("next", f"cd {directory} && perdure run ."))
+    say(labelled("next", f"cd {shlex.quote(directory)} && perdure run ."))

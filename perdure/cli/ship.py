@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import complain, labelled, note, say, write_answer
 from perdure.cli.words import count, moment
 from perdure.cli.working import working
-from perdure.errors import NotShipped
+from perdure.errors import NotShipped, UsageError
 from perdure.ledger.segments import Segment
 from perdure.ledger.whole import Tick
 from perdure.runtime.home import find_run
@@ -43,6 +44,12 @@ def command(run: str, url: str, going_on: bool, every: float, as_json: bool) -> 
     RUN may be going on: its ledger is read in short pieces, and it never waits. What is there
     already is not sent again. `perdure unship URL TO` makes the run again. Needs perdure[ship].
     """
+    if url.endswith("://") or url.startswith("memory:"):
+        raise UsageError(
+            f"{url} is no place that lasts. Write one like file:///mnt/copies/run-1, or a path."
+        )
+    if math.isnan(every):  # which is in every range, for click
+        raise UsageError("--every is no number of seconds.")
     directory = find_run(run)
     name = name_of(directory)
     with View(directory) as view, only_shipper(directory, url), working(name) as tick:

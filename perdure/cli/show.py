@@ -84,7 +84,7 @@ def _usable(view: View, row: BaseRow) -> list[str]:
     bases = {at for at, _ in row.bases}
     found = view.store.scan(bytes([Table.MARK]))
     marks = {mark_id(key)[1]: int.from_bytes(seq, "big") for key, seq in found}
-    return sorted(name for name, seq in marks.items() if seq in bases)
+    return sorted((name for name in marks if marks[name] in bases), key=lambda name: marks[name])
 
 
 def _compacted(view: View) -> dict[str, object]:

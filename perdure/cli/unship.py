@@ -10,6 +10,7 @@ from perdure.cli.options import json_option, name_of
 from perdure.cli.say import complain, labelled, say, write_answer
 from perdure.cli.words import count, moment
 from perdure.cli.working import working
+from perdure.errors import UsageError
 from perdure.runtime.document import shown
 from perdure.runtime.unshipping import Unshipped, unship
 
@@ -24,6 +25,8 @@ def command(url: str, to: str, as_json: bool) -> None:
     It is the run itself as of the last record that got there; what came later is lost. The tables
     are folded from the journal, and all is checked as by `perdure verify` before it is called TO.
     """
+    if not to:
+        raise UsageError("TO is empty. Name a directory that is not there yet.")
     target = Path(to)
     with working(url) as tick:
         made = unship(url, target, tick)

@@ -17,6 +17,7 @@ from tempfile import mkdtemp
 
 from perdure.errors import LedgerError, UsageError
 from perdure.ledger.durable import sync_directory
+from perdure.ledger.environment import DATA, FOLDER
 
 _SUFFIX = ".partial"
 
@@ -61,6 +62,8 @@ def whole_directory(target: Path, what: str) -> Iterator[Path]:
     if target.exists() or target.is_symlink():
         raise UsageError(f"{target} exists already. Give {what} a directory that does not.")
     parent = target.absolute().parent
+    if any((each / FOLDER / DATA).is_file() for each in target.resolve().parents):
+        raise UsageError(f"{target} is within a run, and would go with it. Put {what} elsewhere.")
     if not parent.is_dir():
         raise UsageError(f"there is no directory {parent} to put {what} into. Make it first.")
     with scratch(parent, target.name) as partial:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from perdure.errors import Compacted as Gone
 from perdure.errors import LedgerError, NotTaken
 from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import base_row
@@ -98,9 +99,7 @@ def compact_live(
     if not dry_run:
         said = _posted(run, "compact", found)
         progress("drop", 1, 2)
-        with View(run) as view:
-            used = _used(view, found.head + 1, said["until"])
-        found.unused = tuple(digest for digest in found.unused if digest not in used)
+        found.unused = _unused(run, found, said["until"])
         _posted(run, "compact-blobs", Plan(found.at, unused=found.unused))
         progress("drop", 2, 2)
     with View(run) as view:
@@ -123,9 +122,15 @@ def _posted(run: Path, verb: str, found: Plan) -> dict[str, int]:
     return said
 
 
-def _used(view: View, first: int, last: int) -> set[bytes]:
-    """The blobs that records name which came while others were folded."""
-    return {digest for each in view.records(first, last) for digest in named_in(each.body)}
+def _unused(run: Path, found: Plan, until: int) -> tuple[bytes, ...]:
+    """The blobs that may go: those that no record names which came while others were folded."""
+    try:
+        with View(run) as view:
+            came = view.records(found.head + 1, until)
+            used = {digest for each in came for digest in named_in(each.body)}
+    except Gone:  # by another compaction, which got further: it looks for blobs itself
+        return ()
+    return tuple(digest for digest in found.unused if digest not in used)
 
 
 def _steps(found: Plan) -> int:
@@ -164,7 +169,8 @@ def drop_old(directory: str, turns: str, age_seconds: str) -> None:
 def cut_at_end(view: View) -> int:
     """The last record; but not only to drop the word of the last compaction."""
     row, head = base_row(view.store), view.head
-    return row.at if row is not None and row.seq == head.seq else head.seq
+    is_all = row is not None and (row.at, row.seq) == (head.seq - 1, head.seq)
+    return head.seq - 1 if is_all else head.seq
 
 
 def cut_before(view: View, text: str) -> int:

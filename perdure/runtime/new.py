@@ -34,9 +34,11 @@ def write_project(directory: str | Path) -> list[Path]:
             path = directory / each
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as file:
+                written.append(path)
                 file.write(_template(each).replace(_TEMPLATE_NAME, name))
-            written.append(path)
     except OSError as error:
+        for path in written:  # so that the same command works once there is room
+            path.unlink(missing_ok=True)
         where = error.filename or shown(directory)
         raise UsageError(f"{where} cannot be written: {error.strerror or error}.") from None
     return written

@@ -37,7 +37,8 @@ def test_a_backup_has_a_name_of_its_own(sold: Path, tmp_path: Path) -> None:
         (tmp_path / "file", "exists already"),
         (tmp_path / "file" / "copy", "there is no directory"),
         (tmp_path / "none" / "copy", "there is no directory"),
-        ("", "exists already"),
+        ("", "TO is empty"),
+        (sold / "copy", "is within a run"),
         ("/proc/copy", "/proc cannot be written to"),
     ):
         result = perdure("backup", "last", to)

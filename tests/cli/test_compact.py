@@ -57,6 +57,19 @@ def test_what_cannot_be_done_is_said_in_one_sentence(
     assert answer("verify", "last")["records"] == 14
 
 
+def test_dead_letters_are_forgotten_by_a_second_compaction_too(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    perdure("run", shop(tmp_path / "shop", "stolen"), "--ledger", run)
+    cut = answer("compact", run)["at"]
+    result = perdure("compact", run, "--drop-dead", "--before", str(cut))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "they need a later point" in result.stderr
+    assert len(answer("dead", run)["dead_letters"]) == 1
+    answer("compact", run, "--drop-dead")
+    assert answer("dead", run)["dead_letters"] == []
+    assert answer("verify", run)["ok"]
+
+
 def test_the_past_of_a_compacted_run_is_told_from_the_cut_on(run: str) -> None:
     traced = perdure("trace", run)
     assert "records up to 9 are gone" in traced.stderr

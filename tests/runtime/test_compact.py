@@ -112,6 +112,19 @@ def test_a_run_that_is_compacted_again_and_again_does_not_grow(tmp_path: Path) -
     whole(path)
 
 
+def test_what_a_compaction_kept_goes_with_the_next_one(diary: Path) -> None:
+    with View(diary) as view:
+        kept = cut_keeping_turns(view, 2)
+    compact(diary, kept)
+    with View(diary) as view:
+        end = cut_at_end(view)
+        assert end == view.head.seq  # there is more to drop than that word
+    assert compact(diary, end).records >= 2
+    with View(diary) as view:
+        assert cut_at_end(view) == view.head.seq - 1
+    whole(diary)
+
+
 def test_it_is_cut_before_a_record_a_mark_or_a_time(diary: Path) -> None:
     with View(diary) as view:
         mark = cut_before(view, "half")

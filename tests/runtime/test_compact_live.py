@@ -159,6 +159,32 @@ def test_a_blob_that_is_used_again_meanwhile_stays(
     whole(path)
 
 
+def test_two_compactions_of_a_run_at_once_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one drops what the first has still to read."""
+    path = tmp_path / "run"
+    process = busy(path)
+    posted, between = module._posted, []
+    try:
+
+        def meanwhile(run: Path, verb: str, found: module.Plan) -> dict[str, int]:
+            said = posted(run, verb, found)
+            if not between:
+                between.append(verb)
+                ask(process, "60")
+                between.append(compact_live(path, head_of(path) - 5).at)
+            return said
+
+        monkeypatch.setattr(module, "_posted", meanwhile)
+        found = compact_live(path, head_of(path) - 10)
+        assert found.at < between[1]
+        assert found.blobs == 0  # those are left to the one that got further
+    finally:
+        end(process)
+    whole(path)
+
+
 def test_a_plan_that_does_not_fit_is_refused_and_the_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "run"
     process = busy(path)

@@ -66,6 +66,21 @@ def test_nothing_is_overwritten_and_what_is_there_is_named(
     assert Path("words/actors.py").read_text() == "mine"
 
 
+def test_a_project_that_cannot_be_finished_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(name: str) -> str:
+        if name.endswith(".toml"):
+            raise OSError(28, "No space left on device")
+        return ""
+
+    with monkeypatch.context() as patch:
+        patch.setattr("perdure.runtime.new._template", full)
+        with pytest.raises(UsageError, match="No space left"):
+            write_project(tmp_path / "words")
+    assert len(write_project(tmp_path / "words")) == len(NAMES)
+
+
 def test_a_place_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="file cannot be written: File exists"):
