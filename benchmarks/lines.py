@@ -66,7 +66,7 @@ def step_lines() -> tuple[Row, ...]:
         Row("W2e", "200 agents, 20 turns with such a call", "/s", Source("effects", "many_acts"),
             together, act),
         *(
-            Row("W3", f"kill -9 amid {text}: imports done to the first new step", " ms",
+            Row("W3", f"kill -9 amid {text}: from imports done to the first step", " ms",
                 Source("killed", kind, "ms"), "interpreter and imports",
                 Source("killed", kind, "import_ms"), Goal(150, at_least=False, of_ratio=False))
             for kind, text in (("turns", "turns"), ("effects", "calls with an effect"))
