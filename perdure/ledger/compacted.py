@@ -20,7 +20,7 @@ from perdure.ledger.interventions import Base
 from perdure.ledger.journal import read_record, unpack_payload
 from perdure.ledger.keys import BASE_KEY
 from perdure.ledger.rows import BaseRow, unpack_row
-from perdure.ledger.stubs import is_stub
+from perdure.ledger.stubs import bare_stub, is_stub
 
 
 class Left(NamedTuple):
@@ -152,6 +152,8 @@ def chained(there: Mapping[int, bytes]) -> Iterator[RawRecord]:
     """The records among rows of the journal, each checked against the row before it."""
     for seq, raw in sorted(there.items()):
         if is_stub(raw):
+            if raw != bare_stub(stored_hash(raw)):
+                raise LedgerDamaged(f"what is left of record {seq} is no hash.", seq)
             continue
         if seq > 1 and seq - 1 not in there:
             raise LedgerDamaged(f"nothing is left of record {seq - 1}, which {seq} follows.", seq)

@@ -124,12 +124,15 @@ class _Planner:
         self.used: set[bytes] = set()  # digests of blobs that stay
         self.wanted: set[int] = set()  # records up to the cut that stay
         self.bases: dict[int, bytes] = {} if row is None else dict(row.bases)
-        self.marked = {int.from_bytes(value, "big") for _, value in store.scan(bytes([Table.MARK]))}
+        marks = {int.from_bytes(seq, "big") for _, seq in store.scan(bytes([Table.MARK]))}
+        before = sorted(seq for seq in marks if seq < plan.at)
+        self.marked = before[-BASES_KEPT_MAX:]
+        plan.marks_lost = len(before) - len(self.marked)
         self.bytes = 0  # of records from the cut before to the new one
 
     def watched(self, raws: Iterable[RawRecord], last: int) -> Iterator[Record]:
         """The records, each looked at before it is folded, and the fold after it."""
-        plan = self.plan
+        plan, marked = self.plan, set(self.marked)
         for raw in raws:
             record = read_record(raw)
             yield record
@@ -137,7 +140,7 @@ class _Planner:
                 self.used.update(named_in(record.body))
             else:
                 self.bytes += len(raw.payload)
-            is_wanted = raw.seq == plan.at or (raw.seq in self.marked and raw.seq < plan.at)
+            is_wanted = raw.seq == plan.at or raw.seq in marked
             if plan.is_new and is_wanted and not self.fold.violations:
                 self._write_base(raw)
             self.progress("fold", raw.seq, last)
@@ -170,9 +173,8 @@ class _Planner:
     def _choose_bases(self) -> None:
         """The newest marks that there still are, and the cut."""
         plan = self.plan
-        marks = sorted(seq for seq in self.marked if seq < plan.at)
-        usable = [seq for seq in marks if seq in self.bases][-BASES_KEPT_MAX:]
-        plan.marks_lost = len(marks) - len(usable)
+        usable = [seq for seq in self.marked if seq in self.bases]
+        plan.marks_lost += len(self.marked) - len(usable)
         plan.bases = tuple((seq, self.bases[seq]) for seq in [*usable, plan.at])
 
     def _forget(self) -> None:

@@ -25,7 +25,7 @@ from tests.crashes.worlds import CALLS, WORLDS, Do, Twice, World, effects
 from tests.kit import program
 from tests.tables import assert_tables_follow
 
-EVERY = int(os.environ.get("FAULTS_EVERY", "12"))
+EVERY = int(os.environ.get("FAULTS_EVERY", "20"))
 
 all_worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 
@@ -106,7 +106,7 @@ def test_a_run_compacted_after_each_of_its_processes_ends_as_if_it_had_not_been(
 ) -> None:
     subject = world().subject
     whole = came_to(subject, [])
-    for at in range(6, 300, 4 * EVERY):
+    for at in range(14, 300, 3 * EVERY):
         found = came_to(subject, [Fault(at), Fault(3)], between=compacted)
         if "crashes" not in found:
             break

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from perdure.errors import LedgerDamaged
+from perdure import Run
+from perdure.errors import LedgerDamaged, UsageError
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.group import Group
 from perdure.ledger.keys import Table
@@ -165,6 +166,8 @@ def test_a_backup_is_not_gone_on_with_while_its_run_is_and_warns_when_it_is_ther
     refused = perdure("resume", tmp_path / "copy", "--no-wait")
     assert refused.exit_code == 2
     assert f"process {owner.pid} is at that run now: both would act" in refused.stderr
+    with pytest.raises(UsageError, match="both would act"):
+        Run.resume(tmp_path / "copy")
     owner.kill()
     owner.wait()
     warned = perdure("resume", tmp_path / "copy", "--no-wait")

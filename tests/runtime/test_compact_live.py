@@ -76,7 +76,7 @@ with run:
 
 def busy(path: Path, kill_at: int = 0, pages: int = 10**9) -> subprocess.Popen[str]:
     process = child(BUSY, path, kill_at, pages)
-    assert int(ask(process, "200")) > 200
+    assert int(ask(process, "120")) > 120
     return process
 
 
@@ -98,13 +98,13 @@ def test_a_run_that_goes_on_is_compacted_again_and_again(tmp_path: Path) -> None
     process = busy(path)
     try:
         for _ in range(3):
-            found = compact_live(path, head_of(path) - 50)
-            assert found.records > 100
-            assert int(ask(process, "200")) > found.head
+            found = compact_live(path, head_of(path) - 30)
+            assert found.records > 50
+            assert int(ask(process, "100")) > found.head
         with View(path) as view:
             assert view.head.cut == found.at
             assert view.head.gone == found.at - found.left
-            assert len(list(view.store.digests())) < view.state("/r/busy")["count"] - 100
+            assert len(list(view.store.digests())) < view.state("/r/busy")["count"] - 50
     finally:
         end(process)
     assert not list((path / PLANS).iterdir())
@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_is_compacted_again_and_again(tmp_path: Path) -> None
     assert whole(path) > counted
 
 
-@pytest.mark.parametrize("kill_at", [1, 2, 4, 7])
+@pytest.mark.parametrize("kill_at", [1, 2, 5])
 def test_whenever_the_owner_dies_meanwhile_the_ledger_is_whole(
     tmp_path: Path, kill_at: int
 ) -> None:
@@ -165,8 +165,8 @@ def test_a_plan_that_does_not_fit_is_refused_and_the_run_goes_on(tmp_path: Path)
     try:
         with View(path) as view:
             found = module.plan(view.store, 100, is_still=False)
-        compact_live(path, 150)
-        with pytest.raises(Refused, match="compacted up to 150 meanwhile"):
+        compact_live(path, 110)
+        with pytest.raises(Refused, match="compacted up to 110 meanwhile"):
             module._posted(path, "compact", found)
         for name in ("x", "0" * 32):
             with pytest.raises(Refused, match="plan"):
