@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,19 +65,34 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def hold(contest: Contest, scratch: Path, *, inside: bool) -> Laps:
-    """Run a contest; `inside` this process, which is quick, or each part in one of its own."""
-    laps: Laps = []
-    began = time.monotonic()
-    for number in range(contest.laps):
-        lap = {
-            p.name: run(p, scratch / contest.name / p.name, inside=inside) for p in contest.parts
-        }
-        laps.append(lap)
+def hold(
+    contests: Sequence[Contest], scratch: Path, *, inside: bool, seconds: float
+) -> dict[str, Laps]:
+    """A lap of each contest, then the next of each, as many as are planned and fit into `seconds`.
+
+    Each has one at least. `inside` this process, which is quick, or each part in one of its own.
+    """
+    began, laps_max = time.monotonic(), max(contest.laps for contest in contests)
+    held: dict[str, Laps] = {contest.name: [] for contest in contests}
+    took = dict.fromkeys(held, 0.0)
+    for number, contest in product(range(laps_max), contests):
+        start = time.monotonic()
+        is_late = number and start - began + took[contest.name] > seconds
+        if number >= contest.laps or is_late:
+            continue
+        home = scratch / contest.name
+        lap = {part.name: run(part, home / part.name, inside=inside) for part in contest.parts}
+        held[contest.name].append(lap)
+        took[contest.name] = time.monotonic() - start
         heads = ", ".join(f"{name} {head(figures)}" for name, figures in lap.items())
-        say(f"{contest.name} {number + 1} of {contest.laps}: {heads}")
-    say(f"{contest.name}: {time.monotonic() - began:.0f} s")
-    return laps
+        about = f"{contest.name} {number + 1} of {contest.laps}, {took[contest.name]:.0f} s"
+        say(f"{about}: {heads}")
+    return held
+
+
+def counts(held: dict[str, Laps]) -> str:
+    """How many laps each contest had, in words."""
+    return ", ".join(f"{name} {len(laps)}" for name, laps in held.items())
 
 
 def head(figures: Figures) -> str:

@@ -22,7 +22,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ class Log:
     def __init__(self) -> None:
         self.file = -1
         self.left = 0
+        self.until_the_end = -1  # steps until whoever takes the next one is to be killed in it
         self.first_step = 0.0
         self.done = threading.Event()
 
@@ -54,6 +54,9 @@ class Log:
         """One step: its line, and what it gives back."""
         if not self.first_step:
             self.first_step = time.monotonic()
+        if not self.until_the_end:
+            threading.Event().wait(WAIT_SECONDS_MAX)
+        self.until_the_end -= 1
         os.write(self.file, b"%b %d\n" % (who.encode(), count))
         return count + 1, PAD
 
@@ -127,11 +130,10 @@ class Worker(Actor, name="durable.worker"):
                 self.count, self.pad = await self.call(act, who, n)
 
 
-def program(kind: str, agents: int) -> Program:
-    """A supervisor with that many workers."""
+def program(kind: str, agents: int, *others: Child) -> Program:
+    """A supervisor with that many workers, and `others`."""
     children = [Child(f"a{n}", Worker, init={"kind": kind}) for n in range(agents)]
-    tree = Child("durable", supervisor=SupervisorSpec(children=children))
-    return replace(Program.of(tree), name="durable")
+    return Program.of(Child("durable", supervisor=SupervisorSpec(children=[*children, *others])))
 
 
 def measure(directory: Path, kind: str, agents: int, steps: int) -> dict[str, Any]:

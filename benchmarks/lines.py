@@ -39,18 +39,18 @@ def step_lines() -> tuple[Row, ...]:
     """W1, W2, W1e, W2e and W3."""
     groups, each = "raw LMDB, groups of 1,024", "raw LMDB, one commit per turn"
     kinds = {
-        "turns": "steps are turns (it tells itself)",
-        "reads": "steps are `once` of an `async def`, in one turn",
-        "instant": "steps are `once` of a `@nonblocking`, in one turn",
+        "turns": "each a turn (it tells itself)",
+        "reads": "each `once` of an `async def`, in one turn",
+        "instant": "each `once` of a `@nonblocking`, in one turn",
     }
     lmdb, call = Source("effects", "lmdb"), Source("effects", "one_effects")
     one = [
-        Row("W1", f"one actor, 2,000 {text}", "/s", Source("one", kind), groups,
+        Row("W1", f"one actor, 2,000 steps, {text}", "/s", Source("one", kind), groups,
             Source("one", "lmdb"))
         for kind, text in kinds.items()
     ]  # fmt: skip
     many = [
-        Row("W2", f"200 agents, 20 {text}", "/s", Source("many", kind), groups,
+        Row("W2", f"200 agents, 20 steps, {text}", "/s", Source("many", kind), groups,
             Source("many", "lmdb"))
         for kind, text in kinds.items()
     ]  # fmt: skip
@@ -66,7 +66,7 @@ def step_lines() -> tuple[Row, ...]:
         Row("W2e", "200 agents, 20 turns with such a call", "/s", Source("effects", "many_acts"),
             together, act),
         *(
-            Row("W3", f"kill -9 amid {text}: imports done to the first new step", " ms",
+            Row("W3", f"kill -9 amid {text}: from imports done to the first step", " ms",
                 Source("killed", kind, "ms"), "interpreter and imports",
                 Source("killed", kind, "import_ms"), Goal(150, at_least=False, of_ratio=False))
             for kind, text in (("turns", "turns"), ("effects", "calls with an effect"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.contest import ROOT, Spread
+from benchmarks.contest import ROOT, Spread, counts
 from benchmarks.goals import Goal, Outcome
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -96,12 +96,12 @@ def notes(results: dict[str, Any]) -> str:
     """What else there is to say, as a list."""
     flushes = results["flushes"]
     if isinstance(flushes, dict):
-        counts = " + ".join(f"{n} {name}" for name, n in sorted(flushes.items()))
-        flushes = f"{counts}, for {results['groups']} groups and the making of the ledger"
+        calls = " + ".join(f"{n} {name}" for name, n in sorted(flushes.items()))
+        flushes = f"{calls}, for {results['groups']} groups and the making of the ledger"
     killed = results["contests"]["killed"]
     twice = {kind: max(lap[kind]["twice"] for lap in killed) for kind in ("turns", "effects")}
     lines = [
-        f"Laps: {results['laps']['laps']}, of what takes long {results['laps']['few']}.",
+        f"Laps: {counts(results['contests'])}; {results['seconds']:,} seconds in all.",
         WROTE.format(**results["writes"]),
         f"Flushes of that run: {flushes}.",
         TWICE.format(**twice),

@@ -68,10 +68,9 @@ class Delayed:
         if env.to == KERNEL_ID and env.reply is not None:
             self.kernel.waits.due(env)  # which settles the wait, and so drops its message
             return
-        self.drop(id)
-        self._send(env)
+        self._send(id, env)
 
-    def _send(self, env: Envelope) -> None:
+    def _send(self, id: tuple[int, int], env: Envelope) -> None:
         book = self.kernel.book
         sent = Envelope(
             env.to,
@@ -85,8 +84,9 @@ class Delayed:
         out = [sent]
         book.address_out(out)
         out += self.kernel.news.notices(out)
-        fields = (book.now_ns(), book.wires(out, KERNEL_ID), (env.seq, env.index))
-        book.deliver(book.append(Kind.TIMER, fields), out)
+        seq = book.append(Kind.TIMER, (book.now_ns(), book.wires(out, KERNEL_ID), id))
+        self.drop(id)
+        book.deliver(seq, out)
         self.kernel.dispatch.kick()
 
 

@@ -71,7 +71,7 @@ class Machine(Protocol):
         ...
 
     def free_bytes(self, directory: Path | None) -> int | None:
-        """What room the disk has left; None for a run that needs none."""
+        """What room the disk has left; None for a run that needs none, and when nobody can tell."""
         ...
 
     def write_artifact(self, directory: Path | None, path: str, data: bytes) -> None:
@@ -111,7 +111,10 @@ class RealMachine:
     def free_bytes(self, directory: Path | None) -> int | None:
         if directory is None:
             return None
-        disk = os.statvfs(directory)
+        try:
+            disk = os.statvfs(directory)
+        except OSError:
+            return None  # it is gone, say: writing tells what is wrong
         return disk.f_bavail * disk.f_frsize
 
     def write_artifact(self, directory: Path | None, path: str, data: bytes) -> None:

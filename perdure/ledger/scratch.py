@@ -27,19 +27,29 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     prefix = f".{name}."
     sweep(parent, prefix)
     try:
-        path = Path(mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=parent))
-        path.chmod(0o755)
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        path, fd = _made(parent, prefix)
     except OSError as error:
         raise LedgerError(
             f"{parent} cannot be written to: {error.strerror}. Go elsewhere."
         ) from error
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield path
     finally:
         os.close(fd)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _made(parent: Path, prefix: str) -> tuple[Path, int]:
+    """A new directory that we hold the lock on: another process may sweep it before we do."""
+    while True:
+        path = Path(mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=parent))
+        with contextlib.suppress(FileNotFoundError):
+            path.chmod(0o755)
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if path.exists():
+                return path, fd
+            os.close(fd)
 
 
 @contextmanager

@@ -7,13 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from perdure.ledger.blobs import digest_of
 from perdure.ledger.interventions import Reload
-from perdure.ledger.records import Open, Run
+from perdure.ledger.records import Open
 from perdure.runtime.oldcode import read_code
+from perdure.runtime.origin import SCENARIO
 from perdure.runtime.sources import put_back
 from perdure.runtime.view import View
-
-FOLDER = "scenario"
-_FILE = "scenario.toml"
 
 
 def put_scenario(view: View, directory: Path) -> bool:
@@ -30,20 +28,12 @@ def put_scenario(view: View, directory: Path) -> bool:
     place = _code_of(run.source)
     if not run.source or place is None or not files:
         return False
-    folder = directory / FOLDER
-    code = folder / place
+    file = directory / SCENARIO
+    code = file.parent / place
     code.parent.mkdir(parents=True)
     put_back(files, code.parent, None)
-    (folder / _FILE).write_text(run.source, encoding="utf-8")
+    file.write_text(run.source, encoding="utf-8")
     return code.is_file()
-
-
-def kept_scenario(run: Run, directory: str | Path | None) -> str | None:
-    """The scenario to go on with that is in the run's directory; None if its own is there."""
-    if directory is None or not run.directory or Path(run.directory).exists():
-        return None
-    kept = Path(directory) / FOLDER / _FILE
-    return str(kept) if kept.is_file() else None
 
 
 def _code_of(source: str) -> PurePosixPath | None:

@@ -12,10 +12,14 @@ from typing import NamedTuple
 
 from perdure.errors import LedgerError, UsageError
 from perdure.ledger.presence import is_owned, owner_pid
+from perdure.ledger.records import Run
+from perdure.ledger.store import LmdbStore, open_store
 from perdure.runtime.view import View
 
 FILE = "origin.json"
 FORMAT = 1
+SCENARIO = Path("scenario", "scenario.toml")
+"""Where a copy has its scenario's file, from the ledger; its code is beside it."""
 
 
 class Origin(NamedTuple):
@@ -73,3 +77,17 @@ def check_origin(directory: Path) -> str:
         f"{copy}, which is still there and ends at record {seq:,}. Go on with one of the two only: "
         "both have the same id, and would act twice."
     )
+
+
+def open_run(directory: str | Path) -> LmdbStore:
+    """The ledger of a run that is gone on with. Raises as `check_origin` and `open_store` do."""
+    check_origin(Path(directory))
+    return open_store(directory)
+
+
+def kept_scenario(run: Run, directory: str | Path | None) -> str | None:
+    """The scenario to go on with that is in the run's directory; None if its own is there."""
+    if directory is None or not run.directory or Path(run.directory).exists():
+        return None
+    kept = Path(directory) / SCENARIO
+    return str(kept) if kept.is_file() else None

@@ -29,8 +29,8 @@ from perdure.ledger.store import open_store
 from perdure.ledger.values import Codec
 from perdure.runtime.doorverbs import VERBS
 from perdure.runtime.housekeeping import keep_house
-from perdure.runtime.keptscenario import kept_scenario
 from perdure.runtime.operated import Operated
+from perdure.runtime.origin import kept_scenario, open_run
 from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
 from perdure.runtime.scenario import Scenario
@@ -111,7 +111,7 @@ class Run(Operated):
         if store is None:
             if directory is None:
                 raise UsageError("resume() needs the directory of a run.")
-            store = open_store(directory)
+            store = open_run(directory)
         try:
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:

@@ -11,6 +11,7 @@ from perdure.ledger.audit import audit_store
 from perdure.ledger.faults import Fault, FaultStore
 from perdure.ledger.records import Kind
 from perdure.runtime.program import Program
+from perdure.runtime.view import View
 from perdure.testing.ends import ABSENT, End, differences, effects_of, end_of, family_of
 from perdure.testing.lives import Course, Life, Subject
 from perdure.testing.probes import Probe
@@ -80,6 +81,11 @@ class Everywhere:
         for seed in SEEDS:
             end, course = self._live((), seed)
             self._look(course.last, NO_CRASH)
+            if end["status"] == "failed":
+                reason = View(course.store).status.reason
+                self.report.add(Problem("error", NO_CRASH, f"the run failed: {reason}"))
+            if any(problem.kind in ("error", "stall") for problem in self.report.problems):
+                return False
             ends.append(end)
             self._replay(course.store, NO_CRASH)
             self.last = course.store
@@ -89,7 +95,7 @@ class Everywhere:
         self.expected = self._settled(ends[0])
         self.report.writes = len(self._writes)
         self.report.unsettled = tuple(sorted(self._unsettled))
-        return not any(problem.kind in ("error", "stall") for problem in self.report.problems)
+        return True
 
     def _settled(self, end: End) -> dict[str, str]:
         return {what: said for what, said in end.items() if family_of(what) not in self._unsettled}

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
-from perdure.ledger import copies
 from perdure.ledger.environment import DATA, FOLDER
-from tests.cli.verbs import answer, perdure, shop
+from tests.cli.verbs import answer, perdure, sold_in
 from tests.desk import at_desk, going_on
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
-    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+def sold(own_home: Path) -> Path:
+    return sold_in(own_home)
 
 
 def test_a_backup_says_what_is_in_it(sold: Path, tmp_path: Path) -> None:
@@ -56,26 +52,6 @@ def test_a_damaged_run_has_no_backup(sold: Path, tmp_path: Path) -> None:
     assert (result.exit_code, result.stdout) == (3, "")
     assert "does not follow record" in result.stderr
     assert not (tmp_path / "copy").exists()
-
-
-def test_a_live_run_is_verified_as_of_a_moment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words, directory = at_desk(tmp_path)
-    with going_on(*words, directory=directory) as owner:
-        os.kill(owner.pid, signal.SIGSTOP)  # whoever owns it need not answer
-        before = sorted(os.listdir(directory))
-        said = perdure("verify", directory)
-        assert said.exit_code == 0
-        assert " is whole as of record " in said.stdout
-        assert "what came since is not in it" in said.stderr
-        form = answer("verify", directory)
-        assert (form["live"], form["ok"], form["violations"]) == (True, True, [])
-        assert sorted(os.listdir(directory)) == before
-        monkeypatch.setattr(copies, "COPY_FREE_BYTES_MIN", 1 << 60)
-        refused = perdure("verify", directory)
-        assert refused.exit_code == 2
-        assert "Make room there." in refused.stderr
 
 
 def test_a_damaged_live_run_is_found_out(tmp_path: Path) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from perdure.runtime import checkup
-from perdure.runtime.ingress import post
 from tests.cli.verbs import COUNTER, answer, perdure
-from tests.desk import at_desk, going_on
 from tests.ledger.stores import ask, child, end
 
 MOUNTS = "/dev/x / %s rw 0 0\n"
@@ -71,18 +67,6 @@ def test_a_run_is_looked_at_down_to_its_last_row(counted: Path) -> None:
     (counted / "ingress" / "refused").mkdir(parents=True)
     (counted / "ingress" / "refused" / "x.post").touch()
     assert findings("last")["posts"]["verdict"] == "warning"
-
-
-def test_a_live_run_is_looked_at_too(tmp_path: Path) -> None:
-    words, directory = at_desk(tmp_path)
-    with going_on(*words, directory=directory) as owner:
-        os.kill(owner.pid, signal.SIGSTOP)
-        post(directory, "tell", {"to": "/desk/counter", "message": {"$": "Add", "number": 4}})
-        found = findings(directory)
-    assert found["process"]["text"] == f"process {owner.pid} is at the run"
-    assert found["posts"]["text"] == "1 waiting"
-    assert found["ledger"]["verdict"] == "ok"
-    assert findings(directory)["posts"]["way"] == "`perdure resume RUN` takes them."
 
 
 def test_readers_are_named_and_dead_ones_let_go_of(counted: Path) -> None:

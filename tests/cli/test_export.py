@@ -16,17 +16,15 @@ import pytest
 from perdure.ledger.group import link
 from perdure.runtime.compact import compact
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, answer, lines, perdure, process, shop
-from tests.desk import at_desk, going_on
+from tests.cli.verbs import ROOT, answer, lines, perdure, process, sold_in
 
 LONG = "bread " * 2_000
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with a large message and an artifact."""
-    assert perdure("run", shop(tmp_path / "shop", LONG), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home, LONG)
 
 
 def exported(*options: str | Path) -> list[dict[str, Any]]:
@@ -117,7 +115,7 @@ def test_a_file_is_written_whole_and_nothing_is_overwritten(sold: Path, tmp_path
         assert (result.exit_code, result.stdout) == (2, "")
         assert said in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "perdure-home", "records.jsonl", "shop",
+        "perdure-home", "records.jsonl",
     ]  # fmt: skip
 
 
@@ -166,13 +164,6 @@ def test_a_full_disk_leaves_no_file(sold: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "cannot be written: File too large. Make room." in done.stderr
     assert not (tmp_path / "file").exists()
-
-
-def test_a_live_run_is_exported_up_to_what_was_its_last_record(tmp_path: Path) -> None:
-    words, directory = at_desk(tmp_path)
-    with going_on(*words, directory=directory):
-        found = lines("export", directory)
-        assert [form["seq"] for form in found[:-1]] == list(range(1, found[-1]["last"] + 1))
 
 
 def test_of_a_compacted_run_what_is_left_is_exported(sold: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.verbs import COUNTER, answer, perdure, shop
-from tests.desk import desk, going_on
+from perdure.ledger.store import open_store
+from tests.cli.verbs import COUNTER, answer, perdure, waiting_shop
 
 
 @pytest.fixture
@@ -43,24 +43,21 @@ def test_what_is_young_stays(three: Path) -> None:
     assert names(three) == []
 
 
-def test_a_run_that_is_not_over_stays_unless_it_is_asked_for(
-    tmp_path: Path, own_home: Path
-) -> None:
-    assert perdure("run", shop(tmp_path / "shop", "later"), "--no-wait").exit_code == 0
-    folder = own_home / "shop-2"
-    folder.mkdir()  # about to be a run's, or what is left of one
-    with going_on("run", desk(tmp_path / "desk"), directory=own_home / "desk-1"):
-        form = answer(
-            "gc", "--keep", "0", "--status", "waiting,interrupted,unreadable", "--dry-run"
-        )
-        assert [each["run"] for each in form["gone"]] == ["shop-2"]
-        kept = {each["run"]: each["why"] for each in form["kept"]}
-        assert kept == {"desk-1": "going on", "shop-1": "finished"}
-        everything = "finished,failed,waiting,interrupted,unreadable"
-        assert perdure("gc", "--keep", "0", "--status", everything).exit_code == 0
-        assert names(own_home) == ["desk-1"]
+def test_a_run_that_is_not_over_stays_unless_it_is_asked_for(three: Path) -> None:
+    (three / "counter-9").mkdir()  # about to be a run's, or what is left of one
+    everything = ("--keep", "0", "--status", "finished,failed,waiting,interrupted,unreadable")
+    assert [each["run"] for each in answer("gc", "--keep", "2")["gone"]] == ["counter-1"]
+    store = open_store(three / "counter-2")
+    form = answer("gc", *everything)
+    assert sorted(each["run"] for each in form["gone"]) == ["counter-3", "counter-9"]
+    assert [(each["run"], each["why"]) for each in form["kept"]] == [("counter-2", "going on")]
+    store.close()
+
+
+def test_a_run_that_waits_goes_when_it_is_asked_for(tmp_path: Path, own_home: Path) -> None:
+    assert perdure("run", waiting_shop(tmp_path / "shop"), "--no-wait").exit_code == 4
     assert answer("gc", "--keep", "0")["gone"] == []
-    assert len(answer("gc", "--keep", "0", "--status", "interrupted")["gone"]) == 1
+    assert len(answer("gc", "--keep", "0", "--status", "waiting")["gone"]) == 1
 
 
 def test_a_link_to_a_run_elsewhere_is_left_alone(three: Path, tmp_path: Path) -> None:

@@ -19,23 +19,39 @@ from tests.cli.verbs import perdure
 from tests.desk import desk
 
 NOBODY = 65534
-ADD = ("tell", "/desk/counter", '{"$": "Add", "number": 3}')
 LOOKS = [
     ("show",), ("tree",), ("ps",), ("trace",), ("trace", "--causal"), ("why", "9"), ("dead",),
     ("state", "/desk/counter"), ("diff", "5", "9"), ("doubt",), ("verify",),
     ("replay",), ("export",),
 ]  # fmt: skip
 
+WRITES = [
+    ("suspend", "/desk/spare"), ("tell", "/desk/counter", '{"$": "Add", "number": 3}'),
+    ("resume", "--no-wait"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def waiting() -> Iterator[Path]:
+    """A run that waits. Each verb was used: a stranger may not be able to import what it needs."""
+    folder = Path(tempfile.mkdtemp(prefix="waiting-"))  # nobody else may enter pytest's own
+    folder.chmod(0o755)
+    desk(folder / "desk")
+    for run in (folder / "run", folder / "tried"):
+        begun = perdure("run", folder / "desk", "--ledger", run, "--seed", "7", "--no-wait")
+        assert begun.exit_code == 4
+    for verb in (*LOOKS, *WRITES):
+        perdure(verb[0], run, *verb[1:])
+    yield folder
+    shutil.rmtree(folder)
+
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Iterator[Path]:
-    """A run that waits, of somebody who lets others only read."""
-    folder = Path(tempfile.mkdtemp(prefix="theirs-"))  # pytest's own may be entered by nobody else
-    run = folder / "run"
-    begun = perdure("run", desk(folder / "desk"), "--ledger", run, "--seed", "7", "--no-wait")
-    assert begun.exit_code == 4
-    yield run
-    os.chmod(run, 0o755)
+def theirs(waiting: Path) -> Iterator[Path]:
+    """The run of somebody who lets others only read, where others may go."""
+    folder = Path(tempfile.mkdtemp(prefix="theirs-"))
+    shutil.copytree(waiting / "run", folder / "run", ignore=shutil.ignore_patterns("door"))
+    yield folder / "run"
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -126,7 +142,7 @@ def test_verbs_that_write_say_that_they_may_not(theirs: Path) -> None:
     close_up(theirs)
 
     def refused() -> bool:
-        for verb in (("resume",), ("suspend", "/desk/spare"), ADD):
+        for verb in WRITES:
             result = perdure(verb[0], theirs, *verb[1:])
             assert result.exit_code == 2, (verb, result.stdout)
             assert result.stderr.startswith("perdure: "), result.stderr

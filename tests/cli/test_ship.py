@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 from perdure.ledger.segments import MANIFEST, name_of_segment
-from tests.cli.verbs import ROOT, answer, perdure, process, shop
-from tests.desk import SECONDS, at_desk, going_on
+from tests.cli.verbs import ROOT, answer, perdure, process, sold_in, waiting_shop
+from tests.desk import SECONDS
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
-    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+def sold(own_home: Path) -> Path:
+    return sold_in(own_home)
 
 
 def test_both_verbs_say_what_the_last_record_is(sold: Path, tmp_path: Path) -> None:
@@ -35,26 +34,27 @@ def test_both_verbs_say_what_the_last_record_is(sold: Path, tmp_path: Path) -> N
     assert (again.exit_code, again.stderr) == (0, "")
     assert f"last      record {records}, " in again.stdout
     assert "what came later is lost" in again.stdout
-    shutil.rmtree(tmp_path / "shop")
     made = answer("unship", url, tmp_path / "other")
     assert (made["records"], made["hash"], made["artifacts"]) == (records, form["hash"], 1)
-    kept = perdure("unship", url, tmp_path / "third")
-    assert "scenario  " in kept.stdout
-    assert "from the ledger" in kept.stdout
     assert perdure("verify", tmp_path / "run").exit_code == 0
 
 
-def test_a_follower_ends_with_a_signal_and_says_how_far_it_came(tmp_path: Path) -> None:
-    words, directory = at_desk(tmp_path)
-    with going_on(*words, directory=directory):
-        follower = process("ship", directory, tmp_path / "url", "--follow", "--json")
-        assert follower.stderr is not None
-        assert "until it is over" in follower.stderr.readline()
-        os.kill(follower.pid, signal.SIGTERM)
-        out, _ = follower.communicate(timeout=SECONDS)
-        assert follower.returncode == 0
-        assert '"records": ' in out
-    assert perdure("unship", tmp_path / "url", tmp_path / "run2").exit_code == 0
+def test_a_follower_ends_with_a_signal_and_says_how_far_it_came(
+    tmp_path: Path, own_home: Path
+) -> None:
+    assert perdure("run", waiting_shop(tmp_path / "shop"), "--no-wait").exit_code == 4
+    follower = process("ship", own_home / "shop-1", tmp_path / "url", "--follow", "--json")
+    assert follower.stderr is not None
+    assert "until it is over" in follower.stderr.readline()
+    os.kill(follower.pid, signal.SIGTERM)
+    out, _ = follower.communicate(timeout=SECONDS)
+    assert follower.returncode == 0
+    assert '"records": ' in out
+    shutil.rmtree(tmp_path / "shop")
+    made = perdure("unship", tmp_path / "url", tmp_path / "run")
+    assert (made.exit_code, made.stderr) == (0, "")
+    assert "scenario  " in made.stdout
+    assert ", from the ledger: " in made.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -111,3 +115,26 @@ def shop(folder: Path, what: str = "bread") -> Path:
     (folder / "scenario.toml").write_text(SCENARIO.format(what=what))
     (folder / "actors.py").write_text(ACTORS)
     return folder
+
+
+def waiting_shop(folder: Path) -> Path:
+    """A scenario of which something is left for later: with `--no-wait` it waits (exit 4)."""
+    file = shop(folder, "later") / "scenario.toml"
+    file.write_text(file.read_text().rpartition("[[tell]]")[0])
+    return folder
+
+
+@cache
+def _sold(what: str) -> Path:
+    """A finished run of the shop, made once; nobody changes it."""
+    folder = Path(mkdtemp(prefix="perdure-sold-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = perdure("run", shop(folder / "shop", what), "--ledger", folder / "run", "--seed", "1")
+    assert made.exit_code == 0
+    return folder
+
+
+def sold_in(home: Path, what: str = "bread") -> Path:
+    """A finished run of the shop in a home, as shop-1: it sold one thing, and made an artifact."""
+    shutil.copytree(_sold(what) / "run", home / "shop-1")
+    return home / "shop-1"

@@ -158,6 +158,9 @@ class Disk:
             case "r":
                 assert node is not None
                 self._change((entry.path, None), (entry.path2, node))
+            case "x":
+                old, new = self._named(entry.path), self._named(entry.path2)
+                self._change((entry.path, new), (entry.path2, old))
             case "l":
                 assert node is not None
                 self._change((entry.path2, node))
@@ -216,6 +219,10 @@ class Disk:
         for folder in {id(folder): folder for folder, _, _ in change}.values():
             _rename(folder.names, folder, change)
             folder.since.append(change)
+
+    def _named(self, path: str) -> Node:
+        folder, name = self._place(path)
+        return folder.names[name]
 
     def _place(self, path: str) -> tuple[Folder, str]:
         folder = self.root

@@ -254,7 +254,9 @@ static int renamed(int dir, const char *old, int dir2, const char *new, unsigned
     lock_log();
     uint64_t inode = inode_at(dir, old);
     int result = (int)syscall(call, dir, old, dir2, new, flags), error = errno;
-    if (!result) note(name && name2 && !(op == 'r' && flags) ? op : '!', inode, 0, 0, name ? name : "", name2 ? name2 : "", "", 0);
+    if (op == 'r' && flags & 2) op = 'x'; /* RENAME_EXCHANGE */
+    if (!result)
+        note(name && name2 ? op : '!', inode, 0, 0, name ? name : "", name2 ? name2 : "", "", 0);
     unlock_log();
     errno = error;
     return result;

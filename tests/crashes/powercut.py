@@ -30,7 +30,7 @@ from pathlib import Path
 from random import Random
 
 from tests.crashes.disk import Disk, Entry, Fate, read_log
-from tests.crashes.workloads import WORKLOADS, Workload
+from tests.crashes.workloads import MODULES, Workload, workload
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 2
@@ -43,7 +43,7 @@ class Recording:
     """A workload that was driven to its end, with the log of what its processes did on the way."""
 
     def __init__(self, name: str, folder: Path, kills: Sequence[str] = ()) -> None:
-        self.workload: Workload = WORKLOADS[name]
+        self.workload: Workload = workload(name)
         self.folder = folder
         folder.mkdir()
         self.scenario = self.workload.scenario(folder / "scenario")
@@ -172,10 +172,10 @@ def explore(name: str, cuts: int, random: Random, folder: Path, tally: Tally, ki
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--n", type=int, default=500, help="cuts (default 500)")
-    parser.add_argument("--workload", choices=[*WORKLOADS, "all"], default="all")
+    parser.add_argument("--workload", choices=[*MODULES, "all"], default="all")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     options = parser.parse_args()
-    names = list(WORKLOADS) if options.workload == "all" else [options.workload]
+    names = list(MODULES) if options.workload == "all" else [options.workload]
     random, tally, began = Random(options.seed), Tally(), time.monotonic()
     print(f"powercut  seed {options.seed}   {options.n} cuts of {', '.join(names)}", flush=True)
     with scratch() as folder:

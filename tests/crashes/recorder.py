@@ -13,12 +13,12 @@ import sys
 from pathlib import Path
 
 from tests.crashes.marks import kill_at
-from tests.crashes.workloads import WORKLOADS
+from tests.crashes.workloads import workload
 
 
 def main() -> int:
     name, disk, scenario, *kills = sys.argv[1:]
-    workload = WORKLOADS[name]
+    done = workload(name)
     code = 0
     for moment in (*kills, ""):
         child = os.fork()
@@ -27,7 +27,7 @@ def main() -> int:
             try:
                 if moment:
                     kill_at(moment)
-                workload.drive(Path(disk), Path(scenario))
+                done.drive(Path(disk), Path(scenario))
                 code = 0
             finally:
                 os._exit(code)

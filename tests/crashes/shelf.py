@@ -14,7 +14,7 @@ GROUPS = 4
 LAST = b"\x02last"
 
 
-def shelf(folder: Path) -> Path:
+def scenario(folder: Path) -> Path:
     """It needs nothing."""
     return folder
 

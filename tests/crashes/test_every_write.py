@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from perdure import FakeClock
+from perdure import Child, FakeClock
 from perdure.ledger.audit import audit_store
 from perdure.ledger.compaction import groups, plan
 from perdure.ledger.faults import Died, Fault, FaultStore
@@ -21,10 +21,11 @@ from perdure.testing.ends import effects_of, end_of
 from perdure.testing.everywhere import Everywhere
 from perdure.testing.lives import Subject
 from perdure.testing.toolbox import Toolbox
-from tests.crashes.worlds import CALLS, WORLDS, World, effects
+from tests.crashes.worlds import CALLS, WORLDS, Do, Twice, World, effects
+from tests.kit import program
 from tests.tables import assert_tables_follow
 
-EVERY = int(os.environ.get("FAULTS_EVERY", "12"))
+EVERY = int(os.environ.get("FAULTS_EVERY", "20"))
 
 all_worlds = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 
@@ -68,6 +69,14 @@ def test_a_fork_of_what_a_killed_process_left_has_no_effect_and_is_whole(
             break
 
 
+def test_timers_that_are_due_at_one_moment_all_fire_wherever_their_process_dies() -> None:
+    subject = Subject(program(Child("twice", Twice)), [("/r/twice", Do("set"))])
+    everywhere = Everywhere(subject, between=assert_tables_follow)
+    report = everywhere.run()
+    assert report.ok, str(report)
+    assert everywhere.expected["worlds.do handled by /r/twice"] == "3 times"
+
+
 def compacted(store: FaultStore) -> None:
     """Drop all that a process has left of history, killed at each write of that before."""
     twin = store
@@ -97,7 +106,7 @@ def test_a_run_compacted_after_each_of_its_processes_ends_as_if_it_had_not_been(
 ) -> None:
     subject = world().subject
     whole = came_to(subject, [])
-    for at in range(6, 300, 4 * EVERY):
+    for at in range(14, 300, 3 * EVERY):
         found = came_to(subject, [Fault(at), Fault(3)], between=compacted)
         if "crashes" not in found:
             break

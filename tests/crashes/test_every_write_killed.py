@@ -13,7 +13,7 @@ from perdure.testing.ends import end_of
 from tests.crashes.killing import End, Job, Victim
 from tests.crashes.wholeness import look
 
-EVERY = 2 * int(os.environ.get("FAULTS_EVERY", "12"))
+EVERY = 2 * int(os.environ.get("FAULTS_EVERY", "20"))
 SPEED = 500
 SCENARIO = """
 format = 1

@@ -38,12 +38,17 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_what_was_noted_is_all_that_was_done_to_the_files(vault: Recording, folder: Path) -> None:
+def all_of_it(recording: Recording, place: Path) -> dict[str, bytes]:
+    """The files as the log alone has them."""
     disk = Disk()
-    for entry in vault.entries:
+    for entry in recording.entries:
         disk.take(entry)
-    disk.lay_out(folder / "all", Fate(Random(1), 1.0, is_torn=True))
-    assert files(folder / "all") == files(vault.whole)
+    disk.lay_out(place, Fate(Random(1), 1.0, is_torn=True))
+    return files(place)
+
+
+def test_what_was_noted_is_all_that_was_done_to_the_files(vault: Recording, folder: Path) -> None:
+    assert all_of_it(vault, folder / "all") == files(vault.whole)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +85,20 @@ def test_a_run_outlives_a_power_cut_with_all_that_it_has_let_out(vault: Recordin
 
 def test_a_fork_is_there_after_a_power_cut_when_it_was_said_to_be(folder: Path) -> None:
     forked = Recording("fork", folder / "fork")
-    moments = forked.moments_of_note() * 2 + forked.moments_of_note("r") * 2
-    for words, place in forked.cuts(moments, Random(4)):
-        forked.finish(words, place)
+    moments = forked.moments_of_note() * 2 + forked.moments_of_note("r")
+    for number, (words, place) in enumerate(forked.cuts(moments, Random(4))):
+        if number % 4 == 0:
+            forked.finish(words, place)
+
+
+def test_a_run_is_whole_after_a_power_cut_while_it_is_compacted(folder: Path) -> None:
+    compacted = Recording("compact", folder / "compact")
+    assert all_of_it(compacted, folder / "all-compact") == files(compacted.whole)
+    (finished, _) = compacted.moments_of_note()[-2:]
+    moments = range(finished, len(compacted.entries) + 1, 2)
+    for number, (words, place) in enumerate(compacted.cuts(moments, Random(5))):
+        if number % 8 == 0:
+            compacted.finish(words, place)
 
 
 def test_a_run_that_was_killed_before_outlives_a_power_cut_too(folder: Path) -> None:

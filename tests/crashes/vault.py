@@ -89,7 +89,7 @@ class Clerk(Actor):
 """
 
 
-def vault(folder: Path) -> Path:
+def scenario(folder: Path) -> Path:
     """The scenario."""
     folder.mkdir()
     (folder / "scenario.toml").write_text(SCENARIO)

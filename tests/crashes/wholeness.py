@@ -63,7 +63,7 @@ def _check_artifacts(store: Store, directory: Path) -> None:
     out = {path: blob_digest(data) for path, data in artifacts(directory).items()}
     durable = _artifact_rows(store)
     published: dict[str, set[bytes]] = {path: {row.digest} for path, row in durable.items()}
-    for raw in store.records():
+    for raw in store.records(store.head().cut + 1):
         body = read_record(raw).body
         for path, digest, _ in body.artifacts if isinstance(body, Turn) else ():
             published.setdefault(path, set()).add(digest)  # a later one may not be in place yet

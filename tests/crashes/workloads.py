@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.crashes import forking, shelf, vault
+MODULES = {"shelf": "shelf", "fork": "forking", "compact": "compacting", "vault": "vault"}
 
 
 class Workload(NamedTuple):
@@ -14,7 +15,8 @@ class Workload(NamedTuple):
 
     `scenario` makes what it needs besides the disk. `drive` does it, or what is left of it, and
     returns its result. `check` is given the disk after a cut, a whole one with the same ledgers,
-    and what was let out before the cut.
+    and what was let out before the cut. `end` checks a disk on which all was done, and says what
+    must be the same whatever was before.
     """
 
     scenario: Callable[[Path], Path]
@@ -23,8 +25,7 @@ class Workload(NamedTuple):
     end: Callable[[Path], object]
 
 
-WORKLOADS = {
-    "shelf": Workload(shelf.shelf, shelf.drive, shelf.check, shelf.end),
-    "fork": Workload(forking.scenario, forking.drive, forking.check, forking.end),
-    "vault": Workload(vault.vault, vault.drive, vault.check, vault.end),
-}
+def workload(name: str) -> Workload:
+    """The workload of that name: a module beside this one, with a function for each part."""
+    module = import_module(f"tests.crashes.{MODULES[name]}")
+    return Workload(module.scenario, module.drive, module.check, module.end)

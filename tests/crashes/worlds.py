@@ -197,6 +197,18 @@ class Waiter(Actor, name="worlds.waiter"):
 # --- falls
 
 
+class Twice(Actor, name="worlds.twice"):
+    """Sets two timers for one moment."""
+
+    rung: list[str] = field(default_factory=list)
+
+    async def on_receive(self, message: Do) -> None:
+        if message.what == "set":
+            for what in ("one", "other"):
+                self.send_after(9.0, self.address, Do(what))
+        self.rung.append(message.what)
+
+
 class Faller(Actor, name="worlds.faller"):
     """Falls on what it is told to; a poison is a dead letter in the end."""
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from perdure.errors import LedgerDamaged
+from perdure import Run
+from perdure.errors import LedgerDamaged, UsageError
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.group import Group
 from perdure.ledger.keys import Table
@@ -23,7 +24,7 @@ from perdure.runtime.backup import backup
 from perdure.runtime.compact import compact
 from perdure.runtime.ingress import post
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, answer, perdure, shop
+from tests.cli.verbs import ROOT, answer, perdure, sold_in
 from tests.desk import at_desk, going_on
 
 KILLS = """
@@ -40,10 +41,9 @@ print(number, flush=True)
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with an artifact."""
-    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home)
 
 
 @pytest.fixture
@@ -166,6 +166,8 @@ def test_a_backup_is_not_gone_on_with_while_its_run_is_and_warns_when_it_is_ther
     refused = perdure("resume", tmp_path / "copy", "--no-wait")
     assert refused.exit_code == 2
     assert f"process {owner.pid} is at that run now: both would act" in refused.stderr
+    with pytest.raises(UsageError, match="both would act"):
+        Run.resume(tmp_path / "copy")
     owner.kill()
     owner.wait()
     warned = perdure("resume", tmp_path / "copy", "--no-wait")

@@ -23,7 +23,7 @@ from perdure.runtime.remote import Place
 from perdure.runtime.shipping import Shipper, follow, only_shipper
 from perdure.runtime.unshipping import unship
 from perdure.runtime.view import View
-from tests.cli.verbs import ROOT, perdure, process, shop
+from tests.cli.verbs import ROOT, perdure, process, shop, sold_in
 from tests.desk import at_desk, going_on
 from tests.runtime.test_compact import DIARY, written
 
@@ -44,9 +44,10 @@ def ship():
         while shipper.step():
             pass
 
-seqs = [0]
+seqs, seen, manifest = [0], b"", folder / "url" / "manifest.json"
 for number in at_each_step(ship):
-    if (folder / "url" / "manifest.json").exists():
+    if manifest.exists() and manifest.read_bytes() != seen:
+        seen = manifest.read_bytes()
         made = unship(str(folder / "url"), folder / str(number))
         seqs.append(made.manifest.records)
 seqs.append(unship(str(folder / "url"), folder / "last").manifest.records)
@@ -55,11 +56,9 @@ print(seqs[-1], seqs == sorted(seqs), len(set(seqs)), flush=True)
 
 
 @pytest.fixture
-def sold(tmp_path: Path, own_home: Path) -> Path:
+def sold(own_home: Path) -> Path:
     """A finished run with a large message and an artifact."""
-    scenario = shop(tmp_path / "shop", "bread " * 2_000)
-    assert perdure("run", scenario, "--seed", "1").exit_code == 0
-    return own_home / "shop-1"
+    return sold_in(own_home, "bread " * 2_000)
 
 
 @pytest.fixture
@@ -180,7 +179,7 @@ def test_a_manifest_of_another_time_is_found_out(sold: Path, tmp_path: Path) -> 
 
 def test_a_url_is_of_one_run(sold: Path, tmp_path: Path) -> None:
     ship(sold, tmp_path / "url")
-    assert perdure("run", tmp_path / "shop", "--seed", "1").exit_code == 0
+    assert perdure("run", shop(tmp_path / "shop"), "--seed", "1").exit_code == 0
     with pytest.raises(UsageError, match="has a copy of another run"):
         ship(sold.with_name("shop-2"), tmp_path / "url")
 
@@ -312,7 +311,7 @@ def test_a_run_is_followed_to_its_end_and_a_place_that_fails_is_tried_again(
                 seqs.append(shipper.manifest.records)
                 add = '{"$": "Add", "number": 1}'
                 process("tell", directory, "/desk/counter", add, "--ask").communicate()
-        return len(seqs) == 4
+        return len(seqs) == 3
 
     with View(directory) as view:
         shipper = Shipper(view, place, lambda: 7)

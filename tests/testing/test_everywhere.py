@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from perdure import Actor, Child, field, message, tool
 from perdure.errors import UsageError
-from perdure.testing import CrashReport, Probe, crash_everywhere, scripted, slow
+from perdure.testing import CrashReport, Probe, crash_everywhere, lives, scripted, slow
 
 SENT: list[str] = []
 """What reached the world outside."""
@@ -166,6 +167,32 @@ def test_a_run_that_ticks_for_ever_is_ended_when_its_time_is_over() -> None:
     report = crash_everywhere(Ticker, tells=["tick"], within=35.0)
     assert report.ok, str(report)
     assert report.writes < 40
+
+
+class Hanging(Actor, name="everywhere.hanging"):
+    async def on_receive(self, message: str) -> None:
+        await asyncio.Event().wait()
+
+
+def test_a_run_that_never_comes_to_rest_is_said_to_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lives, "REAL_SECONDS_MAX", 0.2)
+    report = crash_everywhere(Hanging, tells=["hang"])
+    assert kinds(report) == {"stall"}
+    assert "say within=SECONDS" in str(report)
+
+
+class Unloadable(Actor, name="everywhere.unloadable"):
+    def on_load(self) -> None:
+        raise OSError("no such device")
+
+    async def on_receive(self, message: str) -> None: ...
+
+
+def test_a_run_that_fails_without_any_crash_is_a_problem() -> None:
+    report = crash_everywhere(Unloadable, tells=["hello"])
+    assert kinds(report) == {"error"}
+    assert "no such device" in str(report)
+    assert report.crashes == 0
 
 
 class Ticker(Actor, name="everywhere.ticker"):
