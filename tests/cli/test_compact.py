@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bank import bank, calls
 from tests.cli.verbs import COUNTER, answer, perdure, process, shop
 from tests.ledger.stores import end
 
@@ -144,4 +145,19 @@ def test_a_run_that_a_process_is_at_is_compacted_through_its_door(tmp_path: Path
         assert answer("verify", run)["ok"]
     finally:
         end(alive)
+    assert answer("verify", run)["ok"]
+
+
+def test_a_step_in_doubt_of_before_the_cut_still_waits_for_its_verdict(tmp_path: Path) -> None:
+    folder, run = bank(tmp_path / "bank"), tmp_path / "run"
+    (folder / "kill").touch()
+    process("run", folder, "--ledger", run).communicate()
+    assert perdure("compact", run).exit_code == 0
+    (doubt,) = answer("doubt", run)["doubts"]
+    assert "amount=7" in doubt["call"]
+    assert answer("resume", run, "--no-wait")["status"] == "waiting"
+    said = perdure("doubt", run, str(doubt["id"]), "--happened", '"paid"')
+    assert said.exit_code == 0, said.stderr
+    assert answer("resume", run)["status"] == "finished"
+    assert calls(folder) == calls(folder)[:1]
     assert answer("verify", run)["ok"]
