@@ -80,6 +80,7 @@ class Closing:
     def refuse(self, turn: Turn, text: str) -> None:
         """End a turn that changes nothing, and say why to who asked."""
         reply, book = turn.envelope.reply, self.kernel.book
+        book.load_state(turn.cell)  # an actor that is not running may not be loaded
         value = book.blobs.small(book.codec.encode(("Reject", text)))
         self._commit(turn, (), None if reply is None else (reply, False, value), text)
 
@@ -114,7 +115,7 @@ class Closing:
         fields: tuple[Any, ...] = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index),
             delta, hash_after, life, reply,
-            [artifact for artifact, _ in turn.artifacts] if turn.artifacts else (),
+            [artifact for artifact, _ in turn.artifacts.values()] if turn.artifacts else (),
             turn.result, rejected,
             (env.cost, env.cost / index if index else 0.0, index), now - turn.time_ns, cell.last,
         )  # fmt: skip
@@ -229,7 +230,7 @@ class Closing:
 
     def _publish(self, turn: Turn, seq: int) -> None:
         book = self.kernel.book
-        for artifact, data in turn.artifacts or ():
+        for artifact, data in (turn.artifacts or {}).values():
             book.blobs.keep({artifact.digest: data})
             row = ArtifactRow(artifact.digest, artifact.size, seq, False)
             book.open.puts[artifact_key(artifact.path)] = pack_row(row)

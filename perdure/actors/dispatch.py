@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors import leftovers
 from perdure.actors.cell import Cell
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
@@ -61,6 +62,7 @@ class Dispatch:
                 self.kernel.lifecycle.interrupt(cell)
             return
         if cell.control:
+            self.held.pop(cell, None)  # its life may end by what it takes now
             self.ready.push(cell, CONTROL_FIRST)
         elif cell.inbox and cell.life == RUNNING and not cell.stalled and cell.asleep is None:
             if cell.suspended and cell.is_suspended:
@@ -137,6 +139,8 @@ class Dispatch:
             return None
         cell = next(iter(self.held))
         del self.held[cell]
+        if cell.inbox:
+            cell.index = self.index(cell)  # it never was in the ready set
         return cell
 
     # --- slots
@@ -279,7 +283,7 @@ class Dispatch:
                 else:
                     close(turn, answer)
                 if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
-                    task.uncancel()  # type: ignore[union-attr]
+                    await leftovers.take_cancellation(task)  # type: ignore[arg-type]
             turns += 1
             if turns % TURNS_BETWEEN_BREATHS == 0:
                 self._breathing = True

@@ -114,7 +114,7 @@ class Kernel:
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
-        book = self.book
+        book, self.loop.on_idle = self.book, self.barrier.seal_if_free
         book.on_ready = self.dispatch.consider
         book.on_answer = self.waits.answered
         book.on_timer = self.waits.delayed.set

@@ -7,6 +7,7 @@ are created, so that it is the same on every attempt, whichever is done first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,16 @@ def leave(turn: Turn) -> None:
         task.add_done_callback(_look_away)
         task.cancel()
     turn.kernel.pool.abandon(turn)
+
+
+async def take_cancellation(runner: asyncio.Task[Any]) -> None:
+    """Have a runner go on whose turn was fenced: what was to cancel that turn is for no other.
+
+    A turn that is fenced by what it does itself ends before its cancellation comes.
+    """
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    runner.uncancel()
 
 
 def _look_away(task: asyncio.Task[Any]) -> None:

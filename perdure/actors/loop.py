@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from contextvars import Context
+from selectors import DefaultSelector, SelectorKey
 from typing import Any, TypeVarTuple
 from weakref import WeakKeyDictionary
 
@@ -13,11 +14,30 @@ Ts = TypeVarTuple("Ts")
 KEPT_MIN = 8  # timers of one task before those that are over are looked for
 
 
+class _Idling(DefaultSelector):
+    """What a loop sleeps in."""
+
+    def __init__(self, loop: Loop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        if timeout is None or timeout > 0:
+            self._loop.on_idle()
+            if self._loop.has_ready:
+                timeout = 0
+        return super().select(timeout)
+
+
 class Loop(asyncio.SelectorEventLoop):
-    """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do."""
+    """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do.
+
+    It calls `on_idle` each time that it has nothing to run, before it sleeps.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_Idling(self))
+        self.on_idle: Callable[[], None] = _nothing
         self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
         self._timers = WeakKeyDictionary()
 
@@ -38,12 +58,22 @@ class Loop(asyncio.SelectorEventLoop):
             handles.append(handle)
         return handle
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether there is something to run now."""
+        ready: Sized = self._ready  # type: ignore[attr-defined]
+        return len(ready) > 0
+
     def _is_set(self, handle: asyncio.TimerHandle) -> bool:
         return not handle.cancelled() and handle.when() > self.time()
 
     def has_timers(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
         """Whether a timer that one of the tasks has set is still to come."""
         return any(self._is_set(each) for task in tasks for each in self._timers.get(task, ()))
+
+
+def _nothing() -> None:
+    return
 
 
 def _is_ours(callback: Callable[..., object]) -> bool:

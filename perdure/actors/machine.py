@@ -7,6 +7,7 @@ One port, with two implementations: the real one here, which costs nothing, and 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,10 @@ class Machine(Protocol):
         """Put a file in place, whole or not at all. Raises `OSError`."""
         ...
 
+    def end_process(self, text: str, code: int) -> None:
+        """End this process at once, and say why."""
+        ...
+
     def begin(self) -> None:
         """A run begins on the calling thread."""
         ...
@@ -111,6 +116,11 @@ class RealMachine:
     def write_artifact(self, directory: Path | None, path: str, data: bytes) -> None:
         if directory is not None:
             write_whole(directory / "artifacts", path, data)
+
+    def end_process(self, text: str, code: int) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def write_whole(directory: Path, path: str, data: bytes) -> None:

@@ -48,11 +48,10 @@ class News:
         event = Event("restarted", book.now_ns(), cell.address, count=incarnation)
         self.announce(book.seq, event)
 
-    def report(self, cell: Cell, text: str) -> None:
-        """A supervisor says why; the record that holds it comes next."""
-        book = self.kernel.book
-        event = Event("report", book.now_ns(), cell.address, reason=text)
-        self.announce(book.seq + 1, event)
+    def report(self, cell: Cell, seq: int, text: str) -> None:
+        """Why something was done to an actor; the record `seq` holds it."""
+        event = Event("report", self.kernel.book.now_ns(), cell.address, reason=text)
+        self.announce(seq, event)
 
     def stalled(self, cell: Cell) -> None:
         """An actor waits for a repair; the record that says so was just appended."""

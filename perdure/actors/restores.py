@@ -48,7 +48,7 @@ def climb(kernel: Kernel, cell: Cell, incarnation: int) -> bool:
         if rung == FRESH or at > cell.id:
             restored = set_back(book, cell, rung, at, incarnation)
             if restored is not None:
-                kernel.news.report(cell, told(rung, restored))
+                kernel.news.report(cell, book.seq, told(rung, restored))
             return True
     return True
 

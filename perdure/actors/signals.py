@@ -145,7 +145,7 @@ def set_suspended(kernel: Kernel, cell: Cell, is_on: bool) -> int:
     cell.row_dirty = True
     seq = kernel.book.append(Kind.SUSPEND, (kernel.book.now_ns(), (), cell.id, cell.suspended))
     kernel.book.touch(cell)
-    kernel.news.report(cell, "suspended" if is_on else "goes on")
+    kernel.news.report(cell, seq, "suspended" if is_on else "goes on")
     kernel.dispatch.withdraw(cell)
     kernel.dispatch.consider(cell)
     return seq

@@ -115,7 +115,7 @@ class Supervising:
         if turn.notes is None:
             turn.notes = []
         turn.notes.append(text)
-        self.kernel.news.report(turn.cell, text)
+        self.kernel.news.report(turn.cell, self.kernel.book.seq + 1, text)  # it comes next
 
     def ready(self, turn: Turn) -> None:
         """A supervisor's children are up: it has started."""

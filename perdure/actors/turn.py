@@ -90,7 +90,7 @@ class Turn:
     pending: Extra[list[Future[Any]]] = Extra()  # steps begun
     asks: Extra[dict[ReplyTo, Wait[Any]]] = Extra()  # that it waits for, or could
     keys: Extra[Keys] = Extra()  # of its steps
-    artifacts: Extra[list[tuple[Artifact, bytes]]] = Extra()
+    artifacts: Extra[dict[str, tuple[Artifact, bytes]]] = Extra()  # by path
     result: Extra[bytes] = Extra()
     stop_reason: Extra[str] = Extra()
     declined: Extra[str] = Extra()  # why, of a start
@@ -227,9 +227,10 @@ class Turn:
         check_artifact(path)
         digest = blake2b(raw, digest_size=32).digest()
         self.is_rare = True
-        if self.artifacts is None:
-            self.artifacts = []
-        self.artifacts.append((Artifact(path, digest, len(raw)), raw))
+        artifacts = self.artifacts or {}
+        artifacts.pop(path, None)  # of one path, the last is the one
+        artifacts[path] = Artifact(path, digest, len(raw)), raw
+        self.artifacts = artifacts
         return Future.done(f"artifacts/{path}")
 
     def spawn(self, actor: Any, name: str, init: dict[str, Any], options: dict[str, Any]) -> Ref:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -67,6 +66,4 @@ class Watchdog:
     def _end_process(self, text: str) -> None:
         if self.directory is not None:
             (self.directory / "stalled.txt").write_text(text)
-        sys.stderr.write(f"perdure: {text}")
-        sys.stderr.flush()
-        os._exit(STALLED_EXIT)
+        self.kernel.machine.end_process(f"perdure: {text}", STALLED_EXIT)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.calls import Asked
 from perdure.actors.coroutines import from_thread
-from perdure.actors.failures import is_retried, stopped
+from perdure.actors.failures import ENDS, is_retried, stopped
 from perdure.actors.futures import Future
 from perdure.actors.particulars import recorded
 from perdure.actors.stepfuture import StepFuture, WaitingStep
@@ -220,7 +220,7 @@ class StepWork:
         start = self.steps.kernel.machine.elapsed_ns()
         try:
             outcome = Future.done(await self.asked.tool.function(*self.asked.args, **self._given()))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - its outcome
+        except ENDS as error:
             outcome = Future.failed(error)
         self.conclude(self._bytes(outcome, start))
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent, Id
-from perdure.ledger.records import Birth
+from perdure.ledger.records import Birth, Lane
 from perdure.ledger.rows import StepRow
 from perdure.ledger.stepkeys import branch_of
 from perdure.ledger.steprecords import Ask, Intent, Result
@@ -55,7 +55,8 @@ class Steps:
         elif body.asked is not None:  # what needed no intent only read
             row = row._replace(effect="read")
         else:
-            row = row._replace(tries=0)  # of no tool: it is what the time was
+            # of no tool: what the time was, or an ask that closed a circle, which was begun here
+            row = row._replace(tries=0, begun=0 if body.name == "now" else seq)
         self._keep(body.message, body.key, row, body.attempt)
 
     def spawned(self, seq: int, body: Birth, attempt: int) -> None:
@@ -153,7 +154,9 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
     if fold.reserved < 0:
         fold._wrong(seq, "more tokens are settled than were reserved")
     if body.ok:
-        agent.attempts = 0  # a newly journaled result is progress
+        waiting = fold.waiting.get(body.message)
+        if waiting is not None and waiting.lane == Lane.USER:
+            agent.attempts = 0  # a newly journaled result is progress
         fold.interrupted.pop(body.message, None)
 
 

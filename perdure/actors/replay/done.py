@@ -45,7 +45,7 @@ def done(stage: Stage, scene: Scene, turn: ReplayTurn, answer: object) -> Did:
         state_hash(cell.state_hash, delta),
         _sent(book, turn),
         reply,
-        tuple(tuple(artifact) for artifact, _ in turn.artifacts or ()),
+        tuple(tuple(artifact) for artifact, _ in (turn.artifacts or {}).values()),
         None if turn.result is None else small(turn.result),
         None,
         life,

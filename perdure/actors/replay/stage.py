@@ -65,7 +65,7 @@ class Stage:
         self.asks = RecordedAsks(kernel)
         self.sleeping = RecordedSleeps(kernel)
         self.pressure = SimpleNamespace(hard_max=INBOX_HARD_MAX)
-        self.news = SimpleNamespace(report=lambda cell, text: None)
+        self.news = SimpleNamespace(report=lambda cell, seq, text: None)
         self.outside = SimpleNamespace(post=lambda out, origin: 0)  # its record is there already
 
     def ask_kernel(self, function: Callable[..., Any], *args: Any) -> Any:
