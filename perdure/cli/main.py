@@ -41,6 +41,7 @@ VERBS = {
     "clear": ("perdure.cli.clear", "Repair a stalled actor."),
     "cancel": ("perdure.cli.cancel", "End an actor and all below it."),
     "verify": ("perdure.cli.verify", "Check all of a ledger."),
+    "simulate": ("perdure.cli.simulate", "Run perdure itself in a world that attacks it."),
     "new": ("perdure.cli.new", "Write a small project to start from."),
 }
 """Verb -> (module, what --help says). Each module has its verb as `command`."""
