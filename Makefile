@@ -8,6 +8,7 @@ N ?= 200
 JOBS ?= 2
 SEED ?= 1
 COUNT ?= 200
+SEEDS ?= 100
 
 # The first Python on the path that is new enough and can make a virtual environment.
 PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 python3.11; do \
@@ -19,7 +20,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
 .PHONY: help run test lint types layers check suite bench bench-full bench-peers bench-falls bench-million \
-	torture faults flips powercut mutants conformance pykka-suite clean
+	torture faults flips powercut mutants conformance simulate pykka-suite clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -78,6 +79,9 @@ mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must noti
 
 conformance: $(INSTALLED_DEV) ## perdure beside Erlang's OTP: SEED=1 COUNT=200
 	$(PY) -m tests.conformance.check --seed $(SEED) --count $(COUNT)
+
+simulate: $(INSTALLED) ## perdure in a world that attacks it: SEED=1 SEEDS=100
+	$(BIN)/perdure simulate world --seed $(SEED) --seeds $(SEEDS)
 
 pykka-suite: $(INSTALLED_DEV) ## Pykka's own test suite on HostedActor
 	$(PY) -P tests/pykka_suite.py

@@ -93,6 +93,7 @@ def measure(plan: Plan, scratch: Path, *, only: Sequence[str], inside: bool) -> 
         "many": list(plan.many),
         "seconds": round(time.monotonic() - began),
         "writes": sizes,
+        "failed": [each.name for each in wanted if each.name not in held],
         "flushes": books["flushes"],
         "groups": books["groups"] + books["groups_built"],
         "contests": {"account": [{"ring": books}], **held},
@@ -147,6 +148,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         target.write_text(json.dumps(results, indent=1) + "\n")
     if page := args.page or (None if args.quick else PAGE):
         page.write_text(with_table(page.read_text(), text))
+    if results["failed"]:
+        raise SystemExit(f"failed, and left out: {', '.join(results['failed'])}")
 
 
 if __name__ == "__main__":

@@ -18,21 +18,23 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PART_SECONDS_MAX = 300.0
+PART_SECONDS_MAX = 1_000.0  # a million agents on a busy machine; most parts give up sooner
 END_SECONDS_MAX = 5.0  # from SIGTERM to SIGKILL
 VOLATILE = ("tmpfs", "ramfs")  # where fsync costs nothing
 
 Figures = dict[str, Any]
 Laps = list[dict[str, Figures]]
 
-say = partial(print, file=sys.stderr, flush=True)
+
+def say(text: str) -> None:
+    """Tell the one who waits."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class Part(NamedTuple):
@@ -70,7 +72,8 @@ def hold(
 ) -> dict[str, Laps]:
     """A lap of each contest, then the next of each, as many as are planned and fit into `seconds`.
 
-    Each has one at least. `inside` this process, which is quick, or each part in one of its own.
+    Each has one at least; a lap in which a part fails is told, and does not count. `inside` this
+    process, which is quick, or each part in one of its own.
     """
     began, laps_max = time.monotonic(), max(contest.laps for contest in contests)
     held: dict[str, Laps] = {contest.name: [] for contest in contests}
@@ -80,14 +83,20 @@ def hold(
         is_late = number and start - began + took[contest.name] > seconds
         if number >= contest.laps or is_late:
             continue
-        home = scratch / contest.name
-        lap = {part.name: run(part, home / part.name, inside=inside) for part in contest.parts}
+        try:
+            lap = {
+                part.name: run(part, scratch / contest.name / part.name, inside=inside)
+                for part in contest.parts
+            }
+        except (SystemExit, subprocess.TimeoutExpired) as error:
+            say(f"{contest.name} {number + 1} of {contest.laps} does not count: {error}")
+            continue
         held[contest.name].append(lap)
         took[contest.name] = time.monotonic() - start
         heads = ", ".join(f"{name} {head(figures)}" for name, figures in lap.items())
         about = f"{contest.name} {number + 1} of {contest.laps}, {took[contest.name]:.0f} s"
         say(f"{about}: {heads}")
-    return held
+    return {name: laps for name, laps in held.items() if laps}
 
 
 def counts(held: dict[str, Laps]) -> str:

@@ -21,7 +21,7 @@ from perdure import Actor, Child, Run, SupervisorSpec, message
 
 SPAWNER = "/memory/spawner"
 BATCH = 1_000  # agents spawned in one turn
-WAIT_SECONDS_MAX = 250.0
+WAIT_SECONDS_MAX = 900.0
 
 
 @message("memory.spawn")

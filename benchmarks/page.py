@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks.contest import ROOT, Spread, counts
+from benchmarks.contest import ROOT, Laps, Spread, counts
 from benchmarks.goals import Goal, Outcome
 
 PAGE = ROOT / "docs" / "performance.md"
@@ -98,17 +98,23 @@ def notes(results: dict[str, Any]) -> str:
     if isinstance(flushes, dict):
         calls = " + ".join(f"{n} {name}" for name, n in sorted(flushes.items()))
         flushes = f"{calls}, for {results['groups']} groups and the making of the ledger"
-    killed = results["contests"]["killed"]
-    twice = {kind: max(lap[kind]["twice"] for lap in killed) for kind in ("turns", "effects")}
+    held = results["contests"]
     lines = [
         f"Laps: {counts(results['contests'])}; {results['seconds']:,} seconds in all.",
         WROTE.format(**results["writes"]),
         f"Flushes of that run: {flushes}.",
-        TWICE.format(**twice),
-        crowd(results["contests"]["crowd"][0]),
+        *(twice(held["killed"]) if "killed" in held else ()),
+        *(crowd(lap) for lap in held.get("crowd", ())),
+        *(f"**Failed, and left out**: {name}." for name in results["failed"]),
         MEASURED.format(**results["machine"]),
     ]
     return "\n".join(f"- {text}" for text in lines)
+
+
+def twice(laps: Laps) -> list[str]:
+    """What was done a second time after a kill, in words."""
+    most = {kind: max(lap[kind]["twice"] for lap in laps) for kind in ("turns", "effects")}
+    return [TWICE.format(**most)]
 
 
 def crowd(lap: dict[str, dict[str, Any]]) -> str:

@@ -318,3 +318,14 @@ def test_laps_go_round_all_contests_and_end_when_the_time_is_up(
     assert order == ["a", "b", "a", "a"]
     held = contest.hold(wanted, tmp_path, inside=True, seconds=30.0)
     assert contest.counts(held) == "a 2, b 1"
+
+
+def test_a_lap_in_which_a_part_fails_does_not_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = contest.Part("good", "ceiling", ("{}", "--turns", 10, *bare_sizes()))
+    bad = contest.Part("bad", "ceiling", ("{}", "--turns", "many"))
+    wanted = [contest.Contest("both", 1, (good, bad)), contest.Contest("one", 1, (good,))]
+    held = contest.hold(wanted, tmp_path, inside=True, seconds=60.0)
+    assert list(held) == ["one"]
+    assert "both 1 of 1 does not count" in capsys.readouterr().err

@@ -62,6 +62,7 @@ class Dispatch:
                 self.kernel.lifecycle.interrupt(cell)
             return
         if cell.control:
+            self.held.pop(cell, None)  # its life may end by what it takes now
             self.ready.push(cell, CONTROL_FIRST)
         elif cell.inbox and cell.life == RUNNING and not cell.stalled and cell.asleep is None:
             if cell.suspended and cell.is_suspended:
@@ -138,6 +139,8 @@ class Dispatch:
             return None
         cell = next(iter(self.held))
         del self.held[cell]
+        if cell.inbox:
+            cell.index = self.index(cell)  # it never was in the ready set
         return cell
 
     # --- slots

@@ -42,6 +42,10 @@ KERNELS = ("", "builtins", PerdureError.__module__)
 _EXITS = {cls.__name__ for cls in (SystemExit, KeyboardInterrupt, GeneratorExit)}
 
 
+ENDS = (Exception, asyncio.CancelledError, SystemExit, KeyboardInterrupt)
+"""What a step may end with: all that its code can raise, and nothing that ends a coroutine."""
+
+
 def stopped(kind: str, text: str) -> StepFailed:
     """What a step that exits ends with: it ends nothing but itself."""
     return StepFailed(kind, f"{kind}: {text}")

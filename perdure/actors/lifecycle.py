@@ -46,6 +46,7 @@ class Lifecycle:
         self.orphans = Orphans(kernel)
         self.deadlines = Deadlines(kernel)
         self.after = LifeAfter(kernel)
+        self._cuts: dict[Cell, Envelope] = {}  # for whose sake their turns were fenced
 
     # --- control messages
 
@@ -55,7 +56,8 @@ class Lifecycle:
             self.kernel.codes.renew(cell)
         decode = cell.edition.codec.decode
         messages = [(env, decode(env.body)) for env in cell.control or ()]
-        env, message = min(messages, key=lambda each: self._place(*each))
+        cut = self._cuts.pop(cell, None)
+        env, message = min(messages, key=lambda each: self._place(each[0], each[1], cut))
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
             self.orphans.kill(cell, env, message)
         elif isinstance(message, Gone):
@@ -74,13 +76,13 @@ class Lifecycle:
             raise Broken(f"{cell.address} got {message!r}, which is for supervisors")
         return None
 
-    def _place(self, env: Envelope, message: Any) -> int:
-        """What goes before others: what is ending already, then kills, then stops out of time."""
+    def _place(self, env: Envelope, message: Any, cut: Envelope | None) -> int:
+        """What goes before others: what is ending already, then kills, then what cut a turn."""
         if isinstance(message, Gone):
             return 0
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
             return 1
-        if isinstance(message, Stop) and self.deadlines.is_over(env):
+        if env is cut or (isinstance(message, Stop) and self.deadlines.is_over(env)):
             return 2
         return 3 if isinstance(message, Depart) else 4
 
@@ -191,10 +193,8 @@ class Lifecycle:
                 return
 
     def _cut(self, turn: Turn, env: Envelope) -> None:
-        """Fence a turn for a control message, which is next: a start would only be cut again."""
-        control: Any = turn.cell.control
-        control.remove(env)
-        control.appendleft(env)
+        """Fence a turn for a control message, which is next: else that turn is cut for ever."""
+        self._cuts[turn.cell] = env
         self.fence(turn)
 
     def fence(self, turn: Turn) -> None:

@@ -259,10 +259,10 @@ class Steps:
         late(self.kernel.book, turn, f"result of {name}")
 
     def _progress(self, turn: Turn) -> None:
-        """A newly journaled result gives the message all its attempts again."""
+        """A newly journaled result gives the message all its attempts again; a start has none."""
         cell = turn.cell
         self.kernel.interruptions.progress(turn.envelope)
-        if cell.attempts:
+        if cell.attempts and turn.envelope.lane:
             cell.attempts = 0
             cell.row_dirty = True
             self.kernel.book.touch(cell)

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.coroutines import from_thread
-from perdure.actors.failures import stopped
+from perdure.actors.failures import ENDS, stopped
 from perdure.actors.futures import Future
 from perdure.actors.particulars import recorded
 from perdure.caps.tool import KEY_PARAMETER
@@ -49,9 +49,7 @@ async def awaited(work: StepWork) -> Ended:
     start = work.steps.kernel.machine.elapsed_ns()
     try:
         outcome = Future.done(await work.asked.tool.function(*work.asked.args, **_given(work)))
-    except GeneratorExit:  # nobody runs it any more
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
+    except ENDS as error:
         outcome = Future.failed(error)
     return _ended(work, outcome, start)
 

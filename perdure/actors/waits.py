@@ -76,7 +76,7 @@ class Waits:
         seq = self.record(cell, head, reply[3], step, ok, value)
         if ok:  # a newly journaled result is progress
             self.kernel.interruptions.progress(head)
-            if cell.attempts:
+            if cell.attempts and head.lane:
                 cell.attempts = 0
                 cell.row_dirty = True
         self.settle(reply, cell, head, step, ok, value, seq)

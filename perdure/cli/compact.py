@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ import click
 from perdure.cli.options import json_option, name_of, run_argument
 from perdure.cli.say import labelled, note, say, write_answer
 from perdure.cli.words import count
-from perdure.errors import UsageError
+from perdure.errors import NotTaken, UsageError
 from perdure.ledger.presence import is_owned
 from perdure.runtime.ages import age
 from perdure.runtime.compact import (
@@ -76,7 +77,7 @@ def command(
                     "posts and dead letters are dropped only when no process is at the run: stop "
                     "it, or leave --drop-posts and --drop-dead out."
                 )
-            found = compact_live(directory, at, dry_run=dry_run, progress=progress)
+            found = _beside(directory, at, dry_run, progress)
         else:
             found = compact(
                 directory, at, posts_until=at if drop_posts else 0,
@@ -98,6 +99,16 @@ def _cut(view: View, before: str | None, turns: int | None, keep_age: str | None
     if keep_age is not None:
         return cut_keeping_age(view, age(keep_age), time.time_ns())
     return cut_at_end(view)
+
+
+def _beside(directory: Path, at: int, dry_run: bool, progress: Progress) -> Compacted:
+    """Compact a run that a process is at; or was, if that has ended meanwhile."""
+    try:
+        return compact_live(directory, at, dry_run=dry_run, progress=progress)
+    except (NotTaken, UsageError):
+        if is_owned(directory):
+            raise
+    return compact(directory, at, dry_run=dry_run, progress=progress)
 
 
 def _check_again(at: int, cut: int, forgets: bool) -> None:

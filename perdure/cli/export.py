@@ -31,7 +31,7 @@ Forms = Iterator[dict[str, Any]]
 @click.command("export")
 @run_argument
 @click.option("--to", metavar="FILE", help="Write a new file, whole or not at all.")
-@click.option("--after", type=click.IntRange(0), metavar="SEQ", help="Only later ones.")
+@click.option("--after", type=click.IntRange(0), default=0, metavar="SEQ", help="Only later ones.")
 @click.option("--actor", metavar="ADDRESS", help="Only what concerns this actor.")
 @click.option("--blobs", is_flag=True, help="Large values and artifacts themselves, no references.")
 @click.option("--raw", is_flag=True, help="The stored bytes too: they have the hash.")
@@ -39,7 +39,7 @@ Forms = Iterator[dict[str, Any]]
 def command(
     run: str,
     to: str | None,
-    after: int | None,
+    after: int,
     actor: str | None,
     blobs: bool,
     raw: bool,
@@ -54,10 +54,6 @@ def command(
         name, head = name_of(view.directory), view.head
         if actor is not None:
             view.find(actor)
-        if after is None:
-            after = head.cut
-            if after and not as_json:
-                note(f"the ledger was compacted: records up to {after:,} are gone")
         forms = _forms(view, Exporter(view, blobs=blobs, raw=raw), actor, after, head.seq)
         said = {"run": name, "last": head.seq, "hash": head.hash.hex(), "cut": head.cut}
         if after < head.cut:

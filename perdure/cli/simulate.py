@@ -23,7 +23,10 @@ HEADLINES = (
 
 @click.group("simulate")
 def command() -> None:
-    """Run perdure's own code where a seed says what happens next, and check it after each event."""
+    """Run perdure's own code where a seed says what happens next, and check it after each event.
+
+    `perdure simulate world` plays worlds; with --json it writes one object.
+    """
 
 
 @command.command("world")

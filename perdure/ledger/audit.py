@@ -58,7 +58,7 @@ def audit(
     if fold.reserved != fold.steps.reserved:
         text = f"{fold.reserved} tokens are reserved, and open steps reserve {fold.steps.reserved}"
         fold.violations.append(Violation(fold.seq, text))
-    wrong = [*fold.violations, *_compare(fold, table_rows, States(fold, read_blob))]
+    wrong = [*fold.violations, *compare(fold, table_rows, States(fold, read_blob))]
     return sorted(wrong, key=lambda each: each.seq)
 
 
@@ -70,7 +70,7 @@ def audit_store(store: Store) -> list[Violation]:
     return [*before, *audit(records, store.scan(b""), blobs, store.blob, fold)]
 
 
-def _compare(fold: Fold, table_rows: Iterable[Row], states: States) -> Iterator[Violation]:
+def compare(fold: Fold, table_rows: Iterable[Row], states: States) -> Iterator[Violation]:
     """Each row against the fold, then what has no row and should."""
     missing = expected(fold)
     for key, value in table_rows:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.folded import Agent, Id
-from perdure.ledger.records import Birth
+from perdure.ledger.records import Birth, Lane
 from perdure.ledger.rows import StepRow
 from perdure.ledger.stepkeys import branch_of
 from perdure.ledger.steprecords import Ask, Intent, Result
@@ -154,7 +154,9 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
     if fold.reserved < 0:
         fold._wrong(seq, "more tokens are settled than were reserved")
     if body.ok:
-        agent.attempts = 0  # a newly journaled result is progress
+        waiting = fold.waiting.get(body.message)
+        if waiting is not None and waiting.lane == Lane.USER:
+            agent.attempts = 0  # a newly journaled result is progress
         fold.interrupted.pop(body.message, None)
 
 

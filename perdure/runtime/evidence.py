@@ -207,10 +207,10 @@ def _backwards(view: View, last: int, first: int) -> Iterator[Record]:
 
 def _causes(view: View, record: Record, search: Answers) -> Iterator[Record]:
     """What led to a record, by messages and answers, and what led to that, nearest first."""
-    ahead: list[int] = []
+    ahead, cut = list[int](), view.head.cut
     while True:
         for seq in (cause(view, record), *(seq for _, seq in search.before(record))):
-            if seq and _is_there(view, seq):
+            if seq and (seq > cut or _is_there(view, seq)):
                 heappush(ahead, -seq)
         if not ahead:
             return

@@ -22,7 +22,8 @@ from perdure.simulation.plots import Plots
 
 ACTS = {
     "tell": 10, "ask": 5, "post": 4, "double": 1, "die": 0.15, "burn": 0.3, "suspend": 1,
-    "release": 2, "cancel": 0.04, "stop": 1, "exit": 1, "requeue": 1, "repair": 4, "replace": 0.3,
+    "release": 0.7, "cancel": 0.04, "stop": 1, "exit": 1, "requeue": 1, "repair": 1.5,
+    "replace": 0.3,
 }  # fmt: skip
 
 WORK = ("tell", "ask", "post", "requeue")

@@ -23,6 +23,7 @@ class Work:
     uid: str
     plot: Plot
     pad: str = ""
+    after: str = ""  # the work that its sender had sent here before it, in the same turn
 
 
 @message("sim.report")
@@ -46,6 +47,8 @@ class Player(Actor, name="sim.player"):
             world = outside.now()
             if message.uid in self.seen and not world.is_again(message.uid):
                 world.wrong(f"G2: {self.address} handles {message.uid} a second time")
+            if message.after and message.after not in self.seen:
+                world.skipped.append((self.address, message.uid, message.after))
             self.seen.append(message.uid)
             kind = message.uid.partition(".")[0]
             self.sums[kind] = self.sums.get(kind, 0) + 1
@@ -131,10 +134,28 @@ async def _met(asked: Any) -> Any:
         async with asyncio.timeout(asked.seconds):
             return await asked.ask()
     if isinstance(asked, Group):
-        async with asyncio.TaskGroup() as group:
+        async with InOrder() as group:
             tasks = [group.create_task(_one(ask)) for ask in asked.asks]
         return [task.result() for task in tasks]
     return await asked
+
+
+class _Tasks(dict[Any, None]):
+    """A set of tasks in order."""
+
+    def add(self, task: Any) -> None:
+        self[task] = None
+
+    def discard(self, task: Any) -> None:
+        self.pop(task, None)
+
+
+class InOrder(asyncio.TaskGroup):
+    """A task group that cancels its tasks in their order; that of asyncio's set is none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tasks: Any = _Tasks()
 
 
 async def _one(ask: Any) -> Any:

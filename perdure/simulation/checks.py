@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import islice
 from typing import Any
 
 from perdure.actors.events import Event
-from perdure.ledger.audit import audit_store
+from perdure.ledger.audit import audit_store, compare
 from perdure.ledger.fold import Fold
 from perdure.ledger.journal import read_record
+from perdure.ledger.stateaudit import States
 from perdure.simulation.disk import Platter, open_platter
 from perdure.simulation.model import Model
 from perdure.simulation.outside import Call, Outside
@@ -107,11 +109,20 @@ class Checks:
     # --- after each death
 
     def died(self) -> None:
-        """A process is gone: what it left must be whole, and be what the journal says."""
-        wrong = audit_store(self.store)
-        for violation in wrong[:SHOWN]:
+        """A process is gone: the tables that it left must be what the journal says."""
+        rows, states = self.store.scan(b""), States(self.fold, self.store.blob)
+        for violation in islice(compare(self.fold, rows, states), SHOWN):
             self.outside.violations.append(f"the tables: {violation}")
         passed = self.model.passed
         outcomes = self.outside.outcomes
         for uid in [uid for uid in outcomes if uid not in passed]:
             del outcomes[uid]
+
+    def ended(self) -> None:
+        """The world is over: all of its ledger, from the first record."""
+        for violation in audit_store(self.store)[:SHOWN]:
+            self.outside.violations.append(f"the ledger: {violation}")
+        model, loose = self.model, self.outside.loose
+        for address, uid, missed in self.outside.skipped:
+            if uid in model.closed and missed not in model.dead and address not in loose:
+                self.outside.violations.append(f"G2: {address} got {uid} before {missed}")

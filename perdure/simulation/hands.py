@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from random import Random
+from typing import Self
 
 from perdure.actors.blocking import use_gates
 
@@ -58,7 +59,7 @@ class Hand:
 
 
 class Hands:
-    """All threads of a world. The one that makes it is the first hand, of a life that never dies.
+    """All threads of a world. The one that enters it is the first hand, whose life never ends.
 
     `steps` counts the moments at which a thread could be interrupted: a crash is planned by it.
     """
@@ -76,7 +77,13 @@ class Hands:
         self._first = Hand("director", Life("world"))
         self.current = self._first
         self.alive: list[Hand] = [self._first]
+
+    def __enter__(self) -> Self:
         use_gates(lambda: Gate(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        use_gates(threading.Lock)
 
     # --- moments at which another may go on
 

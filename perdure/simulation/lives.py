@@ -20,6 +20,7 @@ from perdure.simulation.outside import Outside
 
 WRITE_SECONDS = 0.0002
 FLUSH_SECONDS = (0.0, 0.0005, 0.004, 0.05)
+SOFT_MAX, HARD_MAX = (3, 10, 10_000), (30, 100_000)  # messages of an inbox
 WALL_JUMPS_SECONDS = (0, 0, -3_600, 3_600, -7)
 
 
@@ -56,6 +57,8 @@ class Process:
         )
         outside.machine = self.machine
         self.run = self._begun(program)
+        self.run.kernel.book.soft_max = chance.choice(SOFT_MAX)
+        self.run.kernel.pressure.hard_max = chance.choice(HARD_MAX)
         self.machine.on_idle = Idle(self.run.kernel, outside).look
 
     def _begun(self, program: Program) -> Run:

@@ -46,6 +46,7 @@ class Model:
         self.unreliable: set[int] = set()  # actors whose state was set back, or given
         self.classes: dict[int, str] = {}
         self.addresses: dict[int, str] = {}
+        self.dead: set[str] = set()  # uids of work that became a dead letter
         self.posts: Counter[str] = Counter()
         self.artifacts: dict[str, list[bytes]] = {}
         self.processes = 0
@@ -56,6 +57,8 @@ class Model:
         self.kinds[type(body).__name__] += 1
         for index, wire in enumerate(body.sends):
             self._sent((seq, index), Send(*wire))
+        for row in getattr(body, "dead", ()):
+            self.dead.add(self.work.get((row[0], row[1]), ""))
         if isinstance(body, Intent):
             self._intended(seq, body)
         elif isinstance(body, Result):
@@ -77,6 +80,8 @@ class Model:
         message = self.codec.decode(send.body)
         if isinstance(message, Work):
             self.work[id] = message.uid
+            if send.dead is not None:
+                self.dead.add(message.uid)
         elif isinstance(message, Report):
             self.kinds["a report asked for"] += 1
 

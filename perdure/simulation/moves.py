@@ -116,6 +116,13 @@ def _ask(
     yield from _past(actor, uid, outcome, passes)
 
 
+def _press(actor: Any, uid: str, work: Any, to: str, plot: Plot) -> Play:
+    """Tell, and ask the same actor then: it gets both in that order."""
+    actor.tell(to, work(f"{uid}t", []))
+    with_order = partial(work, after=f"{uid}t")
+    yield from _ask(actor, uid, with_order, None, True, to, plot)
+
+
 # --- steps
 
 
@@ -271,5 +278,5 @@ _MOVES: dict[str, Callable[..., Play]] = {
     "both": _both, "group": _group, "timeout": _timeout, "now": _now, "mark": _mark,
     "artifact": _artifact, "crash": _crash, "reject": _reject, "spawn": _spawn, "watch": _watch,
     "exit": _exit, "stop": _stop, "random": _random, "burn": _burn, "large": _large,
-    "ring": _ring, "die": _die,
+    "ring": _ring, "die": _die, "press": _press,
 }  # fmt: skip

@@ -58,6 +58,8 @@ class Outside:
     outcomes: dict[str, str] = field(default_factory=dict)  # of steps that handlers have gone past
     again: set[str] = field(default_factory=set)  # work that a person had sent again
     ring: list[str] = field(default_factory=list)  # addresses, in a circle
+    loose: set[str] = field(default_factory=set)  # addresses of actors whose state may be set back
+    skipped: list[tuple[str, str, str]] = field(default_factory=list)  # (who, uid, what it missed)
     counts: Counter[str] = field(default_factory=Counter)  # of what happened, for the coverage
     violations: list[str] = field(default_factory=list)
     note: Callable[[str], None] = lambda text: None  # an event for the trace
@@ -143,8 +145,11 @@ class Outside:
             self.artifacts[path] = data
 
     def is_again(self, uid: str) -> bool:
-        """Whether work is, or comes of, what a person had sent again: it happens once more."""
-        return any(uid == each or uid.startswith(f"{each}.") for each in self.again)
+        """Whether work may happen once more, or comes of such: a person had it sent again.
+
+        So is a question that a task group gave up (`c` in its name) and an attempt asks anew.
+        """
+        return "c" in uid or any(uid == each or uid.startswith(f"{each}.") for each in self.again)
 
     def met(self, uid: str, outcome: str) -> None:
         """A handler meets what came of a step."""

@@ -20,6 +20,7 @@ WEIGHTS = {
     "tell": 8, "ask": 6, "after": 3, "sleep": 2, "call": 7, "once": 4, "both": 2, "group": 2,
     "timeout": 2, "now": 1, "mark": 1, "artifact": 2, "crash": 3, "reject": 1, "spawn": 2,
     "watch": 2, "exit": 1, "stop": 1, "random": 1, "burn": 1, "large": 1, "ring": 2,
+    "press": 3,
 }  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class Plots:
 
     _tell = _sent
     _spawn = _sent
+    _press = _sent
 
     def _ask(self) -> Plot:
         timeout = self.chance.choice((None, None, 0.005, 0.1, 1.0, 15.0))

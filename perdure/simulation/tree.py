@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from perdure.ledger.messages import Names
-from perdure.runtime.program import BUILT_IN, Program
+from perdure.runtime.program import BUILT_IN, Program, below
 from perdure.simulation import cast
 from perdure.simulation.cast import CLASSES, Player, Waiter
 from perdure.supervisors.backoff import Backoff
@@ -21,18 +21,18 @@ STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
 HOWS = ("ok", "ok", "ok", "slow", "once", "sleep", "fail-1")
 
 
-def plant(chance: Random) -> tuple[Program, list[str]]:
-    """A program, and the addresses that work is for."""
+def plant(chance: Random) -> tuple[Program, list[str], set[str]]:
+    """A program, the addresses that work is for, and those whose state may be set back."""
     children: list[Child] = [Child("desk", Waiter)]
     addresses: list[str] = []
     strategies = chance.sample(STRATEGIES, chance.randint(1, 3))
     for number, strategy in enumerate(strategies, 1):
-        below = [_player(chance, f"p{n}") for n in range(1, chance.randint(2, 4))]
+        players = [_player(chance, f"p{n}") for n in range(1, chance.randint(2, 4))]
         name = f"s{number}"
-        addresses += [f"/{ROOT}/{name}/{child.id}" for child in below]
+        addresses += [f"/{ROOT}/{name}/{child.id}" for child in players]
         if chance.random() < 0.3:
-            below.append(_nested(chance, addresses, f"/{ROOT}/{name}"))
-        spec = _spec(chance, strategy, below)
+            players.append(_nested(chance, addresses, f"/{ROOT}/{name}"))
+        spec = _spec(chance, strategy, players)
         children.append(Child(name, supervisor=spec, shutdown=_shutdown(chance, is_one=True)))
     for n in range(chance.randint(1, 3)):
         children.append(_player(chance, f"a{n}"))
@@ -50,6 +50,7 @@ def plant(chance: Random) -> tuple[Program, list[str]]:
             dead_letters_to=DESK,
         ),
         addresses,
+        {address for address, child in below(program.tree) if len(child.restore) > 1},
     )
 
 
@@ -60,9 +61,9 @@ def _spec(chance: Random, strategy: str, children: list[Child]) -> SupervisorSpe
 
 def _nested(chance: Random, addresses: list[str], above: str) -> Child:
     """A supervisor below a supervisor."""
-    below = [_player(chance, f"n{n}") for n in range(1, 3)]
-    addresses += [f"{above}/s/{child.id}" for child in below]
-    return Child("s", supervisor=_spec(chance, chance.choice(STRATEGIES), below))
+    players = [_player(chance, f"n{n}") for n in range(1, 3)]
+    addresses += [f"{above}/s/{child.id}" for child in players]
+    return Child("s", supervisor=_spec(chance, chance.choice(STRATEGIES), players))
 
 
 def _player(chance: Random, name: str) -> Child:

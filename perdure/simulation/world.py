@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from random import Random
 
+from perdure.simulation import bounds, damage
 from perdure.simulation import outside as world_outside
 from perdure.simulation.acts import Acts
 from perdure.simulation.checks import Checks
@@ -23,8 +24,9 @@ from perdure.simulation.outside import LITTLE_BYTES, ROOM_BYTES, Outside
 from perdure.simulation.trace import Trace
 from perdure.simulation.tree import plant
 
-LIVES_MAX = 12
-STEPS_MAX = 6_000
+LIVES_MAX = 8
+STEPS_MAX = 4_000
+FLIP_SHARE = 0.5  # of deaths, after which a bit is flipped to see whether that is found
 ACT_SECONDS = (0.002, 0.02, 0.3)
 
 
@@ -54,7 +56,7 @@ class World:
         )
         self.outside = Outside(seed, Random(f"outside {seed}"), self.hands)
         self.checks = Checks(self.outside)
-        self.program, addresses = plant(self.chance)
+        self.program, addresses, self.outside.loose = plant(self.chance)
         self.outside.ring = addresses
         self.acts = Acts(self.outside, self.checks, self.chance, addresses)
         self.trace = Trace(self.hands, until)
@@ -72,6 +74,8 @@ class World:
             self.outside.is_calm = True
             self.outside.free_bytes = ROOM_BYTES
             Ending(self.acts, self._process(Faults())).play(self)
+        if not self.outside.violations:
+            self.checks.ended()
 
     @property
     def is_over(self) -> bool:
@@ -146,6 +150,8 @@ class World:
         if process.machine.ended_with is not None:
             self.outside.counts["a process that ended itself"] += 1
         self.outside.note(f"process {process.machine.number} is gone: {status}")
+        if self.chance.random() < FLIP_SHARE:
+            damage.look(self.outside, self.chance)
         if self.hands.failures:
             error = self.hands.failures[0]
             self.outside.violations.append(f"a thread failed: {type(error).__name__}: {error}")
@@ -156,7 +162,7 @@ def simulate(seed: int, hours: float = 1.0, until: int = 0) -> Outcome:
     """Play the world of a seed, up to an event if one is given."""
     began = time.monotonic()
     world = World(seed, hours, until)
-    with _stage(world.outside):
+    with _stage(world.outside), world.hands, bounds.small(world.chance):
         try:
             world.play()
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the seed shows

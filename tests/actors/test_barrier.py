@@ -158,3 +158,19 @@ def test_a_failed_commit_ends_the_run_releases_nothing_and_resume_goes_on(tmp_pa
 
 
 # --- the budget
+
+
+def test_what_a_thread_has_journaled_is_durable_while_it_goes_on() -> None:
+    gate = Gate()
+
+    class Slow(Actor, name="tests.barrier.slow_thread"):
+        def on_receive(self, message: str) -> None:
+            self.once(str.upper, message).get()
+            gate.wait()
+
+    disk = Disk()
+    with running(program(Child("a", Slow), concurrency=1), disk) as run:
+        run.tell("/r/a", "x")
+        gate.reached()
+        until(run, lambda: of(disk, records.Result))  # nobody waits for it to be
+        gate.open()

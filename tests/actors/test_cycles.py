@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from perdure import Actor, Child, Deadlock, FakeClock, field
 from perdure.actors.cycles import closed_by
 from perdure.ledger import records
+from perdure.ledger.audit import audit_store
 from perdure.ledger.memory import MemoryStore
 from perdure.limits import SUSPEND_SECONDS_MAX
 from tests.kit import SECONDS, Disk, Gate, advance, of, program, resumed, running, settle, until
@@ -165,3 +167,17 @@ def test_the_asker_after_an_answer_is_in_no_cycle() -> None:
 
     with running(program(Child("a", Twice), Child("b", Echo))) as run:
         assert run.ask("/r/a", "x", timeout=SECONDS) == ["x", "y"]
+
+
+def test_what_the_ledger_says_of_a_cycle_is_whole_while_its_turn_goes_on() -> None:
+    class Lonely(Actor, name="tests.cycles.lonely"):
+        async def on_receive(self, message: str) -> None:
+            with contextlib.suppress(Deadlock):
+                await self.ask(self.address, message)
+            await self.sleep(1.0)
+
+    disk = Disk()
+    with running(program(Child("a", Lonely)), disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        settle(run)
+    assert [audit_store(moment) for moment in disk.moments] == [[]] * len(disk.moments)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, Supervisor, field
+from perdure import Actor, Child, FakeClock, Supervisor, field
 from perdure.errors import TurnClosed
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
@@ -267,3 +267,75 @@ def test_supervisors_are_named_by_class_too() -> None:
 
     with running(program(Child("pool", Pool, init={"size": 3}))) as run:
         assert run.ask("/r/pool/w2", "x", timeout=SECONDS) == 1
+
+
+def test_what_cancels_a_turn_that_is_stopped_as_it_begins_to_wait_cancels_no_other() -> None:
+    gate = Gate()
+
+    class Busy(Actor, name="tests.lifecycle.busy"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()  # busy, as far as anyone knows
+            await self.sleep(60.0)  # here the stop is noticed, within the turn itself
+
+    class Next(Actor, name="tests.lifecycle.next"):
+        async def on_receive(self, message: str) -> str:
+            await asyncio.sleep(0)
+            return message
+
+    store = MemoryStore()
+    with running(program(Child("a", Busy), Child("b", Next), concurrency=1), store) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        gate.reached()
+        run.stop("/r/a")
+        answer = run.kernel.outside.ask("/r/b", "hello")
+        gate.open()
+        assert answer.get(timeout=SECONDS) == "hello"
+    assert of(store, records.Crash) == []
+
+
+def test_a_start_that_waits_is_cut_once_by_a_stop() -> None:
+    class Waits(Actor, name="tests.lifecycle.waits"):
+        async def on_restart(self, reason: str) -> None:
+            await self.sleep(60.0)
+
+        async def on_receive(self, message: str) -> None:
+            raise ValueError(message)
+
+    store, clock = MemoryStore(), FakeClock(jumps=False)
+    tree = program(Child("a", Waits, restart="transient", attempts_max=1))
+    with running(tree, store, clock=clock) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        until(run, lambda: run.kernel.waits.open)
+        run.stop("/r/a")
+        settle(run)
+    assert len(of(store, records.Late)) <= 1  # that start, once; then it is begun anew
+
+
+def test_a_start_that_journals_something_gives_a_message_no_attempts_again() -> None:
+    class Poisoned(Actor, name="tests.lifecycle.poisoned"):
+        async def on_start(self) -> None:
+            await self.sleep(0.1)
+
+        async def on_receive(self, message: str) -> None:
+            raise ValueError(message)
+
+    store = MemoryStore()
+    with running(program(Child("a", Poisoned, attempts_max=2)), store) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        settle(run)
+    assert [crash.attempt for crash in of(store, records.Crash)] == [1, 2]
+
+
+def test_a_stop_that_waits_is_cut_once_by_a_signal() -> None:
+    class Slow(Actor, name="tests.lifecycle.slow"):
+        async def on_stop(self) -> None:
+            await self.sleep(60.0)
+
+    store, clock = MemoryStore(), FakeClock(jumps=False)
+    tree = program(Child("a", Slow, restart="temporary", shutdown="infinity"))
+    with running(tree, store, clock=clock) as run:
+        run.stop("/r/a")
+        until(run, lambda: run.kernel.waits.open)
+        run.exit("/r/a", "broken")
+        settle(run)
+    assert of(store, records.Late) == []

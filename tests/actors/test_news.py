@@ -70,3 +70,13 @@ def test_a_message_to_nobody_is_a_dead_letter_from_the_start() -> None:
         ("/r/nobody", "hello", 0),
         ("/r/none", "hi", 0),
     ]
+
+
+def test_that_an_actor_is_suspended_is_told_when_nothing_else_happens() -> None:
+    told: list[str] = []
+    with running(
+        program(Child("a", Keeper)), observer=lambda event: told.append(event.reason)
+    ) as run:
+        run.suspend("/r/a")
+        settle(run)
+        assert told == ["suspended"]

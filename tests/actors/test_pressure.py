@@ -10,6 +10,7 @@ from perdure import (
     Actor,
     Child,
 )
+from perdure.actors.signals import send_stop
 from perdure.errors import (
     Crashed,
     InboxFull,
@@ -130,3 +131,60 @@ def test_if_everybody_is_held_the_oldest_goes_on() -> None:
         settle(run)
         counts = [run.ask(f"/r/{x}", 0, timeout=SECONDS) for x in "ab"]
     assert counts == [1 + 9 + 81 + 1, 3 + 27 + 243 + 1]
+
+
+class Chatty(Actor, name="tests.pressure.chatty"):
+    """Tells on what it is told, and a few things as it starts."""
+
+    count: int = 0
+
+    async def on_start(self) -> None:
+        for n in range(3):
+            self.tell("../quiet", n)
+
+    async def on_receive(self, message: str) -> None:
+        self.count += 1
+        self.tell("../quiet", message)
+
+
+class Quiet(Actor, name="tests.pressure.quiet"):
+    """Takes what it is told, when it is let."""
+
+    async def on_receive(self, message: Any) -> None:
+        return None
+
+
+CHAT = program(Child("quiet", Quiet), Child("a", Chatty))
+
+
+def hold(run: Any) -> None:
+    """Have `a` held, whose user messages were none so far."""
+    run.suspend("/r/quiet")
+    on_kernel(run, setattr, run.kernel.book, "soft_max", 1)
+    run.exit("/r/a", "broken")
+    settle(run)
+
+
+def test_the_oldest_of_those_that_are_held_runs_when_all_ready_work_is() -> None:
+    with running(CHAT) as run:
+        hold(run)
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        settle(run)
+        assert run.get_state("/r/a")["count"] == 1
+
+
+def test_who_is_held_as_its_life_ends_handles_nothing_before_the_next() -> None:
+    with running(CHAT) as run:
+        hold(run)
+        run.suspend("/r")  # which would have started it again
+        on_kernel(run, tell_and_stop, run)
+        settle(run)
+        assert run.get_state("/r/a")["count"] == 0
+        run.unsuspend("/r")
+        settle(run)
+        assert run.get_state("/r/a")["count"] == 1
+
+
+def tell_and_stop(run: Any) -> None:
+    run.kernel.outside.tell("/r/a", "x")
+    run.kernel.loop.call_soon(send_stop, run.kernel, "/r/a", "normal")

@@ -115,3 +115,17 @@ def test_the_audit_misses_the_row_of_an_owed_artifact() -> None:
     assert [wrong.text for wrong in audit_store(store)] == [
         "table UNRELEASED has no row of summary.txt"
     ]
+
+
+def test_of_one_path_published_twice_in_a_turn_the_last_is_the_one(tmp_path: Path) -> None:
+    class Twice(Actor, name="tests.releases.twice"):
+        async def on_receive(self, message: str) -> None:
+            await self.artifact("a.txt", "first")
+            await self.artifact("a.txt", message)
+
+    store = MemoryStore()
+    with running(program(Child("a", Twice)), store, ledger=tmp_path) as run:
+        run.tell("/r/a", "second").get(timeout=SECONDS)
+        settle(run)
+    assert (tmp_path / "artifacts" / "a.txt").read_text() == "second"
+    assert [len(turn.artifacts) for turn in of(store, records.Turn) if turn.artifacts] == [1]

@@ -106,3 +106,18 @@ def test_one_that_its_crashes_have_stopped_is_repaired() -> None:
         run.replace_state("/r/a", {"count": 7}, timeout=SECONDS)
         assert run.get_state("/r/a")["count"] == 7
     assert_identical(shelves(breaker=1), store)
+
+
+def test_one_that_is_down_and_not_loaded_is_refused_state_and_keeps_its_own() -> None:
+    store = MemoryStore()
+    with running(shelves(), store) as run:
+        run.replace_state("/r/a", {"count": 3}, timeout=SECONDS)
+        run.suspend("/r")
+        run.exit("/r/a", "broken")
+        settle(run)
+    with resumed(shelves(), store.reopened()) as run:
+        with pytest.raises(Reject):
+            run.replace_state("/r/a", {"count": 4}, timeout=SECONDS)
+        run.unsuspend("/r")
+        settle(run)
+        assert run.get_state("/r/a")["count"] == 3

@@ -460,3 +460,19 @@ def counting() -> Iterator[Counter[str]]:
 
 
 # --- ask
+
+
+def test_a_coroutine_that_exits_ends_nothing_but_its_own_step() -> None:
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    class Caller(Actor, name="tests.steps.leaver"):
+        async def on_receive(self, message: str) -> str:
+            try:
+                await self.once(leave)
+            except Exception as error:  # noqa: BLE001 - its text is looked at
+                return str(error)
+            return "went on"
+
+    with running(program(Child("a", Caller))) as run:
+        assert "SystemExit" in run.ask("/r/a", "x", timeout=SECONDS)

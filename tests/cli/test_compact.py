@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bank import bank, calls
 from tests.cli.verbs import COUNTER, answer, perdure, process, shop
 from tests.ledger.stores import end
 
@@ -67,6 +68,16 @@ def test_dead_letters_are_forgotten_by_a_second_compaction_too(tmp_path: Path) -
     assert len(answer("dead", run)["dead_letters"]) == 1
     answer("compact", run, "--drop-dead")
     assert answer("dead", run)["dead_letters"] == []
+    assert answer("verify", run)["ok"]
+
+
+def test_a_run_whose_process_ends_meanwhile_is_compacted_all_the_same(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owned = iter([True, False])
+    monkeypatch.setattr("perdure.cli.compact.is_owned", lambda directory: next(owned))
+    found = answer("compact", run)  # what it hands over is not taken: the run is finished
+    assert (found["at"], found["head"], found["why"]) == (15, 16, "")
     assert answer("verify", run)["ok"]
 
 
@@ -157,4 +168,19 @@ def test_a_run_that_a_process_is_at_is_compacted_through_its_door(tmp_path: Path
         assert answer("verify", run)["ok"]
     finally:
         end(alive)
+    assert answer("verify", run)["ok"]
+
+
+def test_a_step_in_doubt_of_before_the_cut_still_waits_for_its_verdict(tmp_path: Path) -> None:
+    folder, run = bank(tmp_path / "bank"), tmp_path / "run"
+    (folder / "kill").touch()
+    process("run", folder, "--ledger", run).communicate()
+    assert perdure("compact", run).exit_code == 0
+    (doubt,) = answer("doubt", run)["doubts"]
+    assert "amount=7" in doubt["call"]
+    assert answer("resume", run, "--no-wait")["status"] == "waiting"
+    said = perdure("doubt", run, str(doubt["id"]), "--happened", '"paid"')
+    assert said.exit_code == 0, said.stderr
+    assert answer("resume", run)["status"] == "finished"
+    assert calls(folder) == calls(folder)[:1]
     assert answer("verify", run)["ok"]

@@ -21,6 +21,7 @@ from perdure.ledger.verify import verify_store
 from perdure.runtime.view import View
 from tests.kit import SECONDS, program, resumed, running, settle
 from tests.lived import lived
+from tests.runtime.test_fork import mixed
 from tests.runtime.test_fork_everything import ended, tree
 from tests.tables import assert_tables_follow
 
@@ -108,6 +109,21 @@ def test_what_waits_is_handled_in_the_next_process_wherever_the_ledger_was_cut()
         assert view.status.status == "finished"
         lead = view.state("/r/team/lead")["answers"]
         assert lead == end["/r/team/lead"][1]["answers"]
+
+
+def test_a_run_with_steps_tokens_and_posts_goes_on_the_same_wherever_it_was_cut() -> None:
+    def gone_on(store: MemoryStore) -> tuple[Any, ...]:
+        with resumed(mixed(), store) as run:
+            settle(run)
+        view = View(store.reopened())
+        dead = [(each.to, each.reason) for each in view.dead_letters()]
+        return view.state("/r/mixer"), view.budget, dead, view.totals()
+
+    end = gone_on(lived().reopened())
+    for at in range(3, lived().head().seq + 1, 8):
+        store = lived().reopened()
+        compact(store, at)
+        assert repr(gone_on(store)) == repr(end), at
 
 
 def died_at_each_commit() -> list[MemoryStore]:

@@ -185,6 +185,26 @@ def test_two_compactions_of_a_run_at_once_are_no_error(
     whole(path)
 
 
+def test_a_blob_that_was_used_again_while_the_journal_was_folded_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run"
+    process = busy(path, pages=50)
+    posted = module._posted
+    try:
+
+        def slowly(run: Path, verb: str, found: module.Plan) -> dict[str, int]:
+            if verb == "compact":
+                ask(process, "130")  # all pages come again, and the run knows that it has them
+            return posted(run, verb, found)
+
+        monkeypatch.setattr(module, "_posted", slowly)
+        assert compact_live(path, head_of(path) - 3).blobs == 0
+    finally:
+        end(process)
+    whole(path)
+
+
 def test_a_plan_that_does_not_fit_is_refused_and_the_run_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "run"
     process = busy(path)

@@ -1,15 +1,33 @@
-"""One seed is one world, and worlds have everything in them; in none does anything break."""
+"""One seed is one world, worlds have everything in them, and in none of them anything breaks."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections import Counter
+
 import pytest
 
-from perdure.ledger.records import Kind
+from perdure.simulation.plots import WEIGHTS
 from perdure.simulation.world import Outcome, simulate
 
-SEEDS = range(1, 31)
-ELSEWHERE = {Kind.FORK, Kind.LIVE, Kind.RELOAD, Kind.KEEP}  # of verbs that no world has yet
-TOLD = "from perdure.simulation.world import simulate; print(simulate(5).digest)"
+SEEDS = range(1, 15)
+RECORDS = {
+    "Run", "Open", "Birth", "Turn", "Crash", "Intent", "Result", "Ask", "Post", "Timer", "Late",
+    "Release", "Status", "Stall", "Suspend", "Verdict",
+}  # fmt: skip
+FAULTS = {
+    "process: killed", "process: interrupted", "process: commit failed", "a commit that fails",
+    "hang", "a tool that does: fail", "a tool that does: exit", "a crash on a failed step",
+    "a rejection", "a flipped bit", "budget exhausted", "a drain", "a step that failed",
+    "a step that failed: StepCancelled",
+}  # fmt: skip
+ACTS = {"tell", "ask", "post", "double", "suspend", "release", "stop", "exit", "requeue", "repair"}
+ANSWERS = {"ask: answered", "ask: AskTimeout", "ask: Crashed", "ask: Deadlock", "a receipt"}
+EFFECTS = {"reversible", "irreversible", "financial", "external", "code", "admin"}
+
+SCRIPT = "from perdure.simulation.world import simulate; print(simulate(3).digest)"
 
 
 @pytest.fixture(scope="module")
@@ -19,3 +37,34 @@ def outcomes() -> list[Outcome]:
 
 def test_nothing_that_must_hold_is_violated(outcomes: list[Outcome]) -> None:
     assert {each.seed: each.violations for each in outcomes if each.violations} == {}
+
+
+def test_the_worlds_have_every_record_fault_move_and_act(outcomes: list[Outcome]) -> None:
+    counts = sum((each.counts for each in outcomes), Counter[str]())
+    wanted = RECORDS | FAULTS | ANSWERS
+    wanted |= {f"act: {name}" for name in ACTS} | {f"move: {name}" for name in WEIGHTS}
+    wanted |= {f"an effect that is {effect}" for effect in EFFECTS}
+    assert {name for name in wanted if not counts[name]} == set()
+
+
+def test_the_same_seed_is_the_same_world_in_this_process_and_in_others(
+    outcomes: list[Outcome],
+) -> None:
+    said = {outcomes[2].digest, simulate(3).digest}
+    for hash_seed in ("0", "77"):
+        env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        told = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, check=True
+        )
+        said.add(told.stdout.strip())
+    assert len(said) == 1
+
+
+def test_another_seed_is_another_world(outcomes: list[Outcome]) -> None:
+    assert len({each.digest for each in outcomes}) == len(outcomes)
+
+
+def test_a_world_stops_at_the_event_that_one_wants_to_look_at(outcomes: list[Outcome]) -> None:
+    whole, part = outcomes[2], simulate(3, until=100)
+    assert part.lines[:100] == whole.lines[:100]
+    assert part.events < whole.events
