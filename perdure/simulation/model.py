@@ -58,7 +58,7 @@ class Model:
             self._sent((seq, index), Send(*wire))
         if isinstance(body, Intent):
             self._intended(seq, body)
-        elif isinstance(body, Result):
+        elif isinstance(body, Result) and not body.missed:
             self._concluded(body)
         elif isinstance(body, records.Turn):
             self._closed(body)
