@@ -25,8 +25,8 @@ class Step:
     """A step of the message at the head: journaled, so that no attempt does it again."""
 
     __slots__ = (
-        "again", "asked", "begun", "chance", "digest", "effect", "intent", "met", "name", "ok",
-        "phase", "redone", "reserved", "seq", "stored", "tries", "value", "work",
+        "again", "asked", "begun", "chance", "digest", "effect", "intent", "met", "missed", "name",
+        "ok", "phase", "redone", "reserved", "seq", "stored", "tries", "value", "work",
     )  # fmt: skip
 
     def __init__(self, phase: str, name: str, digest: bytes, seq: int, reserved: int = 0) -> None:
@@ -45,6 +45,7 @@ class Step:
         self.effect = ""
         self.redone = True
         self.again = False
+        self.missed = 0  # the record by which its handler was cancelled before it got the outcome
         self.asked: bytes | None = None  # its arguments, if this process recorded them
         self.met: Turn | None = None  # the last turn that asked for it
         self.work: StepWork | None = None  # who does it, if this process does
@@ -56,7 +57,7 @@ class Step:
         step.ok, step.value, step.stored = row.ok, row.value, True
         step.begun, step.intent, step.tries = row.begun, row.intent, row.tries
         step.chance, step.effect = row.chance, row.effect
-        step.redone, step.again = row.redone, row.again
+        step.redone, step.again, step.missed = row.redone, row.again, row.missed
         return step
 
     def row(self) -> StepRow:
@@ -64,6 +65,7 @@ class Step:
         return StepRow(
             self.phase, self.name, self.digest, self.ok, self.value, self.reserved, self.seq,
             self.begun, self.intent, self.tries, self.chance, self.effect, self.redone, self.again,
+            self.missed,
         )  # fmt: skip
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.futures import Future, Outcome
+from perdure.actors.noticing import Noticing
 from perdure.actors.waiting import Waiting
 
 if TYPE_CHECKING:
     from perdure.actors.work import StepWork
 
 
-class StepFuture(Future[Any]):
+class StepFuture(Noticing[Any]):
     """Of a step that reads: its turn keeps the slot, since it works, as far as anyone knows.
 
     A timeout, or a task group that gives up, cancels who awaits it: with the last of them the step
@@ -21,18 +19,9 @@ class StepFuture(Future[Any]):
     """
 
     work: StepWork
-    _awaiting = 0
 
-    def _suspend(self) -> Generator[Any, None, Outcome]:
-        self._awaiting += 1
-        try:
-            return (yield from super()._suspend())
-        except asyncio.CancelledError:
-            if self._awaiting == 1 and self._outcome is None:
-                self.work.cancel()
-            raise
-        finally:
-            self._awaiting -= 1
+    def _given_up(self) -> None:
+        self.work.cancel(self)
 
 
 class WaitingStep(StepFuture, Waiting[Any]):

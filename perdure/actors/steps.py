@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.calls import Asked, kept
 from perdure.actors.cell import Step
 from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unmet
-from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.late import late
-from perdure.actors.particulars import read
+from perdure.actors.missed import given_back
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
@@ -81,10 +80,9 @@ class Steps:
         step.met = turn
         check_digest(turn, asked.key, step, asked.digest, asked.words)
         if step.phase == "done":
-            if step.ok:
-                return Future.done(turn.cell.edition.codec.decode(step.value))
-            if self.is_final(turn, asked.key, step):
-                return failed_again(asked.key, *read(step.value, self.kernel.book.codec))
+            recorded = given_back(turn, asked.key, step)
+            if recorded is not None:
+                return recorded
             if not is_abandoned(self.kernel.book, step):
                 # begun anew: it has an intent of its own, and is paid for again
                 return self._begin(turn, asked, None)
@@ -107,7 +105,7 @@ class Steps:
         if keys.begun is None:
             recorded = turn.envelope.steps or {}
             keys.begun = last_begun((k, s) for k, s in list(recorded.items()) if s.met is not turn)
-        return is_past(key, step.seq, keys.begun)
+        return is_past(key, step.missed or step.seq, keys.begun)
 
     def _take_up(self, turn: Turn, asked: Asked, step: Step) -> Future[Any]:
         """A step that was about to happen, and of which no outcome is known."""
@@ -135,7 +133,7 @@ class Steps:
             step.ok, step.value = True, value
             step.begun = 0  # a look at the clock is no going on: see `is_past`
             book.keep_step(turn.cell, env, key, step)
-            self._progress(turn)
+            self.progress(turn)
         found: datetime = book.codec.decode(step.value)
         return found
 
@@ -240,7 +238,7 @@ class Steps:
             cell.spend(tokens[0])
         book.keep_step(cell, env, asked.key, step)
         if ok:
-            self._progress(turn)
+            self.progress(turn)
         if reserved:
             self.kernel.budget_freed()  # last: who waits for room appends records of its own
         return True
@@ -258,7 +256,7 @@ class Steps:
         turn, name = work.turn, work.asked.tool.name
         late(self.kernel.book, turn, f"result of {name}")
 
-    def _progress(self, turn: Turn) -> None:
+    def progress(self, turn: Turn) -> None:
         """A newly journaled result gives the message all its attempts again; a start has none."""
         cell = turn.cell
         self.kernel.interruptions.progress(turn.envelope)

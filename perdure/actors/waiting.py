@@ -7,6 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from perdure.actors.futures import Future, Outcome
+from perdure.actors.noticing import Noticing
 from perdure.mailbox.envelope import ReplyTo
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Waiting(Future[T]):
             self._settle(outcome._outcome)
 
 
-class Wait(Waiting[T]):
+class Wait(Noticing[T], Waiting[T]):
     """A future of a step that outlives the turn: with nothing else going on, it is suspended."""
 
     def __init__(self, waits: Waits, turn: Turn, reply: ReplyTo, to: int) -> None:
@@ -82,12 +83,12 @@ class Wait(Waiting[T]):
         suspension.blocked(self, task)
         try:
             return (yield from super()._suspend())
-        except asyncio.CancelledError:
-            if not self.is_awaited:
-                self._waits.cancel(self)
-            raise
         finally:
             suspension.unblocked(self, task)
+
+    def _given_up(self) -> None:
+        if not self.is_awaited:
+            self._waits.cancel(self)
 
     def _wait(self, timeout: float | None) -> Outcome:
         self._is_bounded = timeout is not None

@@ -13,6 +13,7 @@ from perdure.actors.cell import Cell, Step
 from perdure.actors.delayed import Delayed
 from perdure.actors.failures import failed_again
 from perdure.actors.futures import Future
+from perdure.actors.missed import met_instead, missed
 from perdure.actors.particulars import read
 from perdure.actors.sleeping import Sleeping
 from perdure.actors.suspension import Suspended, Suspension
@@ -42,7 +43,8 @@ class Waits:
     def begin(self, turn: Turn, key: str, step: Step, to: int = 0) -> Future[Any]:
         """The future of a step that may be settled already; `to` is the actor that is asked."""
         if step.phase == "done":
-            return _outcome(turn.cell, key, step)
+            instead = met_instead(turn, key, step)
+            return _outcome(turn.cell, key, step) if instead is None else instead
         env = turn.envelope
         reply = (turn.cell.id, env.seq, env.index, key)
         wait: Wait[Any] = Wait(self, turn, reply, to)
@@ -141,7 +143,10 @@ class Waits:
         stays open, and the next attempt waits for the same.
         """
         turn, reply = wait.turn, wait.reply
-        if not turn.open or turn.asks is None or self.open.get(reply) is not wait:
+        if not turn.open or turn.asks is None:
+            return
+        if self.open.get(reply) is not wait:
+            missed(turn, reply[3], wait)  # it is settled, and its turn had no slot yet
             return
         del self.open[reply], turn.asks[reply]
         found = self._unsettled(reply)
@@ -152,15 +157,14 @@ class Waits:
         cell, head, step = found
         seq = self.record(cell, head, reply[3], step, False, value)
         self.settle(reply, cell, head, step, False, value, seq)
-        wait.set_exception(StepCancelled(CANCELLED, text))
-        wait.exception()  # it is seen: who waited was told by the cancellation itself
+        wait.fail_with(StepCancelled(CANCELLED, text))
 
     def is_begun_anew(self, turn: Turn, key: str, step: Step) -> bool:
         """Whether a wait was cancelled, and that ended its attempt: the next may do better."""
         if step.phase != "done" or step.ok:
             return False
-        kind = self.kernel.book.codec.decode(step.value)[0]
-        return kind == CANCELLED and not self.kernel.steps.is_final(turn, key, step)
+        is_cancelled = step.missed or self.kernel.book.codec.decode(step.value)[0] == CANCELLED
+        return bool(is_cancelled) and not self.kernel.steps.is_final(turn, key, step)
 
     # --- what ends a wait without settling it
 

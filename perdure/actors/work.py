@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.calls import Asked
 from perdure.actors.failures import is_retried
 from perdure.actors.futures import Future
+from perdure.actors.missed import missed
+from perdure.actors.noticing import Noticing
 from perdure.actors.stepfuture import StepFuture, WaitingStep
 from perdure.actors.tried import Ended, awaited, tried
 from perdure.actors.turn import Turn, closed
@@ -239,16 +241,22 @@ class StepWork:
             self.steps.pause(self, pause, lambda: self._admit_later(*again))
             self.steps.kernel.dispatch.kick()  # if nothing else goes on, time may leap to it
 
-    def cancel(self) -> None:
+    def cancel(self, future: Noticing[Any]) -> None:
         """Journal that nobody waits for it any more, as its outcome, unless it has one."""
-        keys = self.turn.keys
-        if self.is_over or not self.turn.open or (keys is not None and keys.is_failing):
+        turn, key = self.turn, self.asked.key
+        if not turn.open:
+            return
+        if self.is_over:
+            recorded = (turn.envelope.steps or {}).get(key)
+            if recorded is not None and recorded.work is self:
+                missed(turn, key, future)
+            return
+        if turn.keys is not None and turn.keys.is_failing:
             return
         self.is_over = True
         self.steps.cancelled(self)
         self.steps.ended(self)
-        self.future.set_exception(StepCancelled("StepCancelled", self.asked.key))
-        self.future.exception()  # it is seen: who waited was told by the cancellation itself
+        future.fail_with(StepCancelled("StepCancelled", key))
         if self.task is not None and self.asked.tool.effect == "read":
             self.task.cancel()
 

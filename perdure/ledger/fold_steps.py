@@ -59,6 +59,16 @@ class Steps:
             row = row._replace(tries=0, begun=0 if body.name == "now" else seq)
         self._keep(body.message, body.key, row, body.attempt)
 
+    def missed(self, seq: int, body: Result) -> bool:
+        """A handler was cancelled before it got an outcome, or gets that after all; if it can."""
+        row = self.rows.get(body.message, {}).get(body.key)
+        if row is None or (row.phase, row.seq) != ("done", body.missed):
+            return False
+        if bool(row.missed) != body.ok or (body.ok and not row.ok):
+            return False
+        self.rows[body.message][body.key] = row._replace(missed=0 if body.ok else seq)
+        return True
+
     def spawned(self, seq: int, body: Birth, attempt: int) -> None:
         """A turn had a child born."""
         if body.step is not None:
@@ -141,13 +151,10 @@ def _intent(fold: Whole, seq: int, body: Intent) -> None:
 
 def _result(fold: Whole, seq: int, body: Result) -> None:
     agent = _step(fold, seq, body)
-    if fold.waits.is_settled(body.message, body.key):
-        message = f"message {body.message[0]}.{body.message[1]}"
-        fold._wrong(seq, f"{body.key} of {message} is settled a second time")
-    due = fold.waits.settle(body.message, body.key)
-    if due is not None and due > body.time and body.ok:  # a failed sleep was cancelled
-        fold._wrong(seq, f"a wait ends {due - body.time} ns early")
-    fold.steps.concluded(seq, body)
+    if body.missed:
+        _missed(fold, seq, body)
+    else:
+        _concluded(fold, seq, body)
     fold.reserved -= body.reserved
     fold.spent += body.tokens
     agent.tokens += body.tokens
@@ -158,6 +165,22 @@ def _result(fold: Whole, seq: int, body: Result) -> None:
         if waiting is not None and waiting.lane == Lane.USER:
             agent.attempts = 0  # a newly journaled result is progress
         fold.interrupted.pop(body.message, None)
+
+
+def _missed(fold: Whole, seq: int, body: Result) -> None:
+    if not fold.steps.missed(seq, body):
+        what = "gets after all" if body.ok else "misses"
+        fold._wrong(seq, f"a handler {what} what record {body.missed} does not hold for {body.key}")
+
+
+def _concluded(fold: Whole, seq: int, body: Result) -> None:
+    if fold.waits.is_settled(body.message, body.key):
+        message = f"message {body.message[0]}.{body.message[1]}"
+        fold._wrong(seq, f"{body.key} of {message} is settled a second time")
+    due = fold.waits.settle(body.message, body.key)
+    if due is not None and due > body.time and body.ok:  # a failed sleep was cancelled
+        fold._wrong(seq, f"a wait ends {due - body.time} ns early")
+    fold.steps.concluded(seq, body)
 
 
 EFFECTS: dict[type[Any], Callable[[Whole, int, Any], object]] = {

@@ -93,6 +93,7 @@ class StepRow(NamedTuple):
     effect: str = ""  # of its tool; none for asks, births and times
     redone: bool = True  # made again when nobody knows whether it happened
     again: bool = False  # a failure that its own policy does not leave at that
+    missed: int = 0  # the record by which its handler was cancelled before it got the outcome
 
 
 class DeadRow(NamedTuple):

@@ -56,6 +56,8 @@ class Result(NamedTuple):
     begun: int = 0  # the last record when it was begun, if it needed no intent
     tries: int = 1  # executions of this step so far, over all attempts at the message
     again: bool = False  # a failure that the step's own policy does not leave at that
+    missed: int = 0  # the record of an outcome whose handler was cancelled before it got it; if ok,
+    # it gets it after all
 
 
 class Ask(NamedTuple):

@@ -222,6 +222,8 @@ class Stats:
     def _step(self, body: records.Result) -> None:
         if not body.digest or body.name.startswith(ASK):  # a sleep, a look at the clock, a wait
             return
+        if body.missed:  # it ended before, by another record
+            return
         calls = self.calls.setdefault(body.name, Calls())
         calls.ok += body.ok
         calls.failed += not body.ok

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 from perdure.errors import Broken, LedgerError
 from perdure.ledger.group import EMPTY, Row
 from perdure.ledger.metarow import META_KEY, Meta, pack_meta
+from perdure.ledger.readers import Reader
 from perdure.ledger.store import LmdbStore
 from perdure.limits import READ_ROWS_MAX
 
@@ -164,6 +165,9 @@ class File:
 
     def reader_check(self) -> int:
         return 0
+
+    def readers(self) -> list[Reader]:
+        return []
 
     def grow(self) -> None:
         raise LedgerError("a simulated map is never full")

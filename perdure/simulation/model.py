@@ -61,7 +61,7 @@ class Model:
             self.dead.add(self.work.get((row[0], row[1]), ""))
         if isinstance(body, Intent):
             self._intended(seq, body)
-        elif isinstance(body, Result):
+        elif isinstance(body, Result) and not body.missed:
             self._concluded(body)
         elif isinstance(body, records.Turn):
             self._closed(body)

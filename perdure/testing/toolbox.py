@@ -144,7 +144,7 @@ def heard(store: Store) -> tuple[Counter[str], set[str]]:
     run_id = read_lineage(store).header.run_id if head.seq else b""
     for raw in store.records(head.cut + 1):
         body = read_record(raw).body
-        if isinstance(body, Result):
+        if isinstance(body, Result) and not body.missed:
             key = step_key(run_id, body.message, body.key)
             if body.ok:
                 successes.add(key)

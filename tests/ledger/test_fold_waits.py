@@ -90,6 +90,24 @@ def test_a_wait_that_is_settled_twice_is_named() -> None:
     )
 
 
+def test_an_outcome_is_missed_once_and_only_if_it_is_there_and_got_after_all_only_then() -> None:
+    whole, at = journal(), result("sleep")
+    slept, time = whole[at], whole[-1].body.time
+
+    def then(*results: tuple[bool, int]) -> list[str]:
+        more = [
+            Record(len(whole) + n, b"", slept.body._replace(time=time, ok=ok, missed=of))
+            for n, (ok, of) in enumerate(results, 1)
+        ]
+        said = [wrong.text for wrong in audit([*whole, *more], waited().scan(b""), [])]
+        return [text for text in said if "what record" in text]
+
+    assert then((False, slept.seq), (True, slept.seq), (False, slept.seq)) == []
+    assert any("misses what record" in text for text in then((False, slept.seq + 1)))
+    assert any("misses" in text for text in then((False, slept.seq), (False, slept.seq)))
+    assert any("gets after all" in text for text in then((True, slept.seq)))
+
+
 def test_a_sleep_that_ends_early_is_named() -> None:
     at = result("sleep")
     time = journal()[at].body.time - 1

@@ -11,7 +11,7 @@ from perdure.mailbox.envelope import Envelope
 class Outcome(Step):
     """A step of a pending message, with what replay needs to give it back when it came."""
 
-    __slots__ = ("attempt", "began", "is_anew", "sends", "time", "time_begun")
+    __slots__ = ("attempt", "began", "is_anew", "is_here", "sends", "time", "time_begun")
 
     def __init__(self, phase: str, body: Any, seq: int) -> None:
         super().__init__(phase, getattr(body, "name", body.key), body.digest, seq)
@@ -19,6 +19,8 @@ class Outcome(Step):
         self.began = seq
         self.time = self.time_begun = body.time  # ledger time of its last record, and its first
         self.asked = getattr(body, "asked", None)
+        # what an earlier attempt missed, and this one gets: it need not wait for that
+        self.is_here = phase == "done" and body.ok and body.missed > 0
         self.is_anew = False  # an ask after it was cancelled: what it took along is gone already
         self.sends: tuple[Any, ...] = ()  # of an ask: what its record sends
 
@@ -33,7 +35,7 @@ def keep(env: Envelope, body: Any, step: Outcome) -> None:
         env.steps = {}
     first, old = next(iter(env.steps.values()), None), env.steps.get(body.key)
     step.chance = body.attempt if first is None else first.chance
-    step.is_anew = old is not None and step.phase == "asked"
+    step.is_anew = step.is_here or (old is not None and step.phase == "asked")
     if isinstance(old, Outcome) and old.attempt == step.attempt:
         step.is_anew = step.is_anew or old.is_anew
         step.began, step.time_begun = old.began, old.time_begun

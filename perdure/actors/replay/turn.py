@@ -115,7 +115,8 @@ class ReplayTurn(Turn):
         self, step: Outcome, outcome: Future[Any], *, is_instant: bool = False
     ) -> Future[Any]:
         """The outcome of a step, when it came."""
-        is_at_once = step.sends and step.seq == step.began  # an ask that its own record settles
+        # an ask that its own record settles, or what an earlier attempt missed
+        is_at_once = step.is_here or (step.sends and step.seq == step.began)
         if not self.is_awaited or is_at_once or not self.comes_later(step):
             return outcome
         if is_instant and self.keys is not None and not self.keys.is_breath():
