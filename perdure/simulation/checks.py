@@ -40,6 +40,7 @@ class Checks:
             record = read_record(raw)
             self.fold.add(record)
             self.model.add(record)
+        self._count_effects()
         fold, wrong = self.fold, self.outside.wrong
         self.outside.note(f"records {first} to {fold.seq}, {self.store.head().hash.hex()}")
         for violation in fold.violations[self._found :]:
@@ -50,6 +51,18 @@ class Checks:
                 f"G8: {fold.reserved} tokens are reserved at record {fold.seq}, and open steps "
                 f"reserve {fold.steps.reserved}; spent are {fold.spent}"
             )
+
+    def _count_effects(self) -> None:
+        """Each effect has an intent of its own, and none that was given up before it began."""
+        for uid, void in self.model.void.items():
+            calls = self.outside.calls.get(f"U:{uid};", [])
+            if not calls or calls[0].tool in READS or calls[0].tool in IDEMPOTENT:
+                continue
+            if len(calls) > len(self.model.intents[uid]) - void and not self.outside.is_again(uid):
+                self.outside.wrong(
+                    f"G4: {calls[0].tool} of step {uid} is executed, and its record says that it "
+                    "was cancelled before it had begun"
+                )
 
     # --- at each effect (G3, G4)
 

@@ -38,6 +38,7 @@ class Model:
         self.effects: dict[str, str] = {}
         self.done: set[str] = set()  # uids of steps with a recorded success
         self.failed: Counter[str] = Counter()  # how often a step has a recorded failure
+        self.void: Counter[str] = Counter()  # intents of effects that were given up unbegun
         self.passed: set[str] = set()
         self.work: dict[Id, str] = {}  # messages that are work -> uid
         self.addressed: dict[Id, int] = {}
@@ -107,10 +108,12 @@ class Model:
         if body.ok:
             self.done.add(uid)
             return
-        kind = str(self.forms.decode(body.value)[0])
+        kind, text = map(str, self.forms.decode(body.value)[:2])
         self.kinds[f"a step that failed: {kind}" if kind in KNOWN else "a step that failed"] += 1
         if kind != ABANDONED:
             self.failed[uid] += 1
+        if kind == CANCELLED and body.intent and text.endswith("it had not begun"):
+            self.void[uid] += 1
 
     def _closed(self, body: records.Turn) -> None:
         uid = self.work.get(body.message)
