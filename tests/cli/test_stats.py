@@ -19,9 +19,9 @@ def counted(own_home: Path) -> Path:
 def test_stats_shows_each_kind_of_turn_and_what_it_waited_for(counted: Path) -> None:
     shown = perdure("stats", "counter-1")
     assert shown.exit_code == 0
-    heads, row, *_ = shown.stdout.splitlines()
+    heads, *rows = shown.stdout.splitlines()
     assert heads.split()[:6] == ["class", "message", "turns", "attempts", "ok", "took"]
-    assert row.split()[:5] == ["Counter", "Add", "3", "3", "100.0%"]
+    assert ["Counter", "Add", "3", "3", "100.0%"] in [row.split()[:5] for row in rows]
     assert "4 slots for turns, 0 sends refused by full inboxes" in shown.stdout
     assert "prediction" not in shown.stdout
 
@@ -29,7 +29,7 @@ def test_stats_shows_each_kind_of_turn_and_what_it_waited_for(counted: Path) -> 
 def test_stats_has_json(counted: Path) -> None:
     found = answer("stats", str(counted))
     assert (found["format"], found["run"]) == (1, "counter-1")
-    add = found["handlers"][0]
+    add = next(each for each in found["handlers"] if each["message"] == "Add")
     assert (add["class"], add["message"], add["turns"], add["success"]) == ("Counter", "Add", 3, 1)
     assert set(add["service"]) == {"count", "mean", "p50", "p95", "max"}
     assert 0 < add["service"]["p50"] <= add["service"]["max"] < 5.0

@@ -12,7 +12,8 @@ import pytest
 from perdure.simulation.plots import WEIGHTS
 from perdure.simulation.world import Outcome, simulate
 
-SEEDS = range(1, 15)
+SEEDS = (1, 2, 10, 18, 33, 34)
+"""Between them they have everything in them, and find each of the planted bugs (planted.py)."""
 RECORDS = {
     "Run", "Open", "Birth", "Turn", "Crash", "Intent", "Result", "Ask", "Post", "Timer", "Late",
     "Release", "Status", "Stall", "Suspend", "Verdict",
@@ -27,7 +28,7 @@ ACTS = {"tell", "ask", "post", "double", "suspend", "release", "stop", "exit", "
 ANSWERS = {"ask: answered", "ask: AskTimeout", "ask: Crashed", "ask: Deadlock", "a receipt"}
 EFFECTS = {"reversible", "irreversible", "financial", "external", "code", "admin"}
 
-SCRIPT = "from perdure.simulation.world import simulate; print(simulate(3).digest)"
+SCRIPT = "from perdure.simulation.world import simulate; print(simulate(34).digest)"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_the_worlds_have_every_record_fault_move_and_act(outcomes: list[Outcome]
 def test_the_same_seed_is_the_same_world_in_this_process_and_in_others(
     outcomes: list[Outcome],
 ) -> None:
-    said = {outcomes[2].digest, simulate(3).digest}
+    said = {outcomes[-1].digest, simulate(34).digest}
     for hash_seed in ("0", "77"):
         env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         told = subprocess.run(
@@ -65,6 +66,6 @@ def test_another_seed_is_another_world(outcomes: list[Outcome]) -> None:
 
 
 def test_a_world_stops_at_the_event_that_one_wants_to_look_at(outcomes: list[Outcome]) -> None:
-    whole, part = outcomes[2], simulate(3, until=100)
+    whole, part = outcomes[-1], simulate(34, until=100)
     assert part.lines[:100] == whole.lines[:100]
     assert part.events < whole.events
