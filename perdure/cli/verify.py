@@ -49,7 +49,9 @@ def command(run: str, as_json: bool) -> int:
     else:
         rows = count(sum(head.counts.values()), "row")
         whole = paint("whole", "green", bold=True) + (f" as of record {head.seq:,}" if live else "")
-        say(f"{name} is {whole}: {count(head.seq, 'record')}, {rows}{_lasted(directory, head)}")
+        left = f", {head.seq - head.gone:,} of them left" if head.gone else ""
+        records = f"{count(head.seq, 'record')}{left}"
+        say(f"{name} is {whole}: {records}, {rows}{_lasted(directory, head)}")
         if live:
             note("a process is at it: a copy was checked, and what came since is not in it.")
     return EXIT_DAMAGED if wrong else 0
