@@ -71,8 +71,7 @@ powercut: $(INSTALLED_DEV) ## cut the power N times: what was not synced is lost
 	$(PY) tests/crashes/powercut.py --n $(N)
 
 faults: $(INSTALLED_DEV) ## a crash at every write of runs that do everything
-	FAULTS_EVERY=1 $(PY) -m pytest -q tests/crashes/test_every_write.py \
-		tests/crashes/test_every_write_killed.py
+	FAULTS_EVERY=1 KILLS_EVERY=1 $(PY) -m pytest -q -n $(JOBS) tests/crashes
 
 mutants: $(INSTALLED_DEV) ## break perdure on purpose: each named test must notice
 	$(PY) tests/mutants/run.py

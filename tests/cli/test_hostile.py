@@ -44,7 +44,7 @@ VERBS = [
     ("dead", "{run}"),
     ("dead", "{run}", "requeue", "4.1"),
     ("backup", "{run}", "{run}.copy"),
-    ("ship", "{run}", "memory://hostile"),
+    ("ship", "{run}", "/nowhere/copies"),
     ("export", "{run}"),
     ("export", "{run}", "--to", "{run}.lines"),
 ]

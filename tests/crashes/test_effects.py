@@ -13,7 +13,7 @@ from perdure.caps.tool import Effect
 from perdure.ledger.records import Intent
 from tests.bank import STEPPER, bank, calls
 from tests.cli.verbs import answer, perdure
-from tests.crashes.killing import Job, Victim
+from tests.crashes.killing import KILLS_EVERY, Job, Victim
 from tests.crashes.test_kill_nine import bodies
 from tests.crashes.wholeness import look
 
@@ -81,7 +81,9 @@ def judge(directory: Path, has_happened: bool) -> None:
     assert answer("doubt", directory)["doubts"] == []
 
 
-@pytest.mark.parametrize(("moment", "stride"), [("crash_at", 1), ("crash_before", 4)])
+@pytest.mark.parametrize(
+    ("moment", "stride"), [("crash_at", KILLS_EVERY), ("crash_before", 3 * KILLS_EVERY)]
+)
 def test_fifty_steps_killed_at_every_record_redo_at_most_the_one_that_was_interrupted(
     victim: Victim, tmp_path: Path, moment: str, stride: int
 ) -> None:

@@ -129,7 +129,7 @@ def bodies(directory: Path) -> list[Body]:
         store.close()
 
 
-@pytest.mark.parametrize("how", ["async step", "plain", "quick", "asker"])
+@pytest.mark.parametrize("how", ["async step", "plain", "asker"])
 def test_a_message_that_kills_its_process_is_a_dead_letter_and_the_run_finishes(
     scenario: Path, tmp_path: Path, how: str
 ) -> None:

@@ -14,7 +14,7 @@ from perdure.errors import NotALedger
 from perdure.ledger.journal import read_record
 from perdure.ledger.records import Body, Result, Turn
 from perdure.ledger.store import open_store
-from tests.crashes.killing import ROOT, Job, Kill, Victim
+from tests.crashes.killing import KILLS_EVERY, ROOT, Job, Kill, Victim
 from tests.crashes.torment import (
     LANDED_SHARE_MIN,
     SURVEY,
@@ -68,7 +68,7 @@ def test_a_survey_killed_at_any_record_redoes_no_step_and_ends_with_the_same_ind
     (folder / "broken.py").write_text("(\n")
     settings = (f"folder={folder}", "readers=1")
     whole = victim.run(Job(SURVEY, tmp_path / "whole", settings))
-    for seq in range(1, whole.durable + 1):
+    for seq in range(1, whole.durable + 1, KILLS_EVERY):
         job = Job(SURVEY, tmp_path / str(seq), settings)
         assert victim.run(job._replace(crash_at=seq)).was_killed
         look(job.directory)

@@ -13,7 +13,7 @@ from perdure.ledger.rows import PostedRow, unpack_row
 from perdure.ledger.spool import Post, id_in, write_post
 from perdure.ledger.store import open_store
 from tests.cli.verbs import answer, perdure
-from tests.crashes.killing import Job, Victim
+from tests.crashes.killing import KILLS_EVERY, Job, Victim
 from tests.crashes.wholeness import look
 from tests.desk import desk
 
@@ -85,7 +85,7 @@ def test_posts_are_done_once_when_their_run_dies_at_any_record(
     first = look(base).records + 1
     whole = Path(shutil.copytree(base, base.with_name("whole")))
     assert victim.run(Job(base.parent / "desk", whole)).code == 0
-    for seq in range(first, look(whole).records + 1):
+    for seq in range(first, look(whole).records + 1, KILLS_EVERY):
         dead = Path(shutil.copytree(base, base.with_name(f"dead-{seq}")))
         job = Job(base.parent / "desk", dead)
         victim.run(job._replace(**{how: seq}))

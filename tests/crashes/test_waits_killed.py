@@ -11,7 +11,7 @@ import pytest
 from perdure.ledger.journal import read_record
 from perdure.ledger.records import Ask, Body, Result
 from perdure.ledger.store import open_store
-from tests.crashes.killing import Job, Kill, Victim
+from tests.crashes.killing import KILLS_EVERY, Job, Kill, Victim
 from tests.crashes.wholeness import look
 
 SLEEPERS = 20
@@ -134,7 +134,7 @@ def test_sleeps_and_timeouts_killed_at_any_record_end_once(
     whole = victim.run(Job(dormitory, tmp_path / "whole"))
     assert whole.report is not None
     assert whole.report["result"] == woken(4)
-    for seq in range(1, whole.durable + 1):
+    for seq in range(1, whole.durable + 1, KILLS_EVERY):
         job = Job(dormitory, tmp_path / str(seq))
         victim.run(job._replace(crash_at=seq))
         look(job.directory)

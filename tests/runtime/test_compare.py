@@ -17,7 +17,7 @@ from tests.kit import SECONDS, program, resumed, running, settle
 from tests.lived import lived
 
 
-@message
+@message("tests.compare.put")
 class Put:
     key: str
     value: int
