@@ -38,6 +38,8 @@ class Idle:
         if kernel.barrier._waiting and not kernel.book.open.records:
             due = kernel.barrier._waiting[0][0]
             self.outside.wrong(f"lost wake-up: something waits for record {due}, and none comes")
+        if kernel.budget_waiters and not kernel.book.budget.reserved:
+            self.outside.wrong("lost wake-up: a step waits for room in the budget, and has it")
         if kernel.dispatch.active >= kernel.dispatch.limit:
             return
         if kernel.dispatch.resumes:

@@ -77,7 +77,8 @@ class Process:
 
     def begin(self) -> None:
         """The process is there; its kernel begins."""
-        self.run.kernel.start(self.run._start)
+        with contextlib.suppress(Killed):  # it may die as it begins
+            self.run.kernel.start(self.run._start)
 
     # --- the disk
 
