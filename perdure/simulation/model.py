@@ -38,6 +38,7 @@ class Model:
         self.effects: dict[str, str] = {}
         self.done: set[str] = set()  # uids of steps with a recorded success
         self.failed: Counter[str] = Counter()  # how often a step has a recorded failure
+        self.used: set[int] = set()  # intents of tries that failed
         self.void: Counter[str] = Counter()  # intents of effects that were given up unbegun
         self.passed: set[str] = set()
         self.work: dict[Id, str] = {}  # messages that are work -> uid
@@ -112,8 +113,10 @@ class Model:
         self.kinds[f"a step that failed: {kind}" if kind in KNOWN else "a step that failed"] += 1
         if kind != ABANDONED:
             self.failed[uid] += 1
-        if kind == CANCELLED and body.intent and text.endswith("it had not begun"):
-            self.void[uid] += 1
+        if kind == CANCELLED and text.endswith("it had not begun"):
+            # one that waits for its next try has an intent that was used
+            self.void[uid] += bool(body.intent) and body.intent not in self.used
+        self.used.add(body.intent)
 
     def _closed(self, body: records.Turn) -> None:
         uid = self.work.get(body.message)

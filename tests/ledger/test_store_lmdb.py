@@ -8,12 +8,14 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from perdure.errors import (
     Broken,
     CommitFailed,
+    LedgerDamaged,
     LedgerError,
     LedgerExists,
     LedgerInUse,
@@ -398,3 +400,18 @@ def test_a_disk_too_full_to_create_a_ledger_is_named_and_can_be_tried_again(
         open_store(small_disk / "run", create=True)
     filler.unlink()
     open_store(small_disk / "run", create=True).close()
+
+
+def test_a_table_of_which_rows_are_passed_over_is_damaged(tmp_path: Path, monkeypatch: Any) -> None:
+    filled(tmp_path / "run")
+    store = open_store(tmp_path / "run", write=False)
+    try:
+        assert len(list(store.scan(b"\x01"))) == store.head().counts[1]
+        chunk = store._file.chunk
+        monkeypatch.setattr(
+            store._file, "chunk", lambda *args: (chunk(*args)[0][:-1], chunk(*args)[1])
+        )
+        with pytest.raises(LedgerDamaged, match="rows, and the meta row of"):
+            list(store.scan(b"\x01"))
+    finally:
+        store.close()
