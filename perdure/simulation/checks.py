@@ -136,6 +136,7 @@ class Checks:
         for violation in audit_store(self.store)[:SHOWN]:
             self.outside.violations.append(f"the ledger: {violation}")
         model, loose = self.model, self.outside.loose
-        for address, uid, missed in self.outside.skipped:
-            if uid in model.closed and missed not in model.dead and address not in loose:
+        for actor, uid, missed in model.skipped:
+            address = model.addresses[actor]
+            if missed not in model.dead and address not in loose:
                 self.outside.violations.append(f"G2: {address} got {uid} before {missed}")

@@ -49,6 +49,8 @@ class Model:
         self.classes: dict[int, str] = {}
         self.addresses: dict[int, str] = {}
         self.dead: set[str] = set()  # uids of work that became a dead letter
+        self.after: dict[str, str] = {}  # uid of work -> what was sent to the same actor before it
+        self.skipped: list[tuple[int, str, str]] = []  # (actor, uid, what should have come before)
         self.posts: Counter[str] = Counter()
         self.artifacts: dict[str, list[bytes]] = {}
         self.processes = 0
@@ -82,6 +84,8 @@ class Model:
         message = self.codec.decode(send.body)
         if isinstance(message, Work):
             self.work[id] = message.uid
+            if message.after:
+                self.after[message.uid] = message.after
             if send.dead is not None:
                 self.dead.add(message.uid)
         elif isinstance(message, Report):
@@ -123,6 +127,9 @@ class Model:
         for path, digest, _ in body.artifacts:
             self.artifacts.setdefault(path, []).append(digest)
         if uid is not None:
+            before = self.after.get(uid, "")
+            if before and before not in self.closed and before not in self.dead:
+                self.skipped.append((body.actor, uid, before))
             self.closed.add(uid)
             if body.rejected is None:
                 self.handled.setdefault(body.actor, []).append(uid)

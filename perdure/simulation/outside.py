@@ -59,7 +59,6 @@ class Outside:
     again: set[str] = field(default_factory=set)  # work that a person had sent again
     ring: list[str] = field(default_factory=list)  # addresses, in a circle
     loose: set[str] = field(default_factory=set)  # addresses of actors whose state may be set back
-    skipped: list[tuple[str, str, str]] = field(default_factory=list)  # (who, uid, what it missed)
     counts: Counter[str] = field(default_factory=Counter)  # of what happened, for the coverage
     violations: list[str] = field(default_factory=list)
     note: Callable[[str], None] = lambda text: None  # an event for the trace
