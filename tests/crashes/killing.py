@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 
 ROOT = Path(__file__).resolve().parents[2]
 SILENCE_SECONDS_MAX = 60.0
-KILLS_EVERY = int(os.environ.get("KILLS_EVERY", "3"))
+KILLS_EVERY = int(os.environ.get("KILLS_EVERY", "4"))
 """Long runs are killed at each so-manieth record in the suite; at every one by `make faults`."""
 
 
