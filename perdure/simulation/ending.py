@@ -12,6 +12,7 @@ from perdure.ledger.records import Life
 from perdure.ledger.rows import unpack_row
 from perdure.ledger.states import scan_states
 from perdure.simulation.acts import Acts
+from perdure.simulation.cast import Work
 from perdure.simulation.lives import Process
 
 if TYPE_CHECKING:
@@ -39,13 +40,17 @@ class Ending:
         if not process.is_over:
             self.acts.arrive(process)
         left: list[str] = ["everything"]
+        has_spent = False
         for _ in range(LOOKS_MAX):
             hands.wait(hands.current.life, lambda: process.is_over, LOOK_SECONDS)
             if process.is_over or world.is_over:
                 break
             left = self._left()
-            if not left:
+            if not left and has_spent:
                 break
+            if not left:
+                has_spent = True
+                self._spend()
             self._help()
         if not process.is_over:
             process.run.drain()
@@ -58,6 +63,12 @@ class Ending:
         for text in left[:SHOWN]:
             self.outside.violations.append(f"liveness: {text}")
         self._look_at_the_end()
+
+    def _spend(self) -> None:
+        """Several ask for what is left of the money at once: each has some, or is refused."""
+        for number, to in enumerate(self.acts.addresses * 2):
+            plot = [["call", "bank.pay", "slow"]]
+            self.process.run.tell(to, Work(f"z{number}", plot))
 
     def _help(self) -> None:
         """What people would do: release, repair, and hand over what is in the spool again."""
