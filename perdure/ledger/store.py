@@ -114,9 +114,25 @@ class LmdbStore:
     def scan(
         self, prefix: bytes, after: bytes | None = None, limit: int | None = None
     ) -> Iterator[Row]:
-        if len(prefix) == 1 and after is None and limit is None:
-            yield from self._table(prefix)
-            return
+        rows = self._rows(prefix, after, limit)
+        is_whole = len(prefix) == 1 and after is None and limit is None
+        # Our own groups are in the file a moment before we know of them: only others can count.
+        return self._counted(prefix[0], rows) if is_whole and not self._owner else rows
+
+    def _counted(self, kind: int, rows: Iterator[Row]) -> Iterator[Row]:
+        """All rows of a table; a page that leads past some would only be seen by their number."""
+        before, found = self._now(), 0
+        for row in rows:
+            found += 1
+            yield row
+        true = before.head.counts.get(kind, 0)
+        if found != true and self._now() == before:  # else somebody has written meanwhile
+            raise LedgerDamaged(
+                f"table {kind} has {found:,} rows, and the meta row of {self.path} says {true:,}. "
+                "Restore a backup to go on."
+            )
+
+    def _rows(self, prefix: bytes, after: bytes | None, limit: int | None) -> Iterator[Row]:
         start = max(prefix, b"\x01") if after is None else max(prefix, after + b"\0")
         left = limit
         while left is None or left > 0:
@@ -128,24 +144,6 @@ class LmdbStore:
                 return
             start = rows[-1][0] + b"\0"
             left = None if left is None else left - len(rows)
-
-    def _table(self, prefix: bytes) -> Iterator[Row]:
-        """All rows of a table; a page that leads past some would only be seen by their number."""
-        # Our own groups are in the file a moment before we know of them: only others can count.
-        before = None if self._owner else self._now()
-        found, start, more = 0, prefix, True
-        while more:
-            rows, more = self._file.chunk(self._file.tables, start, READ_ROWS_MAX, prefix)
-            for key, stored in rows:
-                yield key, rules.open_row(key, stored)
-            found += len(rows)
-            start = rows[-1][0] + b"\0" if rows else start
-        true = found if before is None else before.head.counts.get(prefix[0], 0)
-        if found != true and self._now() == before:  # else somebody has written meanwhile
-            raise LedgerDamaged(
-                f"table {prefix[0]} has {found:,} rows, and the meta row of {self.path} says "
-                f"{true:,}. Restore a backup to go on."
-            )
 
     def record(self, seq: int) -> RawRecord | None:
         if seq < 1:
