@@ -145,16 +145,16 @@ def _said(found: Plan, head: Head, before: int, after: int, why: str = "") -> Co
     )  # fmt: skip
 
 
-def drop_old(directory: str, turns: str, age_seconds: str) -> None:
-    """Have a run that goes on drop what it is not to keep: all but its last turns, or an age.
+def drop_old(directory: str, kind: str, number: str) -> None:
+    """Have a run that goes on drop all but its last turns, or what is older than an age in seconds.
 
-    Of the two, the other is `None`, as text: the arguments are those of a process.
+    `kind` is `turns` or `age`. The arguments are texts: those of a process.
     """
     with View(directory) as view:
-        if turns != str(None):
-            at = cut_keeping_turns(view, int(turns))
+        if kind == "turns":
+            at = cut_keeping_turns(view, int(number))
         else:
-            at = cut_keeping_age(view, float(age_seconds), time.time_ns())
+            at = cut_keeping_age(view, float(number), time.time_ns())
         if at <= view.head.cut:
             return
     try:

@@ -64,7 +64,9 @@ class Housekeeper:
         return age is not None and now_ns - self._time_ns >= age * NS
 
     def _drop(self) -> None:
-        command = [sys.executable, "-c", DROP, str(self.directory), *map(str, self.retention)]
+        turns, age = self.retention
+        what = ("age", age) if turns is None else ("turns", turns)
+        command = [sys.executable, "-c", DROP, str(self.directory), *map(str, what)]
         places = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         child = subprocess.Popen(
             command,
@@ -74,16 +76,18 @@ class Housekeeper:
             stderr=subprocess.PIPE,
             text=True,
         )
-        threading.Thread(target=self._end_with_the_run, args=(child,), daemon=True).start()
-        _, said = child.communicate()
+        said = self._last_words(child)
         if child.returncode and not self.kernel.ended.is_set():
             self._complain(said.strip()[-_LAST_WORDS_CHARS:])
 
-    def _end_with_the_run(self, child: subprocess.Popen[str]) -> None:
-        while child.poll() is None:
-            if self.kernel.ended.wait(HOUSEKEEPING_LOOK_SECONDS):
-                child.kill()  # at any instant: what it was at is begun again another time
-                return
+    def _last_words(self, child: subprocess.Popen[str]) -> str:
+        """What it says on standard error; it ends with the run, if not before."""
+        while True:
+            try:
+                return child.communicate(timeout=HOUSEKEEPING_LOOK_SECONDS)[1]
+            except subprocess.TimeoutExpired:
+                if self.kernel.ended.is_set():
+                    child.kill()  # at any instant: what it was at is begun again another time
 
     def _complain(self, text: str) -> None:
         """Tell once what keeps the history from being dropped."""
