@@ -65,11 +65,9 @@ def given_back(turn: Turn, key: str, step: Step) -> Future[Any] | None:
 
 
 def _record(turn: Turn, key: str, step: Step, ok: bool, value: bytes) -> int:
-    book, env = turn.kernel.book, turn.envelope
-    who = (book.now_ns(), (), turn.cell.id, turn.incarnation, turn.attempt, (env.seq, env.index))
-    what = (key, step.name, step.digest, ok, value, 0, 0, 0)
+    head = turn.kernel.steps.head(turn, key, step.name, step.digest)
     how = (None, step.intent, step.begun, step.tries, False, step.seq)
-    return book.append(Kind.RESULT, (*who, *what, *how))
+    return turn.kernel.book.append(Kind.RESULT, (*head, ok, value, 0, 0, 0, *how))
 
 
 def _text(key: str) -> str:

@@ -127,7 +127,7 @@ class Steps:
         if step is None:
             now = datetime.fromtimestamp(book.now_ns() / NS, UTC)
             value = book.codec.encode(now)
-            head = self._head(turn, key, "now", b"")
+            head = self.head(turn, key, "now", b"")
             seq = book.append(Kind.RESULT, (*head, True, value, 0, 0, 0))
             step = Step("done", "now", b"", seq)
             step.ok, step.value = True, value
@@ -192,7 +192,7 @@ class Steps:
         tool, env = asked.tool, turn.envelope
         reserved = book.budget.reserve(work.tokens)  # raises when it does not fit: no record then
         old = env.steps.get(asked.key) if env.steps else None
-        head = self._head(turn, asked.key, tool.name, asked.digest)
+        head = self.head(turn, asked.key, tool.name, asked.digest)
         what = (tool.effect, work.tokens, kept(asked.encoded), tool.redone)
         seq = book.append(Kind.INTENT, (*head, *what))
         if work.tokens:
@@ -228,7 +228,7 @@ class Steps:
         step.ok, step.value, step.tries, step.again = ok, book.blobs.small(value), tries, again
         step.begun, step.intent, step.asked, step.work = work.since, intent, asked.encoded, work
         step.effect, step.redone = asked.tool.effect, asked.tool.redone
-        head = self._head(turn, asked.key, asked.tool.name, asked.digest)
+        head = self.head(turn, asked.key, asked.tool.name, asked.digest)
         tokens = (reserved if spent is None else spent, reserved)
         arguments = None if intent else kept(asked.encoded)
         what = (took, arguments, intent, work.since, tries, again)
@@ -265,7 +265,8 @@ class Steps:
             cell.row_dirty = True
             self.kernel.book.touch(cell)
 
-    def _head(self, turn: Turn, key: str, name: str, digest: bytes) -> tuple[Any, ...]:
+    def head(self, turn: Turn, key: str, name: str, digest: bytes) -> tuple[Any, ...]:
+        """What every record of a step begins with."""
         env = turn.envelope
         who = (self.kernel.book.now_ns(), (), turn.cell.id, turn.incarnation, turn.attempt)
         return (*who, (env.seq, env.index), key, name, digest)
