@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from perdure.actors.garbage import collections
 from perdure.actors.loop import Loop
-from perdure.ledger.durable import settle
+from perdure.ledger.durable import write_whole
 from perdure.ledger.flights import Flights
 
 
@@ -119,22 +119,9 @@ class RealMachine:
 
     def write_artifact(self, directory: Path | None, path: str, data: bytes) -> None:
         if directory is not None:
-            write_whole(directory / "artifacts", path, data)
+            write_whole(directory / "artifacts" / path, data, top=directory)
 
     def end_process(self, text: str, code: int) -> None:
         sys.stderr.write(text)
         sys.stderr.flush()
         os._exit(code)
-
-
-def write_whole(directory: Path, path: str, data: bytes) -> None:
-    """Write a file that appears whole or not at all, and survives a power cut once it is there."""
-    target = directory / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(target)
-    settle(target, top=directory.parent)

@@ -1,4 +1,4 @@
-"""Names that a power cut leaves: of a new file, a renamed one, a directory that was made."""
+"""What a power cut leaves: whole files, names of new ones, of directories that were made."""
 
 from __future__ import annotations
 
@@ -27,3 +27,18 @@ def settle(path: Path, top: Path | None = None) -> None:
             pass
         if directory == top or os.path.ismount(directory):
             return
+
+
+def write_whole(target: Path, data: bytes, top: Path) -> None:
+    """Write a file that appears whole or not at all, and survives a power cut once it is there.
+
+    So do the names of the directories that it is in, up to `top`; those are made.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(target)
+    settle(target, top)

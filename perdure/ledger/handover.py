@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +11,7 @@ import msgpack
 from perdure.errors import UsageError
 from perdure.ledger.compacted import Left
 from perdure.ledger.compaction import Plan
-from perdure.ledger.durable import sync_directory
+from perdure.ledger.durable import write_whole
 from perdure.ledger.group import blob_digest
 
 PLANS = "compacting"
@@ -32,13 +31,7 @@ def hand_over(run: Path, plan: Plan) -> str:
             plan.blobs, plan.unused, plan.cut_before, plan.is_new,
         )
     )  # fmt: skip
-    partial = folder / f"{name}.new"
-    with partial.open("wb") as file:
-        file.write(blob_digest(data) + data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(folder / name)
-    sync_directory(folder)
+    write_whole(folder / name, blob_digest(data) + data, top=folder.absolute())
     return name
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from perdure.actors.machine import write_whole
 from perdure.errors import LedgerDamaged, LedgerError, NotALedger, UsageError
 from perdure.ids import check_artifact
 from perdure.ledger.copies import check_room, copy_compact
+from perdure.ledger.durable import write_whole
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.folded import Violation
 from perdure.ledger.group import Head
@@ -92,7 +92,7 @@ def put_artifacts(view: View, directory: Path) -> int:
         if data is None:
             raise LedgerDamaged(f"the bytes of artifact {each.path} are gone. Restore a backup.")
         try:
-            write_whole(directory / "artifacts", each.path, data)
+            write_whole(directory / "artifacts" / each.path, data, top=directory)
         except OSError as error:
             raise LedgerError(f"artifact {each.path} cannot be written: {error}.") from error
     return len(released)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from perdure.errors import NotShipped, UsageError
-from perdure.ledger.durable import sync_directory
+from perdure.ledger.durable import write_whole
 
 
 class Place:
@@ -48,7 +47,7 @@ class Place:
         """Put a file there, in place of any of that name; on this machine's disks, durably."""
         try:
             if self._is_local:
-                _write_whole(Path(self._root), name, data)
+                write_whole(Path(self._root, name), data, top=Path(self._root).absolute())
             else:
                 self._fs.pipe_file(f"{self._root}/{name}", data)
         except Exception as error:
@@ -56,14 +55,3 @@ class Place:
 
     def _failed(self, what: str, error: Any) -> NotShipped:
         return NotShipped(f"{self.url}: {what}: {str(error) or type(error).__name__}. Try again.")
-
-
-def _write_whole(folder: Path, name: str, data: bytes) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{name}.partial"
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(folder / name)
-    sync_directory(folder)
