@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerError
 from perdure.ledger.base import blobs_of, read_base, read_list
-from perdure.ledger.blobs import digest_of, references
+from perdure.ledger.blobs import ReadBlob, digest_of, references
 from perdure.ledger.fold import Fold
 from perdure.ledger.fold_past import forget
 from perdure.ledger.folded import Violation
@@ -87,6 +87,15 @@ def needed(fold: Fold) -> set[int]:
     return {seq for seq in found if 0 < seq <= fold.seq}
 
 
+def needed_at(base: tuple[int, bytes], body: Base, read: ReadBlob) -> set[int]:
+    """The records that a base needs; that of the cut, without what `body` forgets."""
+    at, name = base
+    fold = read_base(name, read)
+    if at == body.at:
+        forget(fold, body)
+    return needed(fold)
+
+
 def to_leave(records: Iterable[int], cut: int) -> Left:
     """Records that are to be left of those up to a cut, with the stubs that they need.
 
@@ -119,11 +128,8 @@ def _wrong_before(store: Store, row: BaseRow, blobs: Container[bytes]) -> Iterat
     there = {int.from_bytes(key, "big"): raw for key, raw in store.left()}
     wanted = set[int]()
     for at, name in row.bases:
-        fold = read_base(name, store.blob)
+        wanted |= needed_at((at, name), body, store.blob)
         listed = read_list(name, store.blob)
-        if at == row.at:
-            forget(fold, body)
-        wanted |= needed(fold)
         if at != listed.seq or (at in there and stored_hash(there[at]) != listed.hash):
             yield Violation(row.seq, f"the base of record {at} is of another record")
         for digest in blobs_of(name, store.blob):

@@ -13,18 +13,17 @@ from dataclasses import dataclass, field
 from perdure.errors import LedgerDamaged, UsageError
 from perdure.ledger import keys
 from perdure.ledger.audit import audit
-from perdure.ledger.base import blobs_of, read_base, write_base
+from perdure.ledger.base import blobs_of, write_base
 from perdure.ledger.blobs import named_in
 from perdure.ledger.compacted import (
     Left,
     base_row,
     beginning,
-    needed,
+    needed_at,
     to_leave,
     wrong_before,
 )
 from perdure.ledger.fold import Fold
-from perdure.ledger.fold_past import forget
 from perdure.ledger.folded import Violation
 from perdure.ledger.group import Drop, Group, RawRecord, Row, Store
 from perdure.ledger.interventions import Base
@@ -160,12 +159,9 @@ class _Planner:
             self._forget()
         elif self.row is not None:
             plan.bases = self.row.bases
-        for at, name in plan.bases:
-            fold = read_base(name, self._read)
-            if at == plan.at:
-                forget(fold, self._record())
-            self.wanted |= needed(fold)
-            self.used.update(blobs_of(name, self._read))
+        for base in plan.bases:
+            self.wanted |= needed_at(base, self._record(), self._read)
+            self.used.update(blobs_of(base[1], self._read))
         plan.blobs = {digest: plan.blobs[digest] for digest in plan.blobs if digest in self.used}
         plan.left = to_leave(self.wanted, plan.at)
         self._count(blobs)

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from perdure.errors import Compacted, LedgerDamaged
 from perdure.ledger.base import blobs_of, read_base, read_list
 from perdure.ledger.blobs import named_in
-from perdure.ledger.compacted import Left, base_record, base_row, chained, needed, to_leave
+from perdure.ledger.compacted import Left, base_record, base_row, chained, needed_at, to_leave
 from perdure.ledger.fold import Fold
-from perdure.ledger.fold_past import forget
 from perdure.ledger.group import Group, Prefix, Store, stored_hash
 from perdure.ledger.interventions import Base
 from perdure.ledger.journal import read_record
@@ -45,20 +44,11 @@ def begin(source: Store, at: int) -> Beginning:
     body = base_record(source, row)
     if cut != row.at:
         body = body._replace(at=cut, hash=listed.hash, bases=bases, posts_until=0, dead_until=0)
-    left = _left(source, body)
+    wanted = set[int]().union(*(needed_at(each, body, source.blob) for each in body.bases))
+    left = to_leave(wanted, body.at)
     body = body._replace(left=len(left.records) + len(left.stubs), sends=())
     fold = read_base(bases[-1][1], source.blob)
     return Beginning(fold, _groups(source, body, left, fold.time), body if at < row.seq else None)
-
-
-def _left(source: Store, body: Base) -> Left:
-    found: set[int] = set()
-    for at, name in body.bases:
-        fold = read_base(name, source.blob)
-        if at == body.at:
-            forget(fold, body)
-        found |= needed(fold)
-    return to_leave(found, body.at)
 
 
 def _groups(source: Store, body: Base, left: Left, time_ns: int) -> Iterator[Group]:
