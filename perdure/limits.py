@@ -43,6 +43,7 @@ TRACEBACK_BYTES_MAX = 8 * 1024  # of a crash, in its record
 STEP_KEY_BYTES_MAX = 480  # a table key of 511 bytes has actor and message in front of it
 STEP_ASKED_BYTES_MAX = 4 * 1024  # of a step's arguments in its record; past it, the start of them
 STEPS_AT_ONCE_MAX = 100  # of @nonblocking functions in a row, before other turns have theirs
+FUNCTIONS_KNOWN_MAX = 1_024  # whose tool, kind or signature is remembered: the last that were used
 STEP_RETRIES_MAX = 1_000  # of a tool's own policy; more belongs to attempts, which are seen
 CALL_CHARS_MAX = 300  # of a recorded or attempted call, where the two are shown side by side
 

@@ -53,8 +53,6 @@ class Barrier:
         else:
             # appended in order of seq, but for effects that depend on an older record
             self._waiting.append((seq, function))
-            if not self.sealed:
-                self.kernel.loop.call_soon(self.seal_if_free)
 
     def seal_if_free(self) -> None:
         """Hand the open group over if the committer has nothing to do."""

@@ -172,19 +172,21 @@ class Dispatch:
 
     def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again."""
-        if self._lacks_slot(turn):
+        if not self._lacks_slot(turn):
+            settle()
+        elif self.active < self.limit and not self.resumes and not self.is_stopping:
+            self._resume(turn, settle)
+        else:
             self.resumes.append((turn, settle))
             self.kick()
-        else:
-            settle()
 
     def _resume(self, turn: Turn, settle: Callable[[], None]) -> None:
         if self._lacks_slot(turn):
             turn.lent = False
             if turn.open:
                 self.active += 1
-                # a turn that waits for several answers goes on waiting after the first: lend again
-                self._later(3, lambda: self._relend(turn))
+                if turn.waits > 1:  # it goes on waiting for the others: lend again
+                    self._later(3, lambda: self._relend(turn))
         settle()
 
     def _relend(self, turn: Turn) -> None:
@@ -239,7 +241,6 @@ class Dispatch:
         if self._breathing or self.active >= self.limit or self.is_stopping:
             return
         if not (self.ready or self.resumes or self.held):
-            self.kernel.rest()  # what just ended, ended on no runner: nobody else would seal it
             return
         if self.parked:
             waker = self.parked.pop()
@@ -259,7 +260,6 @@ class Dispatch:
             cell = self.take()
             if cell is None:
                 flights.clear(place)
-                kernel.rest()
                 if len(self.parked) >= self.limit:
                     return
                 waker = kernel.loop.create_future()
@@ -276,7 +276,7 @@ class Dispatch:
                     kernel.loop.call_soon(self._relay)
                 try:
                     answer = await handler
-                    if turn.extras is not None:
+                    if turn.keys is not None:
                         await kernel.turns.settle(turn)
                 except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
                     await kernel.turns.fail(turn, error)

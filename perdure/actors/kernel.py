@@ -113,7 +113,7 @@ class Kernel:
 
     def _listen(self) -> None:
         """Hear from the book what its records lead to."""
-        book, self.loop.on_idle = self.book, self.barrier.seal_if_free
+        book = self.book
         book.on_ready = self.dispatch.consider
         book.on_answer = self.waits.answered
         book.on_timer = self.waits.delayed.set
@@ -163,6 +163,7 @@ class Kernel:
         try:
             self.barrier.start()
             self._begin()
+            self.loop.on_idle, self.loop.on_busy = self.rest, self.barrier.seal_if_due
             self.dispatch.kick()
             await self._left
         finally:
@@ -227,7 +228,7 @@ class Kernel:
         self._shed()
 
     def rest(self) -> None:
-        """A runner found nothing to do."""
+        """The loop has nothing to run: records go to the disk, and perhaps the run is over."""
         self.on_rest()
         self.barrier.seal_if_free()
         self.look_quiet()
@@ -236,9 +237,6 @@ class Kernel:
         """A group became durable."""
         self._shed()
         self.dispatch.kick()
-        if not self.dispatch.ready:
-            self.barrier.seal_if_free()
-        self.look_quiet()
 
     def look_quiet(self) -> None:
         """If nothing can go on by itself: leap to the next timer, or tell whoever waits for it."""

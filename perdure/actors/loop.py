@@ -37,6 +37,8 @@ class _Selector(DefaultSelector):
                 timeout = 0
         elif now < self._next:
             return []
+        else:
+            self._loop.on_busy()
         self._next = now + LOOP_LOOK_SECONDS
         return super().select(timeout)
 
@@ -44,12 +46,14 @@ class _Selector(DefaultSelector):
 class Loop(asyncio.SelectorEventLoop):
     """Remembers which task set a timer, as `asyncio.timeout` and `asyncio.sleep` do.
 
-    It calls `on_idle` each time that it has nothing to run, before it sleeps.
+    It calls `on_idle` each time that it has nothing to run, before it sleeps, and `on_busy` now and
+    then while it does not come to that.
     """
 
     def __init__(self) -> None:
         super().__init__(_Selector(self))
         self.on_idle: Callable[[], None] = _nothing
+        self.on_busy: Callable[[], None] = _nothing
         self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
         self._timers = WeakKeyDictionary()
 

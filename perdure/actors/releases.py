@@ -72,4 +72,3 @@ class Releases:
         book.open.delete(unreleased_key(artifact.path))
         event = Event("artifact", book.now_ns(), "", artifact.path, "", "", artifact.size)
         self.kernel.news.observer(event)
-        self.kernel.barrier.seal_if_free()

@@ -58,9 +58,9 @@ class Turn:
     """
 
     __slots__ = (
-        "attempt", "began_with", "cell", "ended", "envelope", "extras", "incarnation", "index",
-        "is_fenced", "is_rare", "kernel", "kind", "lent", "on_loop", "open", "out", "task",
-        "time_ns", "waits",
+        "asks", "attempt", "began_with", "cell", "ended", "envelope", "extras", "incarnation",
+        "index", "is_fenced", "is_rare", "kernel", "keys", "kind", "lent", "on_loop", "open", "out",
+        "pending", "task", "tasks", "time_ns", "waits",
     )  # fmt: skip
 
     def __init__(
@@ -84,12 +84,12 @@ class Turn:
         self.is_rare = is_rare = kind != "receive"  # it does more than change state and tell
         self.index = 0.0 if is_rare else cell.index  # at dispatch
         self.task: Any = None  # of the runner that awaits its handler
+        self.keys: Keys | None = None  # of its steps
+        self.pending: list[Future[Any]] | None = None  # steps begun
+        self.asks: dict[ReplyTo, Wait[Any]] | None = None  # that it waits for, or could
+        self.tasks: dict[Any, str] | None = None  # that its handler started, with their branches
         self.extras: dict[str, Any] | None = None  # what few turns have
 
-    tasks: Extra[dict[Any, str]] = Extra()  # that its handler started, with their branches
-    pending: Extra[list[Future[Any]]] = Extra()  # steps begun
-    asks: Extra[dict[ReplyTo, Wait[Any]]] = Extra()  # that it waits for, or could
-    keys: Extra[Keys] = Extra()  # of its steps
     artifacts: Extra[dict[str, tuple[Artifact, bytes]]] = Extra()  # by path
     result: Extra[bytes] = Extra()
     stop_reason: Extra[str] = Extra()

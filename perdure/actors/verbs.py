@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from random import Random
 from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from perdure.actors.futures import Future
+from perdure.caps.tool import named
 from perdure.errors import TurnClosed
 from perdure.ids import Ref, resolve
 
@@ -124,7 +124,7 @@ class Acting:
         """Call a `@tool` as a step: paid for, journaled, and not redone if it may have happened."""
         turn = self._in_turn("call")
         if args:
-            kw = dict(inspect.signature(tool).bind(*args, **kw).arguments)
+            kw = named(tool, args, kw)
         return turn.call(tool, kw)
 
     @overload

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from perdure.actors.stepfuture import StepFuture, WaitingStep
 from perdure.actors.tried import Ended, awaited, tried
 from perdure.actors.turn import Turn, closed
 from perdure.actors.waiting import Waiting
+from perdure.caps.tool import is_coroutine
 from perdure.errors import PerdureError, StepCancelled, TurnClosed
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class StepWork:
             return
         self.has_begun = True
         self.steps.began(self)
-        if inspect.iscoroutinefunction(function):
+        if is_coroutine(function):
             # not of the loop's making: an effect under way is not cancelled with its turn
             self.task = asyncio.Task(self._await(), loop=kernel.loop)
             kernel.keep_task(self.task)

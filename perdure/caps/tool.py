@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType
 from typing import Any, Literal, NamedTuple, ParamSpec, Protocol, TypeVar, cast, get_args
 
 from perdure.errors import DeclarationError, UsageError
@@ -11,11 +13,13 @@ from perdure.limits import (
     BACKOFF_FACTOR,
     BACKOFF_FIRST_SECONDS,
     BACKOFF_SECONDS_MAX,
+    FUNCTIONS_KNOWN_MAX,
     STEP_RETRIES_MAX,
 )
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R = TypeVar("R")
 
 CODE_PREFIX = "_perdure_code_"
 """What the module names of scenarios' code begin with."""
@@ -147,8 +151,51 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     found: Tool | None = getattr(function, "__perdure_tool__", None)
     if found is not None:
         return found
+    return _reading(function)
+
+
+def known(look: Callable[[Callable[..., Any]], R]) -> Callable[[Callable[..., Any]], R]:
+    """`look`, which remembers what it found of plain functions, those that were used last."""
+    look_once = lru_cache(maxsize=FUNCTIONS_KNOWN_MAX)(look)
+
+    def found(function: Callable[..., Any]) -> R:
+        return look_once(function) if type(function) is FunctionType else look(function)
+
+    return found
+
+
+is_coroutine = known(inspect.iscoroutinefunction)
+"""Whether a function is an `async def`."""
+
+
+@known
+def _reading(function: Callable[..., Any]) -> Tool:
     module = getattr(function, "__module__", None) or ""
     if module.startswith(CODE_PREFIX):
         module = "scenario"  # its own module is named anew each time it is loaded
     name = f"{module}.{getattr(function, '__qualname__', function)}"
     return Tool(name, "read", 0, True, function)
+
+
+@known
+def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters if each may be given by its place, else none."""
+    parameters = inspect.signature(function).parameters.values()
+    is_plain = all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters)
+    return tuple(each.name for each in parameters) if is_plain else ()
+
+
+def named(
+    function: Callable[..., Any], args: tuple[Any, ...], kw: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a call by their names, in the order of the function's parameters.
+
+    Raises `TypeError` for arguments that the function does not take.
+
+    >>> named(lambda page, depth=1: None, ("a",), {})
+    {'page': 'a'}
+    """
+    names = _positional(function)
+    if not kw and len(args) == len(names):
+        return dict(zip(names, args, strict=True))
+    return dict(inspect.signature(function).bind(*args, **kw).arguments)

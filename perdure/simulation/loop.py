@@ -9,9 +9,11 @@ from contextvars import Context
 from typing import Any, TypeVarTuple
 
 from perdure.actors.loop import Loop
+from perdure.limits import LOOP_LOOK_SECONDS
 from perdure.simulation.hands import NS, Hands, Life
 
 Ts = TypeVarTuple("Ts")
+LOOK_NS = int(LOOP_LOOK_SECONDS * NS)
 
 
 class SimulatedLoop(Loop):
@@ -26,6 +28,7 @@ class SimulatedLoop(Loop):
         self._hands = hands
         self._life = life
         self._look = look
+        self._busy_until = 0  # ns, when a busy loop looks around next
         super().__init__()
         self._inner: Any = self  # what asyncio keeps to itself: _ready, _scheduled, _stopping
 
@@ -49,6 +52,10 @@ class SimulatedLoop(Loop):
                 self._look()
             self._wait()
             self._take_due()
+            self._busy_until = hands.now_ns + LOOK_NS
+        elif hands.now_ns >= self._busy_until:
+            self._busy_until = hands.now_ns + LOOK_NS
+            self.on_busy()
         if inner._ready:
             handle = inner._ready.popleft()
             if not handle._cancelled:
