@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from perdure.actors.committer import Committer
 from perdure.errors import LedgerError
+from perdure.ledger.group import Group
 from perdure.limits import (
     DISK_FREE_BYTES_MIN,
     GROUP_AGE_SECONDS_MAX,
@@ -27,19 +28,20 @@ class Barrier:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
+        self.is_at_disk = False  # the kernel itself waits for a commit
         self.sealed = 0  # groups handed to the committer and not yet durable
-        self._committer = Committer(
+        self.committer = Committer(
             kernel.machine,
             kernel.book.store,
-            lambda seq: kernel.on_kernel(self._durable, seq),
+            lambda seq: kernel.on_kernel(self._landed, seq),
             lambda error: kernel.on_kernel(self._failed, error),
         )
 
     def start(self) -> None:
-        self._committer.start()
+        self.committer.start()
 
     def close(self) -> None:
-        self._committer.close()
+        self.committer.close()
 
     @property
     def is_clean(self) -> bool:
@@ -54,9 +56,21 @@ class Barrier:
             # appended in order of seq, but for effects that depend on an older record
             self._waiting.append((seq, function))
 
-    def seal_if_free(self) -> None:
-        """Hand the open group over if the committer has nothing to do."""
-        if not self.sealed:
+    def rest(self) -> None:
+        """Nothing else is to be done: what was recorded goes to the disk.
+
+        If somebody waits for that, and the disk is quick, the kernel waits for it right here. What
+        comes from outside meanwhile could not have its commit before this one is over.
+        """
+        if self.sealed:
+            return
+        if self._waiting and self.committer.is_quick and (group := self._sealed()) is not None:
+            self.is_at_disk = True
+            seq = self.committer.commit(group)
+            self.is_at_disk = False
+            if seq is not None:
+                self._durable(seq)
+        else:
             self.seal()
 
     def seal_if_due(self) -> None:
@@ -70,14 +84,20 @@ class Barrier:
             self.seal()
 
     def seal(self) -> None:
-        """Hand the open group to the committer, if there is anything in it."""
-        if self.kernel.ending.error is not None:
-            return
+        """Hand the open group to the committer, if it is free and there is anything in it."""
+        group = self._sealed()
+        if group is not None:
+            self.committer.submit(group)
+
+    def _sealed(self) -> Group | None:
+        """The open group, ready to be written; None if there is nothing in it, or no use."""
         book = self.kernel.book
-        if (book.open.records or book.dropping.has_more) and not self.sealed:
-            self._look_at_disk()
-            self.sealed += 1
-            self._committer.submit(self.kernel.book.seal().seal())
+        is_empty = not (book.open.records or book.dropping.has_more)
+        if is_empty or self.sealed or self.kernel.ending.error is not None:
+            return None
+        self._look_at_disk()
+        self.sealed += 1
+        return book.seal().seal()
 
     def _look_at_disk(self) -> None:
         """Drain while there is still room to write down that one did."""
@@ -96,13 +116,19 @@ class Barrier:
         """Make everything durable before returning, and release nothing: for a planned crash."""
         if self.kernel.book.open.records:
             self.sealed += 1
-            self._committer.submit(self.kernel.book.seal().seal())
-        self._committer.flush()
+            self.committer.submit(self.kernel.book.seal().seal())
+        self.committer.flush()
 
     def is_full(self) -> bool:
         """Whether the open group should be handed over now."""
         group = self.kernel.book.open
         return len(group.records) >= GROUP_RECORDS_MAX or group.bytes >= GROUP_BYTES_MAX
+
+    def _landed(self, seq: int) -> None:
+        """A group that was handed over is durable: the next one may be waited for by now."""
+        self._durable(seq)
+        if self._waiting or self.is_full() or self.kernel.book.dropping.has_more:
+            self.seal()
 
     def _durable(self, seq: int) -> None:
         self.kernel.book.durable = seq
@@ -114,8 +140,6 @@ class Barrier:
                 function()
             else:
                 waiting.append((needs, function))
-        if waiting or self.is_full() or self.kernel.book.dropping.has_more:
-            self.seal()
         self.kernel.settled()
 
     def _failed(self, error: LedgerError) -> None:

@@ -107,7 +107,7 @@ class Interruptions:
             del dispatch.take
             dispatch.limit = self._limit if dispatch.limit == 1 else dispatch.limit
         elif not kernel.barrier.is_clean:
-            kernel.barrier.seal_if_free()
+            kernel.barrier.seal()
             return None  # `Kernel.settled` has it looked at again
         return type(dispatch).take(dispatch)
 

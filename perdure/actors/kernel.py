@@ -230,7 +230,7 @@ class Kernel:
     def rest(self) -> None:
         """The loop has nothing to run: records go to the disk, and perhaps the run is over."""
         self.on_rest()
-        self.barrier.seal_if_free()
+        self.barrier.rest()
         self.look_quiet()
 
     def settled(self) -> None:

@@ -6,7 +6,7 @@ the last.
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, pack
 from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerTooNew
@@ -32,9 +32,9 @@ class Meta(NamedTuple):
 def pack_meta(meta: Meta) -> bytes:
     """The meta row's value; in every format its number comes first and the checksum last."""
     seq, hash_, time_ns, counts, cut, gone = meta.head
-    rows = sorted(item for item in counts.items() if item[1])
-    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(rows))
-    value += b"".join(_COUNT.pack(*row) for row in rows)
+    kinds = [kind for kind in sorted(counts) if counts[kind]]
+    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(kinds))
+    value += pack(f">{'BQ' * len(kinds)}", *[n for kind in kinds for n in (kind, counts[kind])])
     value += _PAST.pack(cut, gone) if cut else b""
     return seal_rows([(META_KEY, value)])[0][1]
 
