@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.late import late
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
-from perdure.actors.plain import Plain
+from perdure.actors.plain import Plain, Reply
 from perdure.actors.state import Delta, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge, charge_inboxes
@@ -20,13 +20,10 @@ from perdure.ledger.keys import artifact_key, unreleased_key
 from perdure.ledger.records import Dead, Kind, Life
 from perdure.ledger.rows import ArtifactRow, pack_row
 from perdure.ledger.watching import Change
-from perdure.mailbox.envelope import Envelope, ReplyTo
+from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
-
-Reply = tuple[ReplyTo, bool, bytes]
-"""(where the answer goes, whether it is one or a failure, its bytes)."""
 
 
 class Closing:
@@ -60,7 +57,7 @@ class Closing:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
             return
-        if reply is not None or not self._plain.close(turn, delta):
+        if not self._plain.close(turn, delta, reply):
             self._commit(turn, delta, reply, None)
 
     def close_bare(self, turn: Turn) -> None:

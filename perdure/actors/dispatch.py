@@ -230,8 +230,10 @@ class Dispatch:
     # --- runners
 
     def kick(self) -> None:
-        """Have a runner look for work as soon as the loop gets a chance."""
-        if not self._relay_due and self.active < self.limit and not self.is_stopping:
+        """Have a runner look for work as soon as the loop gets a chance, if there is any."""
+        if self._relay_due or self.active >= self.limit or self.is_stopping:
+            return
+        if self.resumes or self.held or self.ready:
             self._relay_due = True
             self.kernel.loop.call_soon(self._relay)
 
@@ -272,8 +274,7 @@ class Dispatch:
                 turn.task, env = task, turn.envelope
                 note(flights.buffer, place, cell.id, env.seq, env.index)
                 if not self._relay_due:
-                    self._relay_due = True
-                    kernel.loop.call_soon(self._relay)
+                    self.kick()
                 try:
                     answer = await handler
                     if turn.keys is not None:

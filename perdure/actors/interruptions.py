@@ -141,7 +141,8 @@ class Interruptions:
     def waits(self, turn: Turn) -> None:
         """A turn does nothing but wait for an answer or for time: it kills nobody now."""
         place = self._place(turn)
-        if place is not None and turn not in self.kernel.steps.working:
+        has_steps = turn.pending and turn in self.kernel.steps.working
+        if place is not None and not has_steps:
             self.flights.clear(place)
 
     def goes_on(self, turn: Turn) -> None:

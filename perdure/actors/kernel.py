@@ -168,10 +168,11 @@ class Kernel:
             await self._left
         finally:
             await host.aclose()
-        for task in list(self._tasks):
+        left = [*self._tasks, *self.steps.tasks]
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.0)
+        if left:
+            await asyncio.wait(left, timeout=1.0)
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -57,6 +57,20 @@ class Loop(asyncio.SelectorEventLoop):
         self._timers: WeakKeyDictionary[asyncio.Task[Any], list[asyncio.TimerHandle]]
         self._timers = WeakKeyDictionary()
 
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Call `callback` in the next round: what asyncio does, in one call less deep."""
+        inner: Any = self
+        if inner._closed or inner._debug:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        inner._ready.append(handle)
+        return handle
+
     def call_at(
         self,
         when: float,

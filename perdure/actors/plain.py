@@ -1,4 +1,4 @@
-"""The closing of plain turns, which are most: state changed, messages told, nothing else.
+"""The closing of plain turns, which are most: state changed, messages told, an ask answered.
 
 What `Closing` does for every turn is done here in one go for these. The record and what it leads to
 are the same to the byte, as a test holds; only the way there is shorter.
@@ -13,7 +13,7 @@ from perdure.actors.state import Delta, apply, compact, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.ledger.keys import inbox_key
 from perdure.ledger.records import Kind, Life
-from perdure.mailbox.envelope import Envelope
+from perdure.mailbox.envelope import Envelope, ReplyTo
 from perdure.mailbox.index import SERVICE_SECONDS_MIN
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TURN = int(Kind.TURN)
 STOPPED = int(Life.STOPPED)
+Reply = tuple[ReplyTo, bool, bytes]
+"""(where the answer goes, whether it is one or a failure, its bytes)."""
 FLOOR_NS = int(SERVICE_SECONDS_MIN * NS)
 
 
@@ -31,7 +33,7 @@ class Plain:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
 
-    def close(self, turn: Turn, delta: Delta) -> bool:
+    def close(self, turn: Turn, delta: Delta, reply: Reply | None) -> bool:
         """Record the turn and have the run see it; False, and nothing done, if it is not plain."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
         if turn.is_rare or env.steps is not None or cell.attempts or cell.holds or cell.migrates:
@@ -50,7 +52,7 @@ class Plain:
         took = now - turn.time_ns
         fields = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index), delta,
-            hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
+            hash_after, None, reply, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
         cell.seq = cell.last = seq = book.append(TURN, fields)
@@ -63,6 +65,8 @@ class Plain:
             estimates.observe((cell.class_name, env.type), took / NS)
         if targets:
             self._deliver(turn.out, targets, seq)
+        if reply is not None:
+            kernel.waits.answered(*reply, seq)
         if cell.inbox or cell.control:
             dispatch.consider(cell)
         return True

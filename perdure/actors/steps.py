@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -159,6 +160,11 @@ class Steps:
     def working(self) -> set[Turn]:
         """The turns that wait for work, not for time or an answer: they are not at rest."""
         return {work.turn for work in self.under_way if work.turn.open}
+
+    @property
+    def tasks(self) -> list[Task[None]]:
+        """Of tools that are coroutines and under way."""
+        return [work.task for work in self.under_way if work.task is not None]
 
     def began(self, work: StepWork) -> None:
         """A step is under way beside its handler."""

@@ -50,8 +50,7 @@ class Queue:
 
     def to_the_end(self, turn: Turn, now_ns: int) -> Blocked:
         """The place of a turn, which is the last one now."""
-        blocked = self.place(turn) or Blocked()
-        self.drop(turn)
+        blocked = self.turns.pop(turn, None) or self.busy.pop(turn, None) or Blocked()
         self.turns[turn] = blocked
         blocked.since_ns = now_ns
         return blocked
@@ -81,7 +80,7 @@ class Suspension:
 
     def is_waiting(self, turn: Turn) -> bool:
         """Whether a turn is in a wait for an answer or a time."""
-        return self._queue(turn).place(turn) is not None
+        return self._queues[turn.on_loop].place(turn) is not None
 
     # --- who waits
 
@@ -90,16 +89,18 @@ class Suspension:
         turn = wait.turn
         if turn.kind != "receive" or not turn.open:
             return
-        queue = self._queue(turn)
+        queue = self._queues[turn.on_loop]
         queue.to_the_end(turn, self.kernel.book.now_ns()).tasks[task] = wait
         self.kernel.interruptions.waits(turn)
         if len(queue.turns) > queue.most:
             self.kernel.loop.call_soon(self._thin_out, queue)
-        self._arm()
+        if self._timer is None or not self._timer.renew(self._look):
+            self._timer = None
+            self._arm()
 
     def unblocked(self, wait: Wait[Any], task: asyncio.Task[Any] | None) -> None:
         """It waits no longer."""
-        blocked = self._queue(wait.turn).place(wait.turn)
+        blocked = self._queues[wait.turn.on_loop].place(wait.turn)
         if blocked is not None and blocked.tasks.get(task) is wait:
             del blocked.tasks[task]
             self.kernel.interruptions.goes_on(wait.turn)
@@ -108,19 +109,16 @@ class Suspension:
 
     def over(self, turn: Turn) -> None:
         """A turn waits no longer, or is over."""
-        self._queue(turn).drop(turn)
-        if self._timer is not None and not any(queue.turns for queue in self._queues):
+        threads, tasks = self._queues
+        (tasks if turn.on_loop else threads).drop(turn)
+        if self._timer is not None and not threads.turns and not tasks.turns:
             self._timer.cancel()  # else a run with nothing left to do would wait for it
-            self._timer = None
-
-    def _queue(self, turn: Turn) -> Queue:
-        return self._queues[turn.on_loop]
 
     # --- suspending
 
     def _arm(self) -> None:
         firsts = [next(iter(queue.turns.values())) for queue in self._queues if queue.turns]
-        if self._timer is None and firsts:
+        if firsts and (self._timer is None or self._timer.function is None):
             due = min(first.since_ns for first in firsts) + SUSPEND_NS
             self._timer = self.kernel.timers.at(due, self._look)
 

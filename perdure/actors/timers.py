@@ -18,14 +18,21 @@ SLEEP_SECONDS_MAX = 3600.0  # a clock that is set forward is noticed within the 
 class Timer:
     """One callback to come. `cancel` it when it has become pointless, else a run waits for it."""
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "is_over")
 
     def __init__(self, function: Callable[[], None]) -> None:
         self.function: Callable[[], None] | None = function
+        self.is_over = False  # it was called, or forgotten since it was cancelled
 
     def cancel(self) -> None:
         """Let it be; a second time, or after it was called, nothing happens."""
         self.function = None
+
+    def renew(self, function: Callable[[], None]) -> bool:
+        """Undo a `cancel`, if it is not too late: whether it will call."""
+        if not self.is_over:
+            self.function = function
+        return not self.is_over
 
 
 class Timers:
@@ -55,7 +62,9 @@ class Timers:
 
     def _rebuild(self) -> None:
         """Drop the cancelled, each time there are twice as many as the last rebuild left."""
-        self._heap = [entry for entry in self._heap if entry[2].function is not None]
+        for _, _, timer in self._heap:
+            timer.is_over = timer.function is None
+        self._heap = [entry for entry in self._heap if not entry[2].is_over]
         heapify(self._heap)
         self._rebuilt = max(REBUILD_TIMERS_MIN, 2 * len(self._heap))
 
@@ -63,7 +72,7 @@ class Timers:
     def next_ns(self) -> int | None:
         """When the next callback is due; None without one."""
         while self._heap and self._heap[0][2].function is None:
-            heappop(self._heap)
+            heappop(self._heap)[2].is_over = True
         return self._heap[0][0] if self._heap else None
 
     def fire(self) -> None:
@@ -71,7 +80,7 @@ class Timers:
         self._handle = None
         while self._heap and self._heap[0][0] <= self.kernel.book.now_ns():
             timer = heappop(self._heap)[2]
-            function, timer.function = timer.function, None
+            function, timer.function, timer.is_over = timer.function, None, True
             if function is not None:
                 function()
         self._arm()

@@ -189,7 +189,6 @@ class StepWork:
         if is_coroutine(function):
             # not of the loop's making: an effect under way is not cancelled with its turn
             self.task = asyncio.Task(self._await(), loop=kernel.loop)
-            kernel.keep_task(self.task)
         elif not self.asked.tool.is_instant:
             kernel.pool.call(lambda: kernel.on_kernel(self.conclude, tried(self)))
         elif self.turn.keys is not None and self.turn.keys.is_breath():
@@ -198,7 +197,10 @@ class StepWork:
             self.conclude(tried(self))
 
     async def _await(self) -> None:
-        self.conclude(await awaited(self))
+        try:
+            self.conclude(await awaited(self))
+        except Exception as error:  # noqa: BLE001 - the tool's own is an outcome: it is the kernel's
+            self.steps.kernel.ending.fail(error)
 
     # --- after it; kernel thread
 

@@ -39,7 +39,7 @@ class Budget(NamedTuple):
                 f"the run's budget has {self.left:,} of {self.limit:,} tokens left, and the step "
                 f"needs {tokens:,}. Raise [budget] tokens, or ask for less."
             )
-        return self._replace(reserved=self.reserved + tokens)
+        return Budget(self.limit, self.spent, self.reserved + tokens) if tokens else self
 
     def settle(self, reserved: int, spent: int) -> Budget:
         """The budget with a reservation turned into what was really spent.

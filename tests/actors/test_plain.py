@@ -21,13 +21,14 @@ class Passer(Actor, name="tests.plain.passer"):
     seen: list[int] = field(default_factory=list)
     last: int | None = None
 
-    async def on_receive(self, message: int) -> None:
+    async def on_receive(self, message: int) -> int:
         self.seen.append(message)
         self.last = message
         if message:
             self.tell(self.next, message - 1)
             if message % 3 == 0:
                 self.tell("/r/nobody", message)
+        return len(self.seen)
 
 
 class Starter(Actor, name="tests.plain.starter"):
@@ -36,6 +37,8 @@ class Starter(Actor, name="tests.plain.starter"):
     async def on_receive(self, message: int) -> None:
         for n in range(message):
             self.tell(f"/r/{'abc'[n % 3]}", n)
+        for n in range(message):
+            await self.ask("/r/b", n % 2)
 
 
 def journal() -> tuple[list[tuple[int, bytes]], dict[bytes, bytes]]:
@@ -67,7 +70,7 @@ def test_the_short_and_the_long_way_write_the_same_records_and_rows(
 
     monkeypatch.setattr(Plain, "close", counted)
     short = journal()
-    monkeypatch.setattr(Plain, "close", lambda self, turn, delta: False)
+    monkeypatch.setattr(Plain, "close", lambda self, turn, delta, reply: False)
     long = journal()
     assert plain_turns.count(True) > ROUNDS
     assert plain_turns.count(False) > 0

@@ -249,7 +249,7 @@ def test_a_turn_that_does_nothing_more_beside_its_wait_is_suspended_after_all() 
         GATES["beside"].open()
         (turn,) = (turn for queue in suspension._queues for turn in queue.busy)
         until(run, lambda: not turn.tasks)
-        on_kernel(run, suspension._look_again, suspension._queue(turn))
+        on_kernel(run, suspension._look_again, suspension._queues[turn.on_loop])
         advance(run, SUSPEND_SECONDS_MAX)
         assert asleep(run) == 1
         GATES["b"].open()
