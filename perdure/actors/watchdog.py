@@ -51,7 +51,7 @@ class Watchdog:
         while not self.kernel.ended.wait(WATCHDOG_SECONDS):
             self._alive.clear()
             self.kernel.on_kernel(self._alive.set)
-            if not self.answers() and not self._may_stand_still():
+            if not self.answers() and not self.may_stand_still():
                 self._end(self.describe())
                 return
             looks += 1
@@ -66,7 +66,7 @@ class Watchdog:
         pause = min(WATCHDOG_SECONDS, self.seconds_max)
         return any(self._alive.wait(pause) for _ in range(ceil(self.seconds_max / pause)))
 
-    def _may_stand_still(self) -> bool:
+    def may_stand_still(self) -> bool:
         """Whether it is over, or waits for a disk that is slow: no handler's fault."""
         return self.kernel.ended.is_set() or self.kernel.barrier.is_at_disk
 

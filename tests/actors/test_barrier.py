@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from perdure import Actor, Child, FakeClock, Run
+from perdure import Actor, Child, FakeClock, Run, tool
+from perdure.actors.watchdog import Watchdog
 from perdure.errors import CommitFailed
 from perdure.ledger import records
+from perdure.ledger.memory import MemoryStore
 from tests.actors.world import World, calling
 from tests.kit import (
     SECONDS,
@@ -155,6 +157,67 @@ def test_a_failed_commit_ends_the_run_releases_nothing_and_resume_goes_on(tmp_pa
     assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["1.txt"]
     with resumed(tree, disk.reopened()) as run:
         assert run.ask("/r/a", 10, timeout=SECONDS) == 11
+
+
+# --- who waits for the disk
+
+
+class Paying(Actor, name="tests.barrier.paying"):
+    async def on_receive(self, message: int) -> None:
+        for n in range(message):
+            await self.call(pay, n)
+
+
+@tool("tests.barrier.pay", effect="financial")
+async def pay(n: int) -> int:
+    return n
+
+
+def committing_threads(quick_ns: int | None) -> tuple[int, list[int]]:
+    """The kernel's thread, and those in which the commits of ten effects are made."""
+    threads: list[int] = []
+    store = MemoryStore(lambda number: threads.append(threading.get_ident()))
+    with running(program(Child("a", Paying)), store) as run:
+        if quick_ns is not None:
+            run.kernel.barrier.committer.quick_ns = quick_ns
+        settle(run)
+        threads.clear()
+        run.tell("/r/a", 10)
+        settle(run)
+        found = threads.copy()
+    return run.kernel.thread_id, found
+
+
+def test_a_kernel_with_nothing_else_to_do_waits_for_a_quick_disk_itself() -> None:
+    kernel, threads = committing_threads(None)
+    assert threads.count(kernel) >= 10
+
+
+def test_a_slow_disk_is_waited_for_beside_the_kernel() -> None:
+    kernel, threads = committing_threads(0)
+    assert len(threads) >= 10
+    assert kernel not in threads
+
+
+def test_an_effect_costs_one_commit_and_its_result_goes_with_the_next() -> None:
+    _, threads = committing_threads(None)
+    assert len(threads) <= 10 + 2  # of what was told, and of what it ended with
+
+
+def test_a_kernel_that_waits_for_its_disk_is_not_taken_for_one_that_a_handler_holds() -> None:
+    disk = Disk()
+    with running(program(Child("a", Paying)), disk) as run:
+        dog = Watchdog(run.kernel, None, seconds_max=0.01)
+        settle(run)
+        assert not dog.may_stand_still()
+        run.kernel.barrier.committer.quick_ns = 1 << 60
+        disk.open.clear()
+        run.tell("/r/a", 1)
+        assert disk.waited.wait(SECONDS)
+        assert not dog.answers()
+        assert dog.may_stand_still()
+        disk.open.set()
+        settle(run)
 
 
 # --- the budget
