@@ -70,8 +70,9 @@ class Barrier:
             self.is_at_disk = False
             if seq is not None:
                 self._durable(seq)
-        else:
-            self.seal()
+            if self.kernel.loop.has_ready:
+                return  # what it led to goes on, and what that records goes with this
+        self.seal()
 
     def seal_if_due(self) -> None:
         """Under load: hand the open group over when it is full, old, or waited for."""

@@ -35,6 +35,8 @@ class _Selector(DefaultSelector):
             self._loop.on_idle()
             if self._loop.has_ready:
                 timeout = 0
+            elif timeout is not None:
+                timeout = max(0.0, timeout - (monotonic() - now))  # it may have waited for the disk
         elif now < self._next:
             return []
         else:

@@ -61,7 +61,9 @@ class Idle:
             return False
         if cell.suspended and cell.is_suspended:
             return False
-        return cell.not_before <= self.kernel.book.now_ns()
+        timer = self.kernel.dispatch.soon.get(cell)  # it may be due by now: a commit takes its time
+        is_to_come = timer is not None and timer.function is not None
+        return cell.not_before <= self.kernel.book.now_ns() and not is_to_come
 
     def _takes_control(self, cell: Cell) -> bool:
         """A supervisor keeps what its phase does not take; all others take all."""
