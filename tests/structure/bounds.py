@@ -112,9 +112,5 @@ def table(bounds: Bounds) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits, or all there are before the point.
-
-    >>> _number(2.0), _number(0.0006), _number(24.3), _number(252.9)
-    ('2', '0.0006', '24.3', '253')
-    """
+    """Three digits, or all there are before the point."""
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

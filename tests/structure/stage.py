@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from random import Random
 from typing import Any, TypeVar
 
+from perdure.actors import onfailure
 from perdure.ledger.group import Group, Head, Store, nothing
 from perdure.runtime.run import Run
 from perdure.simulation.hands import Hands, Life, Stuck
@@ -22,6 +23,7 @@ from perdure.simulation.outside import Outside
 from tests.structure.workloads import LEAD, WORKLOADS, Go, Note
 
 DISK_SECONDS = 0.01
+TRACEBACK_BYTES = 200  # the end of each, and less than all: it names files, wherever they lie
 
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Stage:
     def play(self, meter: AbstractContextManager[object]) -> None:
         """Do the work, so that all is known that is found out once; then again, in `meter`."""
         kernel = self.run.kernel
-        with self.hands, _no_garbage():
+        with self.hands, _no_garbage(), _short_tracebacks():
             kernel.start(self.run._start)
             self._wait(kernel.outside.is_up.is_set)
             self._lap(0)
@@ -112,3 +114,14 @@ def _no_garbage() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def _short_tracebacks() -> Iterator[None]:
+    """Crashes are recorded with a text of the same length wherever the project lies."""
+    module: Any = onfailure
+    before, module.TRACEBACK_BYTES_MAX = module.TRACEBACK_BYTES_MAX, TRACEBACK_BYTES
+    try:
+        yield
+    finally:
+        module.TRACEBACK_BYTES_MAX = before
