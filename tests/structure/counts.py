@@ -15,12 +15,18 @@ from typing import NamedTuple
 
 from benchmarks.page import PAGE, with_table
 from perdure.simulation.disk import Platter, at_once, open_platter
+from tests.sources import ROOT
 from tests.structure import bounds
 from tests.structure.bounds import COLUMNS, FILE, PLACE, VERSION, WRITE, Bounds, Figures
 from tests.structure.flushes import flushes
 from tests.structure.meters import Calls, Groups, Rows
 from tests.structure.stage import Stage
 from tests.structure.workloads import WORKLOADS
+
+OTHER_PYTHON = (
+    "the bounds are of Python {0}, and on later ones fewer calls are counted: write them there. "
+    "If {0} is no longer supported, remove {1} first."
+)
 
 
 class Counted(NamedTuple):
@@ -91,12 +97,14 @@ def main() -> int:
         print(json.dumps({name: count(name).figures for name in names}))
         return 0
     before = bounds.read_if_any()
-    if options.write and options.names and (before is None or before.python != VERSION):
-        parser.error(f"there are no bounds of Python {VERSION} to go with: write all, `{WRITE}`")
+    if options.write and before is not None and before.python != VERSION:
+        parser.error(OTHER_PYTHON.format(before.python, FILE.relative_to(ROOT)))
+    if options.write and options.names and before is None:
+        parser.error(f"there are no other bounds to go with these: `{WRITE}` writes all.")
     found = count_all(names)
     print("\n".join(report(found, before)))
     if options.write:
-        write(found, before if options.names else None)
+        write(found, before)
     return 0
 
 

@@ -10,14 +10,16 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from benchmarks.page import PAGE, with_table
 from perdure.simulation.hands import Hands
 from tests.sources import ROOT, none_of
-from tests.structure import bounds, profile
+from tests.structure import bounds, counts, profile
 from tests.structure.bounds import COLUMNS, PLACE, WRITE, Bounds, broken
 from tests.structure.counts import Counted, count
 from tests.structure.flushes import flushes
@@ -109,6 +111,23 @@ def test_work_without_bounds_is_found() -> None:
     assert list(broken("ring", {"calls": 1}, OLD)) == [
         f"ring has no bounds: `{WRITE}` takes what it costs today."
     ]
+
+
+def test_what_is_written_is_the_figures_of_today_and_the_bounds_of_what_was_not_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, page = tmp_path / "bounds.toml", tmp_path / "page.md"
+    page.write_text(f"above\n{PLACE.begin}\nold\n{PLACE.end}\nbelow\n")
+    monkeypatch.setattr(counts, "FILE", file)
+    monkeypatch.setattr(counts, "PAGE", page)
+    found = {"ring": dict.fromkeys(COLUMNS, 6_000)}
+    counts.write(found, OLD)
+    assert tomllib.loads(file.read_text()) == {"python": bounds.VERSION, **found, **OLD.of}
+    assert page.read_text().count("| 3,000 x turn |" + " 2 |" * len(COLUMNS)) == 1
+    assert page.read_text().startswith("above\n")
+    assert "calls of perdure's functions; its bound is 1,000" in "\n".join(
+        counts.report({"asks": dict.fromkeys(COLUMNS, 7)}, OLD)
+    )
 
 
 def test_the_file_and_the_page_are_as_they_are_written() -> None:
