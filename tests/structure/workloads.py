@@ -209,6 +209,14 @@ WORKLOADS = {
     "tells": Workload("one actor tells another, in one turn", 1_000, "message", tells, SINK),
     "asks": Workload("one actor asks another, in one turn", 200, "question", asks, SINK),
     "posts": Workload("told from outside, one by one", 50, "message", None, SINK, "/work/sink"),
+    "bystanders": Workload(
+        "the same, beside 500 actors that have nothing to do",
+        50,
+        "message",
+        None,
+        (*SINK, *(Child(f"b{n}", Leaf) for n in range(500))),
+        "/work/sink",
+    ),
     "effects": Workload("calls with an effect, in one turn", 100, "call", effects),
     "crowd": Workload(
         "calls with an effect, 5 by each of 20 actors",
