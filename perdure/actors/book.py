@@ -60,6 +60,7 @@ class Book:
         self.dropping = Dropping(self)
         self.codec.read_blob = self.blobs.read
         self.cells: dict[int, Cell] = {}
+        self.parked: dict[Cell, None] = {}  # stalled or suspended, or once were
         self.names: dict[str, int] = {}  # of loaded cells; 0 for a name given up but not durably
         self.budget = Budget(None)
         self.pedigree = Pedigree(store)
@@ -85,10 +86,6 @@ class Book:
         group.bytes += len(payload)
         self.seq = seq = self.seq + 1
         return seq
-
-    def run_id_at(self, seq: int) -> bytes:
-        """The id of the run that wrote a record."""
-        return self.pedigree.run_id_at(seq)
 
     def touch(self, cell: Cell) -> None:
         """Have a cell looked at when the group is sealed."""
@@ -120,6 +117,8 @@ class Book:
             raise Broken(f"there is no actor {id}")
         row = unpack_row(ActorRow, raw)
         cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
+        if row.stalled or row.suspended:
+            self.parked[cell] = None
         if row.watches:
             cell.watches = read_watches(self.store, id)
         if self.find(row.address) == id:

@@ -232,7 +232,8 @@ class Kernel:
         """The loop has nothing to run: records go to the disk, and perhaps the run is over."""
         self.on_rest()
         self.barrier.rest()
-        self.look_quiet()
+        if not self.loop.has_ready:
+            self.look_quiet()
 
     def settled(self) -> None:
         """A group became durable."""
@@ -251,16 +252,15 @@ class Kernel:
         if due is not None and self.book.clock.clock.jumps:
             self.book.clock.jump_to(due)
             self.timers.fire()
-            self.dispatch.kick()
             return
-        cells, running = self.book.cells.values(), bool(dispatch.running)
+        cells = self.book.parked = {c: None for c in self.book.parked if c.stalled or c.suspended}
         is_stalled = any(cell.stalled for cell in cells)
-        is_suspended = any(c.suspended and c.is_suspended and (c.inbox or c.control) for c in cells)
-        stuck = due is None and not running  # turns that were dropped wait for others
+        is_suspended = any(c.is_suspended and (c.inbox or c.control) for c in cells)
+        stuck = due is None and not dispatch.running  # turns that were dropped wait for others
         self.needs_repair, self.needs_release = stuck and is_stalled, stuck and is_suspended
         self.is_due_soon = bool(dispatch.soon) or self.steps.is_pausing
-        is_waiting = running or is_stalled or is_suspended or bool(self.waits.suspension.asleep)
-        self.quiet(due is not None or is_waiting)
+        waits = due is not None or dispatch.running or self.waits.suspension.asleep
+        self.quiet(bool(waits or is_stalled or is_suspended))
 
     def _shed(self) -> None:
         """Unload idle actors beyond the bound, those untouched longest first."""
@@ -283,6 +283,7 @@ class Kernel:
     def stall(self, cell: Cell, env: Envelope | None, reason: str) -> None:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
         cell.stalled = reason
+        self.book.parked[cell] = None
         cell.actor = None
         if cell.renews:
             self.codes.renew(cell)

@@ -142,6 +142,7 @@ def suspend(kernel: Kernel, address: str, is_on: bool) -> int:
 def set_suspended(kernel: Kernel, cell: Cell, is_on: bool) -> int:
     """Record that an actor's life is suspended, or goes on."""
     cell.suspended = cell.incarnation if is_on else 0
+    kernel.book.parked[cell] = None
     cell.row_dirty = True
     seq = kernel.book.append(Kind.SUSPEND, (kernel.book.now_ns(), (), cell.id, cell.suspended))
     kernel.book.touch(cell)

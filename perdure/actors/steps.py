@@ -150,7 +150,7 @@ class Steps:
         """What makes redoing a call doing it once: of run, message and step, and nothing else."""
         env, book = work.turn.envelope, self.kernel.book
         step = env.steps.get(work.asked.key) if env.steps else None
-        run_id = book.run_id_at(step.seq if step is not None else book.seq)
+        run_id = book.pedigree.run_id_at(step.seq if step is not None else book.seq)
         text = f"{env.seq}.{env.index} {work.asked.key}"
         return blake2b(text.encode(), key=run_id, digest_size=16).hexdigest()
 

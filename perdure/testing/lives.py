@@ -102,7 +102,7 @@ class Process(EachRecord):
             if not book.cell(doubt.actor).stalled:
                 continue
             cell, env, key = step_in_doubt(kernel, doubt.intent)
-            of_step = step_key(book.run_id_at(doubt.intent), (env.seq, env.index), key)
+            of_step = step_key(book.pedigree.run_id_at(doubt.intent), (env.seq, env.index), key)
             happened = self.toolbox.value_of(of_step)
             if happened is None:
                 Verdicts(kernel).did_not_happen(cell, env, key)
