@@ -122,7 +122,7 @@ class Book:
         cell = self.cells[id] = Cell(id, row, self.editions.of(id, row.class_name))
         if row.watches:
             cell.watches = read_watches(self.store, id)
-        if self.find(row.address) == id:
+        if row.life != Life.ENDED:  # until then the address is its own, and nobody else's
             self.names[row.address] = id
         return cell
 
