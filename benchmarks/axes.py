@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks import resume
+from benchmarks import bare, resume
 from benchmarks.memory import SPAWNER, Report, Spawn, Spawner, Work
 from benchmarks.ring import MAKER, PAD, WAIT_SECONDS_MAX, Build, Go, Token, settle
 from perdure import Actor, Child, Run, SupervisorSpec, message
@@ -57,7 +58,8 @@ class Job(NamedTuple):
 class Axis(NamedTuple):
     """What ledgers grow by: their program, how they grow to a size, whom to ask, what to measure.
 
-    `first` answers as soon as it is up, and once what was before it is durable.
+    `first` answers as soon as it is up, and once what was before it is durable. `bare` says what
+    LMDB alone takes of it, in a ledger that nobody needs any more.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Axis(NamedTuple):
     grow: Callable[[Run, int], None]
     first: tuple[str, object]
     jobs: tuple[Job, ...]
+    bare: Callable[[Path, int], dict[str, float]] | None = None
 
 
 # --- agents
@@ -131,6 +134,7 @@ AXES = (
             Job("hot", "one of 100 agents, always the same", pick_hot, 2_000, 20_000),
             Job("any", "an agent picked among all of them", pick, 10_000, 20_000),
         ),
+        bare.measure,
     ),
     Axis(
         "records",

@@ -78,13 +78,14 @@ class Lap:
         self._before = self._now()
 
     def _now(self) -> dict[str, float]:
-        usage = resource.getrusage(resource.RUSAGE_SELF)
+        usage, written = resource.getrusage(resource.RUSAGE_SELF), system_bytes()
         return {
             "cpu": time.process_time(),
             "system": usage.ru_stime,
             "faults": usage.ru_minflt,
             "reads": usage.ru_majflt,
-            "pages": system_bytes()["pages"],
+            "pages": written["pages"],
+            "calls": written["calls"],
             "loads": self._loads[0],
         }
 
@@ -113,7 +114,9 @@ def once(directory: Path, axis: Axis, size: int) -> Figures:
                 turns = job.do(run, size, job.turns)
                 _settle(run, axis)
                 figures[job.name] = lap.per_turn(turns)
-        return figures
+    if axis.bare is not None:
+        figures["bare"] = axis.bare(directory, size)
+    return figures
 
 
 def _settle(run: Run, axis: Axis) -> None:

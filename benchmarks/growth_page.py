@@ -21,12 +21,15 @@ EVIDENCE = (  # of each work: what explains its cost, in words, with so many dig
     ("system", "of it in the system, us", 1),
     ("loads", "objects built from the ledger, per turn", 2),
     ("pages", "bytes of pages written, per turn", 0),
+    ("calls", "calls that write them, per turn", 2),
     ("faults", "page faults, per turn", 2),
     ("reads", "page faults that read the disk, per turn", 3),
 )
 OF_ALL = (  # of the ledger: figure, words, digits, unit
     ("resume.open", "opening the ledger, CPU ms", 1, 1e-3),
     ("resume.up", "resuming to the first turn, CPU ms", 1, 1e-3),
+    ("bare.read", "bare LMDB: one row read, us", 1, 1),
+    ("bare.write", "bare LMDB: one row written, 2,000 to a commit, us", 1, 1),
     ("file.journal", "levels of pages: journal", 0, 1),
     ("file.tables", "levels of pages: tables", 0, 1),
     ("file.bytes", "file, MB", 0, 1e6),
@@ -81,6 +84,8 @@ def _table(results: Results, axis: Axis) -> str:
                 )
     for name, words, digits, unit in OF_ALL:
         group, figure = name.split(".")
+        if group not in results[axis.name]["laps"][0][0]:
+            continue
         _, each = series(results, axis.name, group, figure)
         lines.append(_row(words, [f"{value / unit:,.{digits}f}" for value in each] + ["", ""]))
     return "\n".join(lines)

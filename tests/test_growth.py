@@ -51,9 +51,15 @@ def test_each_work_is_measured_at_each_size(results: dict[str, Any]) -> None:
         assert found["sizes"] == SIZES[axis.name]
         assert [len(laps) for laps in found["laps"]] == [2, 2]
         for lap in (lap for laps in found["laps"] for lap in laps):
-            assert lap.keys() == {"resume", "file", *(job.name for job in axis.jobs)}
+            assert lap.keys() - {"bare"} == {"resume", "file", *(job.name for job in axis.jobs)}
             assert all(lap[job.name]["cpu"] > 0 for job in axis.jobs)
             assert all(lap[job.name]["pages"] > 0 for job in axis.jobs)
+
+
+def test_what_the_trees_of_pages_cost_is_told_apart_for_agents(results: dict[str, Any]) -> None:
+    for lap in (lap for laps in results["agents"]["laps"] for lap in laps):
+        assert lap["bare"].keys() == {"read", "write"}
+        assert min(lap["bare"].values()) > 0
 
 
 def test_agents_that_stay_loaded_are_built_once(results: dict[str, Any]) -> None:
