@@ -21,6 +21,7 @@ PICKER = "/memory/picker"
 PICKED_AT_ONCE = 500  # by one turn of the picker
 HOT_AGENTS = 100
 SPAWNED_AT_ONCE = 10_000  # a wait for them is bounded
+MORE_AGENTS_MAX = 10_000  # than its size says, that a ledger gets while it is measured
 RING_ACTORS = 1_000
 
 
@@ -81,15 +82,26 @@ def herd() -> Program:
 
 def spawn(run: Run, agents: int) -> None:
     """Have so many agents, each of which has handled a message; some may be there already."""
-    find = run.kernel.book.find
     settle(run, 0)
-    there = bisect_left(range(agents), True, key=lambda i: not find(f"{SPAWNER}/a{i}"))
+    there = count(run, 0, agents)
     while there < agents:
         end = min(there + SPAWNED_AT_ONCE, agents)
         turns = run.figures()["turns"] + end - there + 1
         run.tell(SPAWNER, Spawn(there, end)).get(timeout=WAIT_SECONDS_MAX)
         settle(run, turns)
         there = end
+
+
+def count(run: Run, least: int, most: int) -> int:
+    """How many agents there are, if it is known between what numbers."""
+    find = run.kernel.book.find
+    return least + bisect_left(range(least, most), True, key=lambda i: not find(f"{SPAWNER}/a{i}"))
+
+
+def spawn_more(run: Run, agents: int, more: int) -> int:
+    there = count(run, agents, agents + MORE_AGENTS_MAX)
+    spawn(run, there + more)
+    return more
 
 
 def pick(run: Run, agents: int, turns: int) -> int:
@@ -131,8 +143,9 @@ AXES = (
         spawn,
         (f"{SPAWNER}/a0", Report()),
         (
-            Job("hot", "one of 100 agents, always the same", pick_hot, 2_000, 20_000),
-            Job("any", "an agent picked among all of them", pick, 10_000, 20_000),
+            Job("hot", "a turn of one of 100, always the same", pick_hot, 2_000, 20_000),
+            Job("any", "a turn of one picked among all", pick, 10_000, 20_000),
+            Job("born", "an agent's birth and first turn", spawn_more, 500, 5_000),
         ),
         bare.measure,
     ),
@@ -142,6 +155,6 @@ AXES = (
         resume.program,
         go_round,
         (f"{MAKER}/n0", Token(1, PAD)),
-        (Job("ring", "a ring of 1,000 actors", ring, 2_000, 20_000),),
+        (Job("ring", "a turn in a ring of 1,000 actors", ring, 2_000, 20_000),),
     ),
 )

@@ -75,7 +75,7 @@ def _table(results: Results, axis: Axis) -> str:
         best, median = series(results, axis.name, job.name, "cpu")
         cells = [f"{low:.1f} ({mid:.1f})" for low, mid in zip(best, median, strict=True)]
         cells += [f"{slope(sizes, best):+.2f}", f"{per_tenfold(sizes, best):+.1f}"]
-        lines.append(_row(f"turn of {job.title}, us", cells))
+        lines.append(_row(f"{job.title}, us", cells))
         for name, words, digits in EVIDENCE:
             _, each = series(results, axis.name, job.name, name)
             if any(round(value, digits) for value in each):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 INK = "#7d8590"  # of text and axes: grey enough for white paper, light enough for black
-COLOURS = ("#2f81f7", "#d29922")
+COLOURS = ("#2f81f7", "#d29922", "#3fb950")
 SIZE_INCHES = (7.2, 2.7)
 LEAST, MOST = 2.0, 2.0  # how far the axis goes below the lowest cost and above the highest
 STYLE = {
@@ -64,24 +64,25 @@ def draw(panels: Sequence[Panel], to: Path) -> None:
             ax.set_ylim(min(costs) / LEAST, max(costs) * MOST)
         axes[0].set_ylabel("CPU time per turn, µs")
         to.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(to, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(to, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
 
 
 def _panel(panel: Panel, ax: Any) -> None:
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415
+
     ax.set_xscale("log")
     ax.set_yscale("log")
     for line, colour in zip(panel.lines, COLOURS, strict=False):
         above = [median - best for best, median in zip(line.best, line.median, strict=True)]
         spread = ([0.0] * len(above), above)
         ax.errorbar(line.sizes, line.best, yerr=spread, color=colour, marker="o", ms=4, lw=1.5)
-        first = (line.sizes[0], line.best[0])
-        is_first = line is panel.lines[0]
+        last, below = (line.sizes[-1], line.best[-1]), line is not panel.lines[-1]
         ax.annotate(
-            line.title, first, (0, -16 if is_first else 12), textcoords="offset points",
+            line.title, last, (4, -27 if below else 10), textcoords="offset points", ha="right",
             color=colour,
         )  # fmt: skip
     ax.set_xlabel(panel.unit)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.yaxis.set_major_formatter("{x:g}")
     ax.yaxis.set_minor_formatter("")
-    ax.set_yticks([1, 10, 100, 1000])
     ax.grid(color=INK, alpha=0.25, lw=0.5)
