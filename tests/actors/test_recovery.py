@@ -246,7 +246,9 @@ def test_idle_actors_are_unloaded_and_come_back_with_their_state(
     assert LOG.count("/r/k7 start") == 4
 
 
-def test_a_message_to_an_actor_that_is_not_loaded_reads_three_rows() -> None:
+def test_a_message_to_an_actor_that_is_not_loaded_reads_three_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Teller(Actor, name="tests.recovery.teller"):
         async def on_receive(self, to: str) -> None:
             if to:
@@ -258,9 +260,9 @@ def test_a_message_to_an_actor_that_is_not_loaded_reads_three_rows() -> None:
         settle(run)
     with resumed(tree, store.reopened()) as run:
         run.ask("/r/t", "", timeout=SECONDS)
-        seen: list[int] = []
-        get = run.kernel.book.store.get
-        run.kernel.book.store.get = lambda key: (seen.append(key[0]), get(key))[1]  # type: ignore[method-assign]
+        store, seen = run.kernel.book.store, []
+        get = store.get
+        monkeypatch.setattr(store, "get", lambda key: (seen.append(key[0]), get(key))[1])
         run.ask("/r/t", "/r/k", timeout=SECONDS)
         settle(run)
         assert seen == [Table.NAME, Table.ACTOR, Table.STATE]
