@@ -18,9 +18,10 @@ PYTHON ?= $(shell for p in python3 python python3.14 python3.13 python3.12 pytho
 # Stamps: an install is done again only when pyproject.toml changed, so the second run is offline.
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+INSTALLED_BENCH := $(VENV)/.installed-bench
 
 .PHONY: help run test lint types layers check suite bench bench-full bench-peers bench-falls bench-million \
-	torture faults flips powercut mutants conformance simulate pykka-suite clean
+	bench-growth torture faults flips powercut mutants conformance simulate pykka-suite clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -57,6 +58,9 @@ bench-peers: $(INSTALLED_DEV) ## durable steps beside DBOS, LangGraph, Restate a
 
 bench-million: $(INSTALLED_DEV) ## keeping a ledger of a million turns: each verb, and the run beside it
 	$(PY) -m benchmarks.million build/million --write
+
+bench-growth: $(INSTALLED_BENCH) ## what a turn costs with a million agents, and with ten million records behind it
+	$(PY) -m benchmarks.growth build/growth --write
 
 bench-falls: $(INSTALLED_DEV) ## what crashes and restarts cost, beside OTP where Erlang is installed
 	$(PY) -m benchmarks.falls --write
@@ -96,6 +100,10 @@ $(INSTALLED): pyproject.toml | $(PY)
 $(INSTALLED_DEV): pyproject.toml | $(PY)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(INSTALLED) $@
+
+$(INSTALLED_BENCH): pyproject.toml | $(INSTALLED_DEV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
 
 $(PY):
 	@test -n "$(PYTHON)" || { echo "perdure needs Python >= 3.11 with venv and ensurepip on the" \

@@ -110,14 +110,15 @@ class Written:
 
 
 def system_bytes() -> dict[str, int]:
-    """What this process handed to the system, LMDB's pages, and what the system wrote for it.
+    """What this process handed to the system, LMDB's pages, the calls for it, and what was written.
 
-    The second is more: a file system writes a page's neighbours along when they were written
+    The last is more: a file system writes a page's neighbours along when they were written
     together once.
     """
     lines = Path("/proc/self/io").read_text().splitlines()
     counts = dict(line.split(": ") for line in lines)
-    return {"pages": int(counts["wchar"]), "disk": int(counts["write_bytes"])}
+    names = {"pages": "wchar", "calls": "syscw", "disk": "write_bytes"}
+    return {name: int(counts[key]) for name, key in names.items()}
 
 
 def measure(

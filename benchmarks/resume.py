@@ -40,6 +40,7 @@ class Size(NamedTuple):
 ROOT = Path(__file__).parent.parent
 SIZES = (Size("short", 100, 10_000), Size("long", 10_000, 1_000_000))
 RATIO_MAX = 1.5
+HOPS_MAX = 500  # at once: a wait for them is bounded
 
 
 def program() -> Program:
@@ -52,13 +53,16 @@ def make(directory: Path, actors: int, records: int) -> None:
     with Run(program(), directory, store=store, seed=1) as run:
         run.tell(MAKER, Build(actors)).get(timeout=WAIT_SECONDS_MAX)
         settle(run, 1)
-        while (left := records - run.kernel.book.seq) > 0:
-            turns = run.figures()["turns"]
-            hops = max(1, left // actors)
-            run.tell(MAKER, Go(hops, actors)).get(timeout=WAIT_SECONDS_MAX)
-            settle(run, turns + 1 + hops * actors)
-        while run.figures()["waiting"]:
-            time.sleep(0.01)
+        lengthen(run, actors, records)
+
+
+def lengthen(run: Run, actors: int, records: int) -> None:
+    """Have the ring of a run go round until the journal has that many records."""
+    while (left := records - run.kernel.book.seq) > 0:
+        turns = run.figures()["turns"]
+        hops = min(max(1, left // actors), HOPS_MAX)
+        run.tell(MAKER, Go(hops, actors)).get(timeout=WAIT_SECONDS_MAX)
+        settle(run, turns + 1 + hops * actors)
 
 
 class Reads:
@@ -138,13 +142,12 @@ def settle_one(run: Run) -> None:
         time.sleep(0)
 
 
-def in_a_process(directory: Path, scratch: Path, *, walk: bool) -> dict[str, Any]:
-    """Resume a copy of a ledger in a process of its own."""
+def on_a_copy(directory: Path, scratch: Path, program: str, *words: object) -> dict[str, Any]:
+    """The figures of a program, in a process of its own, that takes up a copy of a ledger."""
     shutil.rmtree(scratch, ignore_errors=True)
     shutil.copytree(directory, scratch)
     subprocess.run(["sync", "-d", str(scratch / "ledger" / "data.mdb")], check=True)
-    command = [sys.executable, "-m", "benchmarks.resume", str(scratch.absolute()), "--once"]
-    command += ["--no-walk"] * (not walk)
+    command = [sys.executable, "-m", program, str(scratch.absolute()), *map(str, words)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     shutil.rmtree(scratch)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -162,7 +165,9 @@ def compare(directory: Path, times: int, tell: Callable[[str], object]) -> dict[
         runs: dict[str, list[dict[str, Any]]] = {size.name: [] for size in SIZES}
         for _ in range(times):
             for name, many in runs.items():
-                many.append(in_a_process(directory / name, directory / "copy", walk=walk))
+                words = ["--once"] + ["--no-walk"] * (not walk)
+                copy = directory / "copy"
+                many.append(on_a_copy(directory / name, copy, "benchmarks.resume", *words))
         found = {
             name: {key: statistics.median(run[key] for run in many) for key in many[0]}
             for name, many in runs.items()

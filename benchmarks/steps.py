@@ -1,6 +1,6 @@
 """What many steps in one turn cost: the turn itself, and its retry after a crash.
 
-`python benchmarks/steps.py` runs turns of 2,500, 5,000 and 10,000 steps, each to its crash, then
+`python -m benchmarks.steps` runs turns of 2,500, 5,000 and 10,000 steps, each to its crash, then
 the retry of each, which finds all steps in the journal; then the retry of another process, which
 loads them from the tables first. It prints the CPU seconds of each (of all
 threads: a busy machine does not change them much), and the slope of their logarithms
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import shutil
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.slopes import slope
 from perdure import Actor, Backoff, Child, Run, SupervisorSpec
 from perdure.runtime.program import Program
 
@@ -84,18 +84,6 @@ def end_turn(run: Run) -> None:
     for turn in list(run.kernel.dispatch.running):
         run.kernel.dispatch.is_stopping = True
         run.kernel.lifecycle.fence(turn)
-
-
-def slope(sizes: Sequence[int], seconds: Sequence[float]) -> float:
-    """The exponent that the seconds grow with: the least-squares line through the logarithms.
-
-    >>> round(slope([1, 10, 100], [3.0, 30.0, 300.0]), 3)
-    1.0
-    """
-    xs, ys = [math.log(size) for size in sizes], [math.log(second) for second in seconds]
-    x, y = sum(xs) / len(xs), sum(ys) / len(ys)
-    over = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True))
-    return over / sum((a - x) ** 2 for a in xs)
 
 
 def compare(scratch: Path, sizes: Sequence[int], repeats: int) -> dict[str, Any]:

@@ -215,7 +215,7 @@ def test_memory_file_systems_are_seen_for_what_they_are(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_the_benchmarks_run() -> None:
-    for module in (bench, page, steps):
+    for module in (bench, page):
         failed, tried = doctest.testmod(module)
         assert (failed, tried > 0) == (0, True)
 
@@ -225,11 +225,6 @@ def test_turns_of_many_steps_are_timed_from_first_to_resume(tmp_path: Path) -> N
     assert found["steps"] == [20, 40]
     assert found["slopes"].keys() == found["seconds"].keys() == {"first", "retry", "resume"}
     assert all(seconds > 0 for times in found["seconds"].values() for seconds in times)
-
-
-def test_a_cost_in_proportion_has_slope_one_and_a_square_slope_two() -> None:
-    assert steps.slope([1, 10, 100], [2.0, 20.0, 200.0]) == pytest.approx(1.0)
-    assert steps.slope([1, 10, 100], [2.0, 200.0, 20_000.0]) == pytest.approx(2.0)
 
 
 def test_falls_are_measured_beside_each_other_and_printed_as_a_table(tmp_path: Path) -> None:

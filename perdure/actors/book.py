@@ -121,7 +121,7 @@ class Book:
             self.parked[cell] = None
         if row.watches:
             cell.watches = read_watches(self.store, id)
-        if self.find(row.address) == id:
+        if row.life != Life.ENDED:  # until then the address is its own, and nobody else's
             self.names[row.address] = id
         return cell
 

@@ -18,6 +18,7 @@ from tests.kit import (
     advance,
     at_once,
     dead_letters,
+    journal,
     of,
     on_kernel,
     program,
@@ -243,3 +244,53 @@ def test_idle_actors_are_unloaded_and_come_back_with_their_state(
         settle(run)
         assert run.ask("/r/k7", "got", timeout=SECONDS) == [7]
     assert LOG.count("/r/k7 start") == 4
+
+
+def test_a_message_to_an_actor_that_is_not_loaded_reads_three_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Teller(Actor, name="tests.recovery.teller"):
+        async def on_receive(self, to: str) -> None:
+            if to:
+                self.tell(to, "hello")
+
+    tree, store = program(Child("t", Teller), Child("k", Keeper)), MemoryStore()
+    with running(tree, store) as run:
+        run.ask("/r/t", "/r/k", timeout=SECONDS)
+        settle(run)
+    with resumed(tree, store.reopened()) as run:
+        run.ask("/r/t", "", timeout=SECONDS)
+        store, seen = run.kernel.book.store, []
+        get = store.get
+        monkeypatch.setattr(store, "get", lambda key: (seen.append(key[0]), get(key))[1])
+        run.ask("/r/t", "/r/k", timeout=SECONDS)
+        settle(run)
+        assert seen == [Table.NAME, Table.ACTOR, Table.STATE]
+        assert run.ask("/r/k", "got", timeout=SECONDS) == ["hello", "hello"]
+
+
+def test_an_actor_that_has_ended_does_not_take_its_address_back_when_it_is_loaded() -> None:
+    class Brief(Actor, name="tests.recovery.brief"):
+        async def on_receive(self, message: str) -> None:
+            if message == "stop":
+                self.stop()
+
+    class Parent(Actor, name="tests.recovery.parent"):
+        async def on_receive(self, message: str) -> None:
+            self.tell(self.spawn(Brief, "kid"), message)
+
+    tree, store = program(Child("p", Parent)), MemoryStore()
+    with running(tree, store) as run:
+        for message in ("stop", "stay"):
+            run.ask("/r/p", message, timeout=SECONDS)
+            settle(run)
+    old, new = (
+        seq
+        for seq, body in enumerate(journal(store), 1)
+        if isinstance(body, records.Birth) and body.address == "/r/p/kid"
+    )
+    with resumed(tree, store.reopened()) as run:
+        book = run.kernel.book
+        assert on_kernel(run, book.cell, old).life == records.Life.ENDED
+        assert on_kernel(run, book.find, "/r/p/kid") == new
+        assert new not in book.cells

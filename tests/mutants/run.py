@@ -23,7 +23,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent.parent
 TEST_SECONDS_MAX = 180
 OUTPUT_LINES_SHOWN = 15
-NOT_COPIED = (".git", ".venv", ".perdure", ".hypothesis", ".*_cache", "__pycache__")
+NOT_COPIED = (".git", ".venv", ".perdure", ".hypothesis", ".*_cache", "__pycache__", "build")
 HEADER = re.compile(r"^# test: (\S+::\S+)$", re.MULTILINE)
 
 KILLED = "killed"
