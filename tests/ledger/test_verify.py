@@ -211,7 +211,7 @@ from pathlib import Path
 from perdure.errors import LedgerDamaged
 from perdure.ledger import verify
 from perdure.ledger.store import open_store
-from tests.ledger.stores import contents, contents
+from tests.ledger.stores import contents
 run, mode, first, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 verify._readable = lambda path: None  # what it finds out has its own test
 data = run / "ledger" / "data.mdb"
