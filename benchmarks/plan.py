@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 NORMAL = Plan(
     seconds=570,
     laps=5, few=3, ring_actors=1_000, hops=80, ceiling_turns=150_000, pykka_hops=40,
-    lone_actors=100, lone_hops=20_000, steps=2_000, agents=200, agent_steps=20, commits=150,
+    lone_actors=100, lone_hops=20_000, steps=2_000, agents=200, agent_steps=20, commits=100,
     killed_turns=20_000, killed_effects=2_000, messages=100_000, asks=10_000, queries=500,
     leaves=10_000, each=10, many=(10_000, 100_000), threads=30_000, falls=1_000, blockers=100,
     cheap=1_000, waits=1_000,
