@@ -98,8 +98,6 @@ class Run(Operated):
         """
         run = cls.__new__(cls)
         if store is None:
-            if directory is None:
-                raise UsageError("resume() needs the directory of a run.")
             store = open_run(directory)
         try:
             header, code, fork, _ = read_lineage(store)
