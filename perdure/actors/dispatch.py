@@ -126,8 +126,10 @@ class Dispatch:
                 self._resume(*self.resumes.popleft())
                 continue
             kernel = self.kernel
-            if len(kernel.book.open.records) >= self.pace.records and self.pace.is_behind():
-                return None  # turns wait for the disk
+            if kernel.barrier.sealed or self.pace.waits:
+                pace = self.pace
+                if len(kernel.book.open.records) >= pace.records and pace.is_behind():
+                    return None  # turns wait for the disk
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:
                 return None

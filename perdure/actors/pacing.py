@@ -17,9 +17,11 @@ CLOSING = (Kind.TURN, Kind.CRASH)
 class Pace:
     """Turns build on others that are not durable yet, until the disk is far behind.
 
-    `records` is how many the open group has before it is worth asking whether turns wait.
+    It is only worth asking whether they wait while a group is on its way to the disk (unless it
+    `waits` at other times, too), and the open group has so many `records`.
     """
 
+    waits = False
     records = GROUP_RECORDS_BEHIND
 
     def __init__(self, kernel: Kernel) -> None:
@@ -37,6 +39,7 @@ class TurnByTurn(Pace):
     from beginning.
     """
 
+    waits = True
     records = 0
 
     def __init__(self, kernel: Kernel) -> None:
