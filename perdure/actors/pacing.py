@@ -22,10 +22,10 @@ class Pace:
     """
 
     waits = False
-    records = GROUP_RECORDS_BEHIND
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
+        self.records = GROUP_RECORDS_BEHIND
 
     def is_behind(self) -> bool:
         """Whether no turn may begin now; what is waited for is on its way to the disk."""
@@ -40,11 +40,10 @@ class TurnByTurn(Pace):
     """
 
     waits = True
-    records = 0
 
     def __init__(self, kernel: Kernel) -> None:
         super().__init__(kernel)
-        self._closed = 0
+        self.records = self._closed = 0
         self._append = kernel.book.append
         kernel.book.append = self._watched  # type: ignore[method-assign]
 
