@@ -136,14 +136,17 @@ def program(kind: str, agents: int, *others: Child) -> Program:
     return Program.of(Child("durable", supervisor=SupervisorSpec(children=[*children, *others])))
 
 
-def measure(directory: Path, kind: str, agents: int, steps: int) -> dict[str, Any]:
+def measure(
+    directory: Path, kind: str, agents: int, steps: int, durability: str = "group"
+) -> dict[str, Any]:
     """All steps of all agents, durable: steps per second, and what was written for each."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     log = directory.with_name("steps.log")
     LOG.open(log, agents)
     store = open_store(directory, create=True)
     books = Account(store)
-    with Run(program(kind, agents), directory, store=store, seed=1) as run:
+    tree = program(kind, agents)
+    with Run(tree, directory, store=store, seed=1, durability=durability) as run:
         run.ask("/durable/a0", Report(), timeout=WAIT_SECONDS_MAX)
         books.clear()
         start = time.perf_counter()

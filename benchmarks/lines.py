@@ -74,6 +74,16 @@ def step_lines() -> tuple[Row, ...]:
     )  # fmt: skip
 
 
+def level_lines() -> tuple[Row, ...]:
+    """W1 and W1e at the durability levels that are not the default."""
+    what = {"turns": ("W1", "turns"), "effects": ("W1e", "calls with an effect")}
+    return tuple(
+        Row(what[kind][0], f"one actor, {what[kind][1]}, durability `{level}`", "/s",
+            Source("levels", level, kind), "the same, `group`", Source("levels", "group", kind))
+        for level in ("each", "relaxed") for kind in what
+    )  # fmt: skip
+
+
 def talk_lines() -> tuple[Row, ...]:
     """B1, B2 and B5."""
     works = (
@@ -153,4 +163,5 @@ def fall_lines() -> tuple[Row, ...]:
 
 def lines(many: tuple[int, ...]) -> tuple[Row, ...]:
     """All of them."""
-    return (*step_lines(), *talk_lines(), *ring_lines(), *crowd_lines(many), *fall_lines())
+    steps = (*step_lines(), *level_lines())
+    return (*steps, *talk_lines(), *ring_lines(), *crowd_lines(many), *fall_lines())

@@ -23,6 +23,7 @@ class Plan(NamedTuple):
     steps: int  # of one actor
     agents: int
     agent_steps: int  # of each of those
+    commits: int  # of one actor that waits for each
     killed_turns: int
     killed_effects: int
     messages: int
@@ -41,7 +42,7 @@ class Plan(NamedTuple):
 NORMAL = Plan(
     seconds=570,
     laps=5, few=3, ring_actors=1_000, hops=80, ceiling_turns=150_000, pykka_hops=40,
-    lone_actors=100, lone_hops=20_000, steps=2_000, agents=200, agent_steps=20,
+    lone_actors=100, lone_hops=20_000, steps=2_000, agents=200, agent_steps=20, commits=100,
     killed_turns=20_000, killed_effects=2_000, messages=100_000, asks=10_000, queries=500,
     leaves=10_000, each=10, many=(10_000, 100_000), threads=30_000, falls=1_000, blockers=100,
     cheap=1_000, waits=1_000,
@@ -49,9 +50,9 @@ NORMAL = Plan(
 QUICK = Plan(
     seconds=570,
     laps=1, few=1, ring_actors=20, hops=5, ceiling_turns=2_500, pykka_hops=5, lone_actors=10,
-    lone_hops=50, steps=20, agents=5, agent_steps=4, killed_turns=1_000, killed_effects=20,
-    messages=200, asks=20, queries=3, leaves=20, each=2, many=(100, 1_200), threads=20, falls=20,
-    blockers=5, cheap=20, waits=20,
+    lone_hops=50, steps=20, agents=5, agent_steps=4, commits=10, killed_turns=1_000,
+    killed_effects=20, messages=200, asks=20, queries=3, leaves=20, each=2, many=(100, 1_200),
+    threads=20, falls=20, blockers=5, cheap=20, waits=20,
 )  # fmt: skip
 FULL = NORMAL._replace(seconds=1_140, many=(*NORMAL.many, 1_000_000))
 
@@ -66,6 +67,7 @@ def contests(plan: Plan, sizes: Mapping[str, float]) -> tuple[Contest, ...]:
     return (
         *_rings(plan, sizes),
         *_steps(plan, _bare(sizes)),
+        _levels(plan),
         *_talks(plan),
         *_lives(plan),
         *_waits(plan),
@@ -135,6 +137,17 @@ def _steps(plan: Plan, bare: tuple[object, ...]) -> tuple[Contest, ...]:
         ),
         Contest("killed", plan.few, killed),
     )  # fmt: skip
+
+
+def _levels(plan: Plan) -> Contest:
+    """One actor at each durability level; turns that wait for a commit each are fewer."""
+
+    def part(name: str, turns: int) -> Part:
+        args = ("--durability", name, "--turns", turns, "--effects", plan.commits)
+        return Part(name, "levels", ("{}", *args))
+
+    group, relaxed = part("group", plan.steps), part("relaxed", plan.steps)
+    return Contest("levels", plan.laps, (group, part("each", plan.commits), relaxed))
 
 
 def _talks(plan: Plan) -> tuple[Contest, ...]:

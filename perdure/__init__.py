@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from perdure.ledger.messages import message
     from perdure.mailbox.dead import DeadLetter
     from perdure.mailbox.signals import Down, Exited
-    from perdure.runtime.run import Report, Run
+    from perdure.runtime.report import Report
+    from perdure.runtime.run import Run
     from perdure.supervisors.backoff import Backoff
     from perdure.supervisors.spec import Child, SupervisorSpec
     from perdure.supervisors.supervisor import Supervisor
@@ -66,7 +67,7 @@ _HOMES = {
     "PerdureError": "perdure.errors",
     "Ref": "perdure.ids",
     "Reject": "perdure.errors",
-    "Report": "perdure.runtime.run",
+    "Report": "perdure.runtime.report",
     "Run": "perdure.runtime.run",
     "Supervisor": "perdure.supervisors.supervisor",
     "SupervisorSpec": "perdure.supervisors.spec",

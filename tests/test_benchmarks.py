@@ -105,6 +105,17 @@ def test_an_effect_waits_for_a_commit_and_a_step_that_reads_does_not(
     assert held["one"][0]["turns"]["groups"] < plan.QUICK.steps
 
 
+def test_turns_share_groups_but_with_each_they_do_not_and_effects_never_do(
+    outcome_of_all: dict[str, Any],
+) -> None:
+    (lap,) = outcome_of_all["results"]["contests"]["levels"]
+    commits = plan.QUICK.commits
+    assert all(figures["effects_groups"] >= commits for figures in lap.values())
+    assert lap["each"]["turns_groups"] >= commits
+    for name in ("group", "relaxed"):
+        assert lap[name]["turns_groups"] < plan.QUICK.steps
+
+
 def test_after_a_kill_no_call_with_an_effect_is_made_twice_but_the_one_in_doubt(
     outcome_of_all: dict[str, Any],
 ) -> None:

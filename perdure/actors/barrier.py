@@ -98,7 +98,9 @@ class Barrier:
             return None
         self._look_at_disk()
         self.sealed += 1
-        return book.seal().seal()
+        group = book.seal().seal()
+        group.is_final = self.kernel.ending.has_begun
+        return group
 
     def _look_at_disk(self) -> None:
         """Drain while there is still room to write down that one did."""

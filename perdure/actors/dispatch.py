@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors import leftovers
 from perdure.actors.cell import Cell
+from perdure.actors.pacing import Pace
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
 from perdure.ledger.flights import FLIGHT
 from perdure.ledger.records import Life
-from perdure.limits import GROUP_RECORDS_BEHIND
 from perdure.mailbox.estimates import Estimates
 from perdure.mailbox.index import cmu
 from perdure.mailbox.ready import ReadySet
@@ -41,6 +41,7 @@ class Dispatch:
     def __init__(self, kernel: Kernel, limit: int) -> None:
         self.kernel = kernel
         self.limit = limit
+        self.pace = Pace(kernel)
         self.active = 0  # turns that hold a slot
         self.running: dict[Turn, None] = {}  # in order of their beginning
         self.ready: ReadySet[Cell] = ReadySet()
@@ -125,8 +126,10 @@ class Dispatch:
                 self._resume(*self.resumes.popleft())
                 continue
             kernel = self.kernel
-            if kernel.barrier.sealed and len(kernel.book.open.records) >= GROUP_RECORDS_BEHIND:
-                return None  # turns wait for the disk
+            if kernel.barrier.sealed or self.pace.waits:
+                pace = self.pace
+                if len(kernel.book.open.records) >= pace.records and pace.is_behind():
+                    return None  # turns wait for the disk
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:
                 return None

@@ -13,6 +13,7 @@ from perdure.cli.options import SEQ, json_option, name_of
 from perdure.cli.say import labelled, say, write_json
 from perdure.cli.words import count
 from perdure.errors import UsageError
+from perdure.ledger.levels import GROUP
 from perdure.ledger.values import Codec
 from perdure.runtime.document import shown
 from perdure.runtime.home import new_run_dir
@@ -80,6 +81,9 @@ def _announce(
         return
     budget = "unlimited tokens" if tokens is None else count(tokens, "token")
     say(labelled("run", f"{name}   seed {run.seed}   ledger {shown(directory)}"))
-    say(labelled("limits", f"{count(program.concurrency, 'turn')} at once, {budget}"))
+    limits = [f"{count(program.concurrency, 'turn')} at once", budget]
+    if program.durability is not GROUP:
+        limits.append(f"durability {program.durability.name}")
+    say(labelled("limits", ", ".join(limits)))
     if settings:
         say(labelled("settings", "   ".join(settings)))

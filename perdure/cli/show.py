@@ -160,4 +160,5 @@ def _header(view: View) -> dict[str, object]:
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,
+        "durability": header.durability,
     }

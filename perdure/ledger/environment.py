@@ -49,7 +49,7 @@ class LedgerFile:
         said = look(path / FOLDER / DATA)
         self.path = path
         self._map_bytes, self._map_bytes_max = max(map_bytes, said.map_bytes), map_bytes_max
-        self._pid = os.getpid()
+        self._pid, self._is_relaxed = os.getpid(), False
         # Held while the map is read or replaced: LMDB would pull it from under a reader.
         self._map_lock = Lock()
         lockless = readonly and not may_register(path / FOLDER)
@@ -74,7 +74,9 @@ class LedgerFile:
         folder = self.path / FOLDER
         while True:
             before = folder.stat().st_ino
-            env = _environment(folder, self._map_bytes, readonly=readonly, lock=lock)
+            env = _environment(
+                folder, self._map_bytes, readonly=readonly, lock=lock, metasync=not self._is_relaxed
+            )
             if folder.stat().st_ino == before:
                 return env
             env.close()
@@ -131,6 +133,23 @@ class LedgerFile:
         except lmdb.Error as error:
             raise trouble(self.path, error) from error
         return [each for each in active_readers(table, last) if each.pid != self._pid]
+
+    def relax(self) -> None:
+        """Flush once for each commit: its meta page is written, and flushed with the next commit.
+
+        A power cut may undo the last commit; it damages nothing, since LMDB does not use pages of
+        the one before again until then. The setting is one of opening a file: it is opened anew.
+        """
+        self.check_process()
+        self.env.close()
+        self._is_relaxed = True
+        self.env = self._open(readonly=False, lock=True)
+        self.journal, self.tables, self.blobs = self._databases()
+
+    def sync(self) -> None:
+        """Have no power cut undo what was committed."""
+        if self._is_relaxed:
+            self.env.sync(True)
 
     def grow(self) -> None:
         """Double the map; raises `LedgerError` when it is as large as it may be."""
@@ -195,7 +214,7 @@ class LedgerFile:
 
 
 def _environment(
-    directory: Path, map_bytes: int, *, readonly: bool, lock: bool = True
+    directory: Path, map_bytes: int, *, readonly: bool, lock: bool = True, metasync: bool = True
 ) -> lmdb.Environment:
     """The LMDB environment in a directory; the file must have been looked at before."""
     try:
@@ -205,6 +224,7 @@ def _environment(
             readonly=readonly,
             lock=lock,
             readahead=False,
+            metasync=metasync,
             mode=0o644,
             max_dbs=len(DATABASES),
             max_readers=READERS_MAX,

@@ -66,6 +66,7 @@ class Group:
     time_ns: int = 0  # of the last record
     drop: Drop | None = None
     prefix: Prefix | None = None  # of a ledger's first group
+    is_final: bool = False  # of an end: no power cut undoes it, relaxed or not
 
 
 class Head(NamedTuple):
@@ -151,6 +152,10 @@ class Store(Protocol):
 
         `written` is called when only the disk is waited for, so that others may compute meanwhile.
         """
+        ...
+
+    def relax(self) -> None:
+        """Flush once for each commit from here on: a power cut may undo the last."""
         ...
 
     def digests(self) -> Iterator[bytes]:

@@ -65,19 +65,28 @@ def look(data: Path) -> DataFile:
 
 
 def txns_agree(data: Path) -> bool:
-    """Whether each meta page names the transaction that, by the meta row below it, wrote its pages.
+    """Whether the newest transaction is the one that LMDB will take: by the meta row in its pages.
 
-    The pages of the last two transactions are never overwritten, so there are two rows to be found.
+    The other meta page must not be the newer one in truth. More is not asked of it: its pages are
+    in use again when a power cut undid a relaxed commit, and the next was being written.
     """
     with data.open("rb") as file:
-        try:
-            return all(
-                unpack_meta(_meta_row(file, page)).txn == page.txn
-                for page in _meta_pages(data, file)
-                if page.txn
-            )
-        except (struct.error, LookupError, ArithmeticError, OSError, LedgerDamaged):
-            return False
+        older, newest = sorted(_meta_pages(data, file), key=lambda page: page.txn)
+        is_newest = _writer(file, older) != newest.txn + 1
+        return is_newest and _writer(file, newest) == newest.txn
+
+
+def _writer(file: BinaryIO, meta: _MetaPage) -> int | None:
+    """The transaction that wrote what a meta page names, by the meta row there; None: unreadable.
+
+    Pages of the last transaction are never overwritten, so what it wrote is there to be found.
+    """
+    if not meta.txn:
+        return 0  # there are no pages yet
+    try:
+        return unpack_meta(_meta_row(file, meta)).txn
+    except (struct.error, LookupError, ArithmeticError, ValueError, OSError, LedgerDamaged):
+        return None
 
 
 def _meta_row(file: BinaryIO, meta: _MetaPage) -> bytes:

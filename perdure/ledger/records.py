@@ -132,6 +132,7 @@ class Run(NamedTuple):
     tokens_limit: int | None
     policy: str
     concurrency: int
+    durability: str = "group"  # the level's name
 
 
 class Open(NamedTuple):

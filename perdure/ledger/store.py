@@ -227,6 +227,8 @@ class LmdbStore:
             with short_waits:
                 while (meta := sealed.write(self._file, self._meta, written)) is None:
                     self._file.grow()
+                if group.is_final:
+                    self._file.sync()
                 self._meta = meta
         except (lmdb.Error, LedgerError) as error:
             self._failed = f"{error} ({self._room()})"
@@ -236,6 +238,9 @@ class LmdbStore:
             self._file.env.reader_check()
             self._file.let_go()
         return self._meta.head
+
+    def relax(self) -> None:
+        self._file.relax()
 
     def readers(self) -> list[Reader]:
         return self._file.readers()

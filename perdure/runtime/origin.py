@@ -79,8 +79,10 @@ def check_origin(directory: Path) -> str:
     )
 
 
-def open_run(directory: str | Path) -> LmdbStore:
+def open_run(directory: str | Path | None) -> LmdbStore:
     """The ledger of a run that is gone on with. Raises as `check_origin` and `open_store` do."""
+    if directory is None:
+        raise UsageError("resume() needs the directory of a run.")
     check_origin(Path(directory))
     return open_store(directory)
 

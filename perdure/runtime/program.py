@@ -13,6 +13,7 @@ from typing import Any
 from perdure.actors.actor import Actor
 from perdure.actors.editions import Edition
 from perdure.errors import ScenarioError, UsageError
+from perdure.ledger.levels import GROUP, Durability, level
 from perdure.ledger.messages import Names
 from perdure.ledger.records import Run
 from perdure.ledger.values import Codec
@@ -42,6 +43,7 @@ class Program:
     other_code: Path | None = None  # in place of the scenario's: a fork's
     tokens: int | None = TOKENS_DEFAULT
     concurrency: int = CONCURRENCY_DEFAULT
+    durability: Durability = GROUP
     retention: Retention | None = None  # of history, by a run that goes on
     dead_letters_to: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
@@ -78,6 +80,7 @@ class Program:
             files=b"" if code is None else code.files,
             tokens=scenario.tokens,
             concurrency=scenario.concurrency,
+            durability=scenario.durability,
             retention=scenario.retention,
             dead_letters_to=scenario.dead_letters_to,
             settings=dict(scenario.settings),
@@ -143,6 +146,10 @@ class Program:
             scenario = replace(scenario, code=code)
         return replace(cls.of(scenario), other_code=code)
 
+    def at_level(self, durability: str | None) -> Program:
+        """The program at the durability level of that name, if any. Raises `UsageError`."""
+        return self if durability is None else replace(self, durability=level(durability))
+
     def edition(self) -> Edition:
         """Its code, as a kernel runs it."""
         return Edition(self.code_hash, self.classes, Codec(self.names))
@@ -177,6 +184,7 @@ class Program:
             self.tokens,
             "cmu" if scenario is None else scenario.policy,
             self.concurrency,
+            self.durability.name,
         )
 
     def root(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from perdure.actors.actor import Actor
 from perdure.actors.book import Book
@@ -16,6 +16,7 @@ from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.kernel import Kernel
 from perdure.actors.machine import Machine, RealMachine
+from perdure.actors.pacing import keep_level
 from perdure.actors.recovery import begin_new, is_over, opened, read_lineage, take_up
 from perdure.actors.refs import AgentRef
 from perdure.actors.reloading import Reloaded
@@ -33,23 +34,8 @@ from perdure.runtime.operated import Operated
 from perdure.runtime.origin import kept_scenario, open_run
 from perdure.runtime.program import Program, package_version
 from perdure.runtime.reload import reload, verb
+from perdure.runtime.report import REPAIR, SUSPENDED, Report
 from perdure.runtime.scenario import Scenario
-
-REPAIR = "what is left waits for a repair: `perdure show RUN` names it, and the way out"
-SUSPENDED = (
-    "what is left is for suspended actors: `perdure tree RUN` shows them, and `perdure suspend "
-    "RUN ADDRESS --off` has one go on"
-)
-
-
-class Report(NamedTuple):
-    """How a run ended, or why it stands still: finished, failed, waiting or interrupted."""
-
-    status: str
-    reason: str
-    result: Any
-    directory: Path | None
-    seconds: float
 
 
 class Run(Operated):
@@ -57,7 +43,8 @@ class Run(Operated):
 
     `scenario` is a scenario's folder or file, or a root `Supervisor` class or `Child`; `ledger` is
     the run's directory, or None for a run in memory; `seed` fixes chance; `settings` are texts like
-    `"readers=3"`. Leaving the block drains: turns in flight end, the rest stays in the ledger.
+    `"readers=3"`; `durability` is "group", "each" or "relaxed", in place of what the scenario says.
+    Leaving the block drains: turns in flight end, the rest stays in the ledger.
 
     Raises `ScenarioError` and `LedgerError` at once; the kernel starts with the block.
     """
@@ -71,6 +58,7 @@ class Run(Operated):
         *,
         seed: int | None = None,
         settings: Sequence[str] = (),
+        durability: str | None = None,
         clock: Clock | None = None,
         observer: Observer = nobody,
         store: Store | None = None,
@@ -78,7 +66,7 @@ class Run(Operated):
         crash_before: int | None = None,
         machine: Machine | None = None,
     ) -> None:
-        program = Program.of(scenario, settings)
+        program = Program.of(scenario, settings).at_level(durability)
         program.posts(Codec(program.names))  # a wrong first message fails before there is a ledger
         machine = machine or RealMachine()
         self.seed = int.from_bytes(machine.random_bytes(4), "big") if seed is None else seed
@@ -98,6 +86,7 @@ class Run(Operated):
         observer: Observer = nobody,
         store: Store | None = None,
         program: Program | None = None,
+        durability: str | None = None,
         live: bool = False,
         crash_at: int | None = None,
         crash_before: int | None = None,
@@ -109,14 +98,13 @@ class Run(Operated):
         """
         run = cls.__new__(cls)
         if store is None:
-            if directory is None:
-                raise UsageError("resume() needs the directory of a run.")
             store = open_run(directory)
         try:
             header, code, fork, _ = read_lineage(store)
             if live and fork is None:
                 raise UsageError("live=True is for forks, and this run is none: it may act.")
             program = program or Program.resumed(header, code or kept_scenario(header, directory))
+            program = program.at_level(durability)
             run.seed = header.seed
             run._open(program, store, directory, clock, observer, machine or RealMachine())
             run.kernel.book.pedigree.run_id = header.run_id
@@ -157,6 +145,7 @@ class Run(Operated):
             observer=observer,
             machine=machine,
         )
+        keep_level(kernel, program.durability)
         kernel.outside.first_posts = program.posts(book.codec)
         kernel.quiet = self._on_quiet
         kernel.door.verbs = {**VERBS, "reload": verb(self)}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.errors import ScenarioError, UsageError
 from perdure.ids import check_name
+from perdure.ledger.levels import GROUP, Durability, level
 from perdure.ledger.messages import suggest
 from perdure.limits import CONCURRENCY_DEFAULT, TOKENS_DEFAULT
 from perdure.runtime import positions
@@ -29,7 +30,7 @@ FORMAT = 1
 POLICIES = ("cmu",)
 _SUGGESTED_MAX = 5
 _KEYS = (
-    "format", "name", "goal", "code", "dead_letters_to",
+    "format", "name", "goal", "code", "dead_letters_to", "durability",
     "settings", "budget", "scheduler", "retention", "tree", "tell",
 )  # fmt: skip
 
@@ -47,8 +48,7 @@ class Tell:
 class Scenario:
     """What one scenario file says, checked, with its settings filled in.
 
-    `path`, `directory` and `code` are absolute; `source` is the file's text; `tokens` is None for
-    a budget that was written as "unlimited".
+    `path`, `directory`, `code` are absolute; `source` is the text; `tokens` None is "unlimited".
     """
 
     name: str
@@ -63,6 +63,7 @@ class Scenario:
     tokens: int | None
     policy: str
     concurrency: int
+    durability: Durability
     retention: Retention | None
     tree: Child
     tells: tuple[Tell, ...]
@@ -122,6 +123,7 @@ def load_scenario(path: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         tokens=_tokens(document),
         policy=policy,
         concurrency=concurrency,
+        durability=_durability(top),
         retention=_retention(document),
         tree=tree.root,
         tells=tuple(_tell(document, at, tree) for at in top.tables("tell")),
@@ -225,6 +227,14 @@ def _scheduler(document: Document) -> tuple[str, int]:
         text = f"concurrency is {concurrency} and must be at least 1: it is the turns at once."
         raise table.error("concurrency", text)
     return policy, concurrency
+
+
+def _durability(top: Table) -> Durability:
+    name: str | None = top.take("durability", "a string")
+    try:
+        return GROUP if name is None else level(name)
+    except UsageError as error:
+        raise top.error("durability", str(error)) from None
 
 
 def _retention(document: Document) -> Retention | None:

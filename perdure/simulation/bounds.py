@@ -8,13 +8,13 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
-from perdure.actors import barrier, dispatch, group, kernel, suspension
+from perdure.actors import barrier, group, kernel, pacing, suspension
 from perdure.actors.timers import NS
 
 BOUNDS: list[tuple[ModuleType, str, tuple[Any, ...]]] = [
     (kernel, "ACTORS_LOADED_MAX", (2, 6, 4_096)),
     (barrier, "GROUP_RECORDS_MAX", (8, 4_096)),
-    (dispatch, "GROUP_RECORDS_BEHIND", (16, 8_192)),
+    (pacing, "GROUP_RECORDS_BEHIND", (16, 8_192)),
     (suspension, "SUSPEND_NS", (NS // 100, NS, 10 * NS)),
     (group, "STATE_ROW_BYTES_MAX", (300, 4_096)),
 ]

@@ -12,7 +12,8 @@ from perdure.clock import NS, FakeClock
 from perdure.errors import AskTimeout
 from perdure.ledger.audit import audit_store
 from perdure.ledger.memory import MemoryStore
-from perdure.runtime.run import Report, Run
+from perdure.runtime.report import Report
+from perdure.runtime.run import Run
 from perdure.runtime.view import Letter, View
 from perdure.testing.pauses import Pauses
 from perdure.testing.probes import Probe

@@ -31,6 +31,15 @@ def test_a_run_ends_with_its_result_tree_figures_and_what_to_type_next(
     ]
 
 
+def test_a_durability_that_is_not_the_default_is_announced(tmp_path: Path) -> None:
+    folder = shop(tmp_path / "shop")
+    file = Path(folder) / "scenario.toml"
+    file.write_text('durability = "each"\n' + file.read_text())
+    said = perdure("run", folder).stdout.splitlines()
+    assert said[1] == "limits    4 turns at once, 1,000,000 tokens, durability each"
+    assert answer("show", "last")["durability"] == "each"
+
+
 def test_crashes_restarts_and_dead_letters_are_told_as_they_happen(tmp_path: Path) -> None:
     result = perdure("run", shop(tmp_path / "shop", "stolen"), "--set", "price=5")
     out = re.sub(r"message \d+\.0", "message N", result.stdout)

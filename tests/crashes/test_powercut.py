@@ -10,6 +10,7 @@ import pytest
 
 from tests.crashes.disk import Disk, Fate
 from tests.crashes.powercut import Recording, scratch
+from tests.crashes.shelf import GROUPS
 
 CUTS = 20
 KILLED_CUTS = 8
@@ -73,6 +74,49 @@ def test_what_a_killed_owner_had_no_time_to_sync_is_synced_before_it_is_built_on
     killed = Recording("shelf", folder / f"shelf-{kill}", [kill])
     for _ in killed.cuts(range(renamed, len(killed.entries), 2), Random(1)):
         pass
+
+
+@pytest.fixture(scope="module")
+def relaxed(folder: Path) -> Recording:
+    """A ledger that flushes once for each commit."""
+    return Recording("relaxed", folder / "relaxed")
+
+
+def test_a_relaxed_ledger_loses_its_last_group_at_most_and_is_whole(relaxed: Recording) -> None:
+    moments = range(len(relaxed.entries) + 1)
+    for number, (words, place) in enumerate(relaxed.cuts([*moments, *moments], Random(6))):
+        if number % 4 == 0:
+            relaxed.finish(words, place)
+
+
+def test_a_relaxed_ledger_that_was_killed_loses_its_last_group_at_most(folder: Path) -> None:
+    killed = Recording("relaxed", folder / "relaxed-killed", ["b5"])
+    for _ in killed.cuts(range(0, len(killed.entries), 2), Random(7)):
+        pass
+
+
+def flushes(recording: Recording) -> list[str]:
+    """What was flushed for each commit: `b` is an fdatasync, `y` a write that syncs by itself."""
+    ops = "".join(each.op for each in recording.entries if each.op in "byM")
+    return ops.split("M")[1:-1]
+
+
+def test_a_commit_flushes_data_and_meta_page_and_a_relaxed_one_only_data(
+    shelf: Recording, relaxed: Recording
+) -> None:
+    assert flushes(shelf) == ["by"] * GROUPS
+    assert flushes(relaxed) == [*["b"] * (GROUPS - 1), "bb"]  # the end is made durable
+
+
+def test_a_relaxed_run_loses_its_last_group_at_most_and_nothing_once_it_is_over(
+    folder: Path,
+) -> None:
+    hasty, random = Recording("hasty", folder / "hasty"), Random(8)
+    moments = random.sample(range(len(hasty.entries)), CUTS)
+    moments += hasty.moments_of_note()[-1:] * 6  # with what survives by each of the chances
+    for number, (words, place) in enumerate(hasty.cuts(moments, random)):
+        if number % 3 == 0:
+            hasty.finish(words, place)
 
 
 def test_a_run_outlives_a_power_cut_with_all_that_it_has_let_out(vault: Recording) -> None:

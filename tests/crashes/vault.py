@@ -112,14 +112,15 @@ class Telling:
         return head
 
 
-def drive(disk: Path, scenario: Path) -> dict[str, Any]:
+def drive(disk: Path, scenario: Path, durability: str = "group") -> dict[str, Any]:
     """Begin the run on a disk, or take it up; say all that is to be said; its result."""
     directory = disk / "home" / "vault-1"
     try:
-        run = Run.resume(directory, store=Telling(open_store(directory)))  # type: ignore[arg-type]
+        store: Any = Telling(open_store(directory))
+        run = Run.resume(directory, store=store, durability=durability)
     except NotALedger:
-        store: Any = Telling(open_store(directory, create=True))
-        run = Run(scenario, directory, seed=7, store=store)
+        store = Telling(open_store(directory, create=True))
+        run = Run(scenario, directory, seed=7, store=store, durability=durability)
     for n in POSTED:
         _post(run, directory, n)
     with run:

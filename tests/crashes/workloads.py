@@ -7,7 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MODULES = {"shelf": "shelf", "fork": "forking", "compact": "compacting", "vault": "vault"}
+MODULES = {
+    "shelf": "shelf",
+    "relaxed": "relaxing",
+    "fork": "forking",
+    "compact": "compacting",
+    "vault": "vault",
+    "hasty": "hasty",
+}
 
 
 class Workload(NamedTuple):

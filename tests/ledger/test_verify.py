@@ -17,7 +17,7 @@ from perdure.ledger.records import FORMAT_VERSION
 from perdure.ledger.store import open_store
 from perdure.ledger.verify import verify_store
 from perdure.limits import MAP_BYTES_FIRST, READ_ROWS_MAX
-from tests.ledger.stores import blobs, child, filled, group
+from tests.ledger.stores import blobs, child, contents, filled, group
 
 
 @pytest.fixture
@@ -204,6 +204,7 @@ def test_damaged_pages_are_reported_with_how_far_the_journal_can_be_read(run: Pa
         open_store(run)
 
 
+TXN_AT = 144  # in a meta page
 READ_ALL = """
 import random, sys
 from pathlib import Path
@@ -256,6 +257,27 @@ def test_a_flipped_bit_anywhere_is_damage_or_changes_nothing(run: Path) -> None:
     damaged, harmless = map(int, out.split())
     assert damaged + harmless == 200
     assert damaged > 40
+
+
+@pytest.mark.parametrize("meta", [0, 1])
+def test_a_flipped_bit_in_the_number_of_a_transaction_brings_no_older_state_back(
+    run: Path, meta: int
+) -> None:
+    whole, data = filled(run), run / FOLDER / DATA
+    raw = data.read_bytes()
+    refused = 0
+    for bit in range(64):
+        spoilt = bytearray(raw)
+        spoilt[meta * 4096 + TXN_AT + bit // 8] ^= 1 << bit % 8
+        data.write_bytes(spoilt)
+        try:
+            store = open_store(run, write=False)
+        except LedgerDamaged:
+            refused += 1
+            continue
+        assert contents(store) == whole
+        store.close()
+    assert refused > 55
 
 
 def test_a_file_that_never_was_lmdbs_is_no_ledger(run: Path) -> None:

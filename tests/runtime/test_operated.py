@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure import Actor, Child
-from perdure.runtime.run import SUSPENDED
+from perdure.runtime.report import SUSPENDED
 from tests.kit import SECONDS, program, running
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from perdure import limits
 from perdure.errors import ScenarioError
+from perdure.ledger.levels import EACH, GROUP
 from perdure.runtime.housekeeping import Retention
 from perdure.runtime.scenario import Tell, load_scenario
 from tests.runtime.survey import TEXT, changed, children, refusal
@@ -34,7 +35,12 @@ def test_what_is_left_out_has_its_default(folder: Path) -> None:
     assert (scenario.dead_letters_to, scenario.settings, scenario.tells) == (None, {}, ())
     assert scenario.tokens == limits.TOKENS_DEFAULT
     assert scenario.concurrency == limits.CONCURRENCY_DEFAULT
+    assert scenario.durability is GROUP
     assert children(scenario) == {}
+
+
+def test_a_durability_level_is_named_at_the_top(folder: Path) -> None:
+    assert changed("format = 1", 'durability = "each"').durability is EACH
 
 
 def test_a_budget_is_unlimited_only_where_it_is_written_so(folder: Path) -> None:
@@ -97,6 +103,12 @@ def test_a_scenario_without_settings_says_so(folder: Path) -> None:
         ('"cmu"', '"fifo"', "policy", "there is no policy 'fifo': only 'cmu' is available now."),
         ("cy = 3", "cy = 0", "concurrency", "concurrency is 0 and must be at least 1: it is the t"),
         ("cy = 3", "cy = true", "concurrency", "concurrency is true and must be an integer."),
+        (
+            "format = 1",
+            'durability = "often"',
+            "durability",
+            "there is no durability 'often'. Give one of group, each, relaxed.",
+        ),
         ("5_000", "-1", "tokens", 'tokens is -1 and must be an integer from 0, or "unlimited".'),
         ("5_000", '"all"', "tokens", "tokens is 'all' and must be an integer from 0, or \"unlim"),
         ("format = 1", "format = 2\nnew = 1", "format", "format 2 is newer than 1, the newest th"),
@@ -129,7 +141,8 @@ def test_the_keys_that_are_right_are_listed(folder: Path) -> None:
     text, _ = refusal("[scheduler]", "[sheduler]")
     assert text == (
         "'sheduler' is no key of a scenario. Did you mean 'scheduler'? Keys it may have: format, "
-        "name, goal, code, dead_letters_to, settings, budget, scheduler, retention, tree, tell."
+        "name, goal, code, dead_letters_to, durability, settings, budget, scheduler, retention, "
+        "tree, tell."
     )
 
 
