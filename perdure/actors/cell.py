@@ -125,7 +125,6 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.run(edition)
-        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
         self.migrates = self.renews = False  # see `run`
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec

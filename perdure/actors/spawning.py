@@ -56,7 +56,7 @@ class Spawning:
         body = book.codec.encode(init, f"the init of {address}")
         born = book.editions.of(cell.id, class_name)  # other code, if its parent ends on older
         cls = born.classes[class_name]
-        build(cls, born.codec.decode(body))  # refused here, in the handler that gave it
+        made = build(cls, born.codec.decode(body))  # refused here, in the handler that gave it
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
@@ -68,6 +68,8 @@ class Spawning:
         book.keep_step(cell, env, key, step)
         if life == Life.STARTING:
             self._start(above, child)
+        elif child.cls is cls and "on_load" not in declaration.hooks:
+            child.actor = made  # as its first message would have it built
         return Ref(address)
 
     def _found(self, child: Cell, class_name: str) -> Ref:

@@ -29,6 +29,8 @@ class Spawned(Actor, name="perdure.spawned"):
     @staticmethod
     def spec_of(name: str, actor: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """What the kernel keeps of a child's options, checked as those of `Child`."""
+        if not options:  # most have none, and a class and a name that were looked at already
+            return {}
         given = dict(options)
         if isinstance(given.get("backoff"), Backoff):
             given["backoff"] = given["backoff"].to_data()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from perdure.errors import LedgerDamaged, UsageError
 from perdure.mailbox.control import Reason
 from perdure.supervisors.entry import Entry
+from perdure.supervisors.fields import fields_of
 from perdure.supervisors.pools import Instances
 from perdure.supervisors.refusals import BadSpec
 from perdure.supervisors.spec import Child
@@ -151,7 +151,7 @@ _USUAL = Child("a", "A").to_data()
 def _plain(value: Any) -> Any:
     name = _NAMES.get(type(value))
     if name is not None:
-        return [name, *(_plain(getattr(value, each.name)) for each in fields(value))]
+        return [name, *map(_plain, fields_of(value).values())]
     if not isinstance(value, tuple):
         return value
     if not value or type(value[0]) in _NAMES:

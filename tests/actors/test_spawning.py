@@ -233,3 +233,28 @@ def test_a_blocking_handler_spawns_as_well() -> None:
 
     with running(program(Child("a", Plain))) as run:
         assert run.ask("/r/a", "kid", timeout=SECONDS) == ["/r/a/kid", 0, 1]
+
+
+def test_the_object_that_proved_an_init_is_the_one_that_takes_the_first_message() -> None:
+    def made() -> int:
+        LOG.append("made")
+        return 0
+
+    class Costly(Kid, name="tests.spawning.costly"):
+        part: int = field(default_factory=made)
+
+    with running(program(Child("a", Parent))) as run:
+        run.ask("/r/a", spawn("kid", "tests.spawning.costly"), timeout=SECONDS)
+    assert LOG == ["made"]
+
+
+def test_a_spawned_child_is_loaded_before_its_first_message() -> None:
+    class Loading(Kid, name="tests.spawning.loading"):
+        def on_load(self) -> None:
+            LOG.append(f"{self.start_at}")
+
+    with running(program(Child("a", Parent))) as run:
+        made = spawn("kid", "tests.spawning.loading", init={"start_at": 7})
+        run.ask("/r/a", made, timeout=SECONDS)
+        run.ask("/r/a/kid", "again", timeout=SECONDS)
+    assert LOG == ["7"]
