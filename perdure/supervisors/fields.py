@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from functools import cache
 from typing import Any
 
+_names: dict[type[Any], tuple[str, ...]] = {}
 
-@cache
+
 def names_of(kind: type[Any]) -> tuple[str, ...]:
-    """The names of the fields of a class, in order: each child that is spawned asks for them."""
-    return tuple(each.name for each in fields(kind))
+    """The names of the fields of a class, in order; asked for so often that they are kept."""
+    names = _names.get(kind)
+    if names is None:
+        names = _names[kind] = tuple(each.name for each in fields(kind))
+    return names
 
 
 def fields_of(spec: Any) -> dict[str, Any]:

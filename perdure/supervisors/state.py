@@ -168,9 +168,14 @@ class Supervision:
         """With the only one of those entries as the template; under dynamic there is none."""
         return replace(self, template=entries[0] if entries else None)
 
-    def with_children(self, children: Mapping[str, Entry]) -> Supervision:
-        """With other children."""
-        return replace(self, children=children)
+    def with_children(
+        self, children: Mapping[str, Entry], phase: Phase | None = None
+    ) -> Supervision:
+        """With other children, in that phase or in the same; each fall asks for a few."""
+        return Supervision(
+            self.strategy, self.intensity, self.period, self.auto_shutdown, self.children_max,
+            self.numbered, self.starts, self.template, children, self.restarts, phase or self.phase,
+        )  # fmt: skip
 
     def lasting(self, spec: SupervisorSpec) -> dict[str, int]:
         """The children whose actors live on in a new incarnation, and their incarnations.
@@ -198,13 +203,13 @@ class Supervision:
 
     def at(self, phase: Phase) -> Supervision:
         """The same supervisor in another phase."""
-        return replace(self, phase=phase)
+        return self.with_children(self.children, phase)
 
-    def with_entry(self, entry: Entry) -> Supervision:
-        """With that child's entry changed, or added last."""
+    def with_entry(self, entry: Entry, phase: Phase | None = None) -> Supervision:
+        """With that child's entry changed, or added last; in that phase or in the same."""
         if isinstance(self.children, Instances):
-            return self.with_children(self.children.with_entry(entry))
-        return self.with_children({**self.children, entry.id: entry})
+            return self.with_children(self.children.with_entry(entry), phase)
+        return self.with_children({**self.children, entry.id: entry}, phase)
 
     def without(self, child: str) -> Supervision:
         """Without that child's entry."""

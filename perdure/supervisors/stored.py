@@ -55,6 +55,25 @@ def to_data(state: Supervision) -> dict[str, Any]:
     >>> from_data(to_data(Supervision())) == Supervision()
     True
     """
+    return _flags(state) | {
+        "template": None if state.template is None else spec_data(state.template),
+        "children": {
+            entry.id: [entry_text(entry), spec_data(entry, state.template)]
+            for entry in state.children.values()
+        },
+    }
+
+
+def flags_text(state: Supervision) -> str:
+    """As text, the state without its children, which each event changes few of.
+
+    >>> flags_text(Supervision()) == text(to_data(Supervision()))
+    True
+    """
+    return text(_flags(state))
+
+
+def _flags(state: Supervision) -> dict[str, Any]:
     return {
         "strategy": state.strategy,
         "intensity": state.intensity,
@@ -63,14 +82,15 @@ def to_data(state: Supervision) -> dict[str, Any]:
         "children_max": state.children_max,
         "numbered": state.numbered,
         "starts": state.starts,
-        "template": None if state.template is None else spec_data(state.template),
-        "children": {
-            entry.id: [entry_text(entry), spec_data(entry, state.template)]
-            for entry in state.children.values()
-        },
+        "template": None,
+        "children": {},
         "restarts": [list(second) for second in state.restarts],
         "phase": _plain(state.phase),
     }
+
+
+text = json.JSONEncoder(separators=(",", ":")).encode
+"""Data as the state of a supervisor has it: made once, as each event writes."""
 
 
 def from_data(data: Mapping[str, Any]) -> Supervision:
@@ -112,8 +132,8 @@ def entry_text(entry: Entry) -> str:
     >>> entry_text(Entry("a", Child("a", "A"), {}, "running", 2))
     '["running",2]'
     """
-    place = (entry.place,) if entry.place else ()
-    return json.dumps([entry.status, entry.incarnation, *place], separators=(",", ":"))
+    place = f",{entry.place}" if entry.place else ""
+    return f'["{entry.status}",{entry.incarnation}{place}]'
 
 
 def spec_data(entry: Entry, template: Entry | None = None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from perdure.actors.actor import Actor, field
@@ -20,10 +19,10 @@ from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
 from perdure.supervisors.stored import (
     entry_text,
+    flags_text,
     from_data,
     kernel_part,
     spec_data,
-    to_data,
     with_entries,
 )
 
@@ -157,8 +156,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         self._state = state
         if self.owes != state.owes:
             self.owes = state.owes
-        rest = to_data(replace(state, children={}, template=None))
-        self.supervision = json.dumps(rest, separators=(",", ":"))
+        self.supervision = flags_text(state)
         if before.template is not state.template:
             self.specs.pop(TEMPLATE, None)
             if state.template is not None:
