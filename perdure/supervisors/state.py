@@ -16,6 +16,8 @@ from perdure.supervisors.checks import POOLS
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import Instances
 from perdure.supervisors.restarts import Window
+from perdure.supervisors.shelves import Shelves
+from perdure.supervisors.siblings import Siblings
 from perdure.supervisors.spec import SupervisorSpec
 
 
@@ -151,7 +153,7 @@ class Supervision:
         begun = Supervision(numbered=self.numbered).flagged(spec)
         if begun.is_pool:
             return begun.with_template(entries).with_children(Instances())
-        return begun.with_children({entry.id: entry for entry in entries})
+        return begun.with_children(Siblings.of({entry.id: entry for entry in entries}))
 
     def flagged(self, spec: SupervisorSpec) -> Supervision:
         """With the flags of a spec."""
@@ -207,15 +209,16 @@ class Supervision:
 
     def with_entry(self, entry: Entry, phase: Phase | None = None) -> Supervision:
         """With that child's entry changed, or added last; in that phase or in the same."""
-        if isinstance(self.children, Instances):
-            return self.with_children(self.children.with_entry(entry), phase)
-        return self.with_children({**self.children, entry.id: entry}, phase)
+        return self.with_children(self._shelves.with_entry(entry), phase)
 
     def without(self, child: str) -> Supervision:
         """Without that child's entry."""
-        if isinstance(self.children, Instances):
-            return self.with_children(self.children.without(child))
-        return self.with_children({id: entry for id, entry in self.children.items() if id != child})
+        return self.with_children(self._shelves.without(child))
+
+    @property
+    def _shelves(self) -> Shelves:
+        """The children, so that changing one is cheap."""
+        return self.children if isinstance(self.children, Shelves) else Siblings.of(self.children)
 
     def numbering(self, entry: Entry) -> tuple[Supervision, Entry]:
         """With that entry added under the next number."""

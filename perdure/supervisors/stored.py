@@ -12,6 +12,7 @@ from perdure.supervisors.entry import Entry
 from perdure.supervisors.fields import fields_of
 from perdure.supervisors.pools import Instances
 from perdure.supervisors.refusals import BadSpec
+from perdure.supervisors.siblings import Siblings
 from perdure.supervisors.spec import Child
 from perdure.supervisors.state import (
     Aborting,
@@ -120,7 +121,7 @@ def from_data(data: Mapping[str, Any]) -> Supervision:
 def with_entries(state: Supervision, rows: Iterable[tuple[str, Sequence[Any]]]) -> Supervision:
     """A state with the children of (id, (`entry_text`, `spec_data`)), in that order."""
     entries = {id: entry_of(id, text, spec, state.template) for id, (text, spec) in rows}
-    return state.with_children(Instances.of(entries) if state.is_pool else entries)
+    return state.with_children((Instances if state.is_pool else Siblings).of(entries))
 
 
 _NOT_STARTED = '["undefined",0]'

@@ -14,7 +14,8 @@ from perdure.supervisors import actions, events, newcode
 from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
-from perdure.supervisors.pools import difference
+from perdure.supervisors.shelves import difference
+from perdure.supervisors.siblings import is_same_order
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
 from perdure.supervisors.stored import (
@@ -166,7 +167,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             del self.entries[id], self.specs[id]
         for entry in changed:
             self._keep_entry(before, state, entry)
-        if not state.is_pool and list(self.entries) != list(state.children):
+        if not is_same_order(before.children, state.children) and (
+            list(self.entries) != list(state.children)
+        ):
             self.entries = {id: entry_text(each) for id, each in state.children.items()}
 
     def _keep_entry(self, before: Supervision, state: Supervision, entry: Entry) -> None:
