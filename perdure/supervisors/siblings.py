@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.shelves import Shelf, Shelves
 
-_SHELF_BITS = 5
+_SHELF_BITS = 4
 
 
 class Siblings(Shelves):

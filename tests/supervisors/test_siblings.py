@@ -55,7 +55,7 @@ def test_who_changes_one_of_many_touches_few_of_the_others() -> None:
     changed = many.with_entry(many["c500"].to("running"))
     old, new = many.shelves(), changed.shelves()
     touched = [shelf for index, shelf in old.items() if new[index] is not shelf]
-    assert sum(len(shelf) for shelf in touched) <= 32
+    assert sum(len(shelf) for shelf in touched) <= 16
     assert is_same_order(many, changed)
 
 
