@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from perdure.errors import LedgerDamaged, UsageError
@@ -71,7 +72,14 @@ def flags_text(state: Supervision) -> str:
     >>> flags_text(Supervision()) == text(to_data(Supervision()))
     True
     """
-    return text(_flags(state))
+    return f"{_head(*(getattr(state, flag) for flag in _LASTING))}{text(_plain(state.phase))}}}"
+
+
+@lru_cache(maxsize=256, typed=True)
+def _head(*flags: Any) -> str:
+    """What comes before the phase: the same from one event of a long restart to the next."""
+    state = Supervision(**dict(zip(_LASTING, flags, strict=True)))
+    return text(_flags(state)).removesuffix(text(_plain(state.phase)) + "}")
 
 
 def _flags(state: Supervision) -> dict[str, Any]:
@@ -89,6 +97,11 @@ def _flags(state: Supervision) -> dict[str, Any]:
         "phase": _plain(state.phase),
     }
 
+
+_LASTING = (
+    "strategy", "intensity", "period", "auto_shutdown", "children_max", "numbered", "starts",
+    "restarts",
+)  # fmt: skip
 
 text = json.JSONEncoder(separators=(",", ":")).encode
 """Data as the state of a supervisor has it: made once, as each event writes."""
@@ -201,3 +214,13 @@ def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
     """The part of a child's data that the kernel keeps, as it comes back from a row."""
     part = {key: data[key] for key in KERNEL_KEYS if key in data}
     return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}
+
+
+def kernel_spec(child: Child) -> dict[str, Any]:
+    """`kernel_part` of a child's data, without the rest of that.
+
+    >>> child = Child("a", "A", restore=("committed", "fresh"))
+    >>> kernel_spec(child) == kernel_part(child.to_data())
+    True
+    """
+    return {key: getattr(child, key) for key in KERNEL_KEYS} | {"backoff": child.backoff.to_data()}

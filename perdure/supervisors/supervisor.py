@@ -22,7 +22,7 @@ from perdure.supervisors.stored import (
     entry_text,
     flags_text,
     from_data,
-    kernel_part,
+    kernel_spec,
     spec_data,
     with_entries,
 )
@@ -272,11 +272,10 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:
         id, child = entry.id, entry.spec
         address = join(turn.cell.address, id)
-        data = child.to_data()
         init: dict[str, Any] = dict(entry.init)
         if child.supervisor is not None:
-            init["spec"] = data["supervisor"]
-        kept = kernel_part(data)
+            init["spec"] = child.supervisor.to_data()
+        kept = kernel_spec(child)
         supervising = turn.kernel.supervising
         actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:
