@@ -25,11 +25,11 @@ class ControlLane:
     (False, [])
     """
 
-    __slots__ = ("_codec", "_messages", "_pressing", "_unread")
+    __slots__ = ("_codec", "_messages", "_unread", "pressing")
 
     def __init__(self) -> None:
         self._messages: OrderedDict[Envelope, Any] = OrderedDict()
-        self._pressing: dict[Envelope, Any] = {}
+        self.pressing: dict[Envelope, Any] = {}  # of those that were read; in order, too
         self._unread: list[Envelope] = []
         self._codec: Codec | None = None  # of the code that read them
 
@@ -41,7 +41,7 @@ class ControlLane:
     def remove(self, env: Envelope) -> None:
         """Take a message out; raises `KeyError` if it is not there."""
         del self._messages[env]
-        self._pressing.pop(env, None)
+        self.pressing.pop(env, None)
 
     def read(self, codec: Codec) -> ItemsView[Envelope, Any]:
         """The messages with what they say, as this code reads it."""
@@ -52,14 +52,9 @@ class ControlLane:
             if env in messages:
                 message = messages[env] = codec.decode(env.body)
                 if isinstance(message, PRESSING):
-                    self._pressing[env] = message
+                    self.pressing[env] = message
         self._unread.clear()
         return messages.items()
-
-    def pressing(self, codec: Codec) -> ItemsView[Envelope, Any]:
-        """Those that may go before others, in order of arrival too."""
-        self.read(codec)
-        return self._pressing.items()
 
     def __iter__(self) -> Iterator[Envelope]:
         return iter(self._messages)

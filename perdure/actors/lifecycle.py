@@ -79,9 +79,11 @@ class Lifecycle:
         """What an actor takes now: the oldest message, unless a later one presses more."""
         lane, codec, cut = cell.control, cell.edition.codec, self._cuts.pop(cell, None)
         assert lane is not None
-        messages, pressing = lane.read(codec), lane.pressing(codec)
-        if pressing:
-            env, message = min(pressing, key=lambda each: self._place(each[0], each[1], cut))
+        messages = lane.read(codec)
+        if lane.pressing:
+            env, message = min(
+                lane.pressing.items(), key=lambda each: self._place(each[0], each[1], cut)
+            )
             if self._place(env, message, cut) < LAST:
                 return env, message
         return next(iter(messages))
@@ -187,7 +189,10 @@ class Lifecycle:
         turn = cell.turn
         if turn is None or turn.kind not in ("receive", "start", "stop", "depart"):
             return
-        for env, message in cell.control.pressing(cell.edition.codec) if cell.control else ():
+        if not cell.control:
+            return
+        cell.control.read(cell.edition.codec)
+        for env, message in cell.control.pressing.items():
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
                 self.fence(turn)
                 return

@@ -53,7 +53,8 @@ def test_what_was_taken_out_unread_is_not_decoded() -> None:
     codec = Reading()
     lane, (start, kill) = lane_of(codec, Start(1), Kill(1))
     lane.remove(start)
-    assert list(lane.pressing(codec)) == [(kill, Kill(1))]
+    lane.read(codec)
+    assert lane.pressing == {kill: Kill(1)}
     assert codec.read == 1
 
 
@@ -61,9 +62,10 @@ def test_what_presses_is_found_apart_until_it_is_taken_out() -> None:
     codec = Codec()
     stop = Stop(1, 5.0, NORMAL)
     lane, envs = lane_of(codec, Started(2, 1), stop, Started(3, 1), Kill(1))
-    assert list(lane.pressing(codec)) == [(envs[1], stop), (envs[3], Kill(1))]
+    lane.read(codec)
+    assert list(lane.pressing.items()) == [(envs[1], stop), (envs[3], Kill(1))]
     lane.remove(envs[1])
-    assert [env for env, _ in lane.pressing(codec)] == [envs[3]]
+    assert list(lane.pressing) == [envs[3]]
 
 
 def test_newer_code_reads_again_what_waits() -> None:
@@ -72,7 +74,7 @@ def test_newer_code_reads_again_what_waits() -> None:
     lane.read(codec)
     lane.read(newer)
     assert (codec.read, newer.read) == (2, 2)
-    assert [message for _, message in lane.pressing(newer)] == [Kill(1)]
+    assert list(lane.pressing.values()) == [Kill(1)]
 
 
 def test_a_message_that_is_not_there_cannot_be_taken_out() -> None:
