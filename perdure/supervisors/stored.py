@@ -72,14 +72,18 @@ def flags_text(state: Supervision) -> str:
     >>> flags_text(Supervision()) == text(to_data(Supervision()))
     True
     """
-    return f"{_head(*(getattr(state, flag) for flag in _LASTING))}{text(_plain(state.phase))}}}"
+    head = _head(
+        state.strategy, state.intensity, state.period, state.auto_shutdown, state.children_max,
+        state.numbered, state.starts,
+    )  # fmt: skip
+    return head + text(_moving(state))[1:]
 
 
 @lru_cache(maxsize=256, typed=True)
 def _head(*flags: Any) -> str:
-    """What comes before the phase: the same from one event of a long restart to the next."""
-    state = Supervision(**dict(zip(_LASTING, flags, strict=True)))
-    return text(_flags(state)).removesuffix(text(_plain(state.phase)) + "}")
+    """What comes first and is the same from one event to the next, but in a pool."""
+    state = Supervision(*flags)
+    return text(_flags(state)).removesuffix(text(_moving(state))[1:])
 
 
 def _flags(state: Supervision) -> dict[str, Any]:
@@ -93,15 +97,16 @@ def _flags(state: Supervision) -> dict[str, Any]:
         "starts": state.starts,
         "template": None,
         "children": {},
+        **_moving(state),
+    }
+
+
+def _moving(state: Supervision) -> dict[str, Any]:
+    return {
         "restarts": [list(second) for second in state.restarts],
         "phase": _plain(state.phase),
     }
 
-
-_LASTING = (
-    "strategy", "intensity", "period", "auto_shutdown", "children_max", "numbered", "starts",
-    "restarts",
-)  # fmt: skip
 
 text = json.JSONEncoder(separators=(",", ":")).encode
 """Data as the state of a supervisor has it: made once, as each event writes."""
