@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.blobs import Blobs
 from perdure.actors.cell import Cell, Step
+from perdure.actors.controllane import ControlLane
 from perdure.actors.dropping import Dropping
 from perdure.actors.editions import Edition, Editions
 from perdure.actors.group import OpenGroup
@@ -222,7 +223,7 @@ class Book:
         """Add a message to the right lane; the first one makes its actor ready."""
         if not env.lane:
             if cell.control is None:
-                cell.control = deque()
+                cell.control = ControlLane()
             cell.control.append(env)
             self.on_ready(cell)
             return
@@ -243,10 +244,7 @@ class Book:
         lane = cell.inbox if env.lane else cell.control
         if not lane:
             raise Broken(f"message {env.id} is not in the inbox of {cell.address}")
-        if lane[0] is env:
-            lane.popleft()
-        else:
-            lane.remove(env)
+        lane.remove(env)  # it is the first, as a rule
         env.consumed = True
         group = self.open
         if env.group != group.serial:

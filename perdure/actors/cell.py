@@ -14,6 +14,7 @@ from perdure.mailbox.envelope import Envelope
 
 if TYPE_CHECKING:
     from perdure.actors.actor import Actor
+    from perdure.actors.controllane import ControlLane
     from perdure.actors.editions import Edition
     from perdure.actors.turn import Turn
     from perdure.actors.work import StepWork
@@ -125,7 +126,6 @@ class Cell:
         self.class_name = row.class_name
         self.version = row.version
         self.run(edition)
-        self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
         self.migrates = self.renews = False  # see `run`
         self.parent = row.parent
         self.spec: dict[str, Any] = row.spec
@@ -145,7 +145,7 @@ class Cell:
         self.last = id  # the record that its state is as of
         self.seq = 0  # of the last record that changed a row of this actor
         self.inbox: deque[Envelope] | None = None
-        self.control: deque[Envelope] | None = None
+        self.control: ControlLane | None = None
         self.turn: Turn | None = None
         self.asleep: dict[str, int] | None = None  # steps its head waits for, and whom it asked
         self.held = 0  # inboxes past their soft limit that this actor has sent to

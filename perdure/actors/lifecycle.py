@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 """A turn that the runner awaits, or one that is over or runs elsewhere."""
 
 BRUTAL = "brutal_kill"
+LAST = 4
+"""The place of what waits for its turn."""
 KILLED_NOTE = "killed"
 """What the record of a stop says that did not run `on_stop` to its end."""
 
@@ -54,10 +56,7 @@ class Lifecycle:
         """Handle the next control message that the actor takes now."""
         if cell.renews:
             self.kernel.codes.renew(cell)
-        decode = cell.edition.codec.decode
-        messages = [(env, decode(env.body)) for env in cell.control or ()]
-        cut = self._cuts.pop(cell, None)
-        env, message = min(messages, key=lambda each: self._place(each[0], each[1], cut))
+        env, message = self._next(cell)
         if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
             self.orphans.kill(cell, env, message)
         elif isinstance(message, Gone):
@@ -67,7 +66,7 @@ class Lifecycle:
         elif isinstance(message, Depart):
             return self._leave(cell, env, message)
         elif cell.is_supervisor:
-            return self._supervise(cell, messages)
+            return self._supervise(cell)
         elif isinstance(message, Start):
             return self._start(cell, env, message)
         elif isinstance(message, Stop):
@@ -75,6 +74,19 @@ class Lifecycle:
         else:
             raise Broken(f"{cell.address} got {message!r}, which is for supervisors")
         return None
+
+    def _next(self, cell: Cell) -> tuple[Envelope, Any]:
+        """What an actor takes now: the oldest message, unless a later one presses more."""
+        lane, codec, cut = cell.control, cell.edition.codec, self._cuts.pop(cell, None)
+        assert lane is not None
+        messages = lane.read(codec)
+        if lane.pressing:
+            env, message = min(
+                lane.pressing.items(), key=lambda each: self._place(each[0], each[1], cut)
+            )
+            if self._place(env, message, cut) < LAST:
+                return env, message
+        return next(iter(messages))
 
     def _place(self, env: Envelope, message: Any, cut: Envelope | None) -> int:
         """What goes before others: what is ending already, then kills, then what cut a turn."""
@@ -84,12 +96,12 @@ class Lifecycle:
             return 1
         if env is cut or (isinstance(message, Stop) and self.deadlines.is_over(env)):
             return 2
-        return 3 if isinstance(message, Depart) else 4
+        return 3 if isinstance(message, Depart) else LAST
 
-    def _supervise(self, cell: Cell, messages: list[tuple[Envelope, Any]]) -> Running:
+    def _supervise(self, cell: Cell) -> Running:
         """A supervisor's turn, on the first message that its phase takes."""
-        turns = self.kernel.turns
-        for env, message in messages:
+        turns, lane = self.kernel.turns, cell.control
+        for env, message in lane.read(cell.edition.codec) if lane else ():
             if cell.is_suspended:
                 if not isinstance(message, Stop):
                     continue
@@ -177,8 +189,10 @@ class Lifecycle:
         turn = cell.turn
         if turn is None or turn.kind not in ("receive", "start", "stop", "depart"):
             return
-        for env in cell.control or ():
-            message = self.kernel.book.codec.decode(env.body)
+        if not cell.control:
+            return
+        cell.control.read(cell.edition.codec)
+        for env, message in cell.control.pressing.items():
             if isinstance(message, Kill) or getattr(message, "shutdown", None) == BRUTAL:
                 self.fence(turn)
                 return

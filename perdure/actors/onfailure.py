@@ -7,6 +7,7 @@ import inspect
 import linecache
 import traceback
 from collections.abc import Awaitable
+from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,12 @@ from perdure.mailbox.control import crash as reason_of
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+
+Place = tuple[CodeType, str, int]
+"""(code, its file, the line): equal code may be in two files."""
+FRAMES_APART = 3
+"""So few frames are each shown; more of them in one place are shown as one."""
+PLACES_KEPT = 256
 
 
 def tell_hook(kernel: Kernel, turn: Turn, error: BaseException) -> str:
@@ -44,13 +51,25 @@ def last_lines(error: BaseException) -> str:
         lines = traceback.format_exception(error)
     else:  # without marks below the code: to find their places, each line is parsed anew
         frames = traceback.walk_tb(error.__traceback__)
-        places = [_place(frame.f_code, line) for frame, line in frames]
-        lines = ["Traceback (most recent call last):\n", *traceback.format_list(places)]
+        places = [(frame.f_code, frame.f_code.co_filename, line) for frame, line in frames]
+        lines = ["Traceback (most recent call last):\n", *_listed(places)]
         lines += traceback.format_exception_only(error)
     return "".join(lines)[-TRACEBACK_BYTES_MAX:]
 
 
-def _place(code: CodeType, line: int) -> traceback.FrameSummary:
-    linecache.checkcache(code.co_filename)
-    text = linecache.getline(code.co_filename, line)
-    return traceback.FrameSummary(code.co_filename, line, code.co_name, line=text)
+def _listed(places: list[Place]) -> list[str]:
+    """Those places as a traceback shows them; many may be of one function that calls itself."""
+    if len(places) <= FRAMES_APART:
+        return [_line(*place) for place in places]
+    return traceback.format_list([_summary(*place) for place in places])
+
+
+@lru_cache(maxsize=PLACES_KEPT)
+def _line(code: CodeType, file: str, number: int) -> str:
+    """One place as a traceback shows it: actors crash where others did."""
+    return "".join(traceback.format_list([_summary(code, file, number)]))
+
+
+def _summary(code: CodeType, file: str, number: int) -> traceback.FrameSummary:
+    linecache.checkcache(file)
+    return traceback.FrameSummary(file, number, code.co_name, line=linecache.getline(file, number))

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cell import Cell, Step
+from perdure.actors.controllane import ControlLane
 from perdure.actors.verdicts import Verdicts
 from perdure.caps.budget import Budget
 from perdure.errors import Broken, LedgerDamaged, NotALedger
@@ -182,12 +183,12 @@ def _load_inboxes(book: Book) -> list[Cell]:
         cell = cells[actor] = book.cell(actor)
         env = found[seq, index]
         env.to, env.due = actor, None
-        name = "inbox" if lane else "control"
-        waiting = getattr(cell, name)
-        if waiting is None:
-            setattr(cell, name, deque((env,)))
+        if lane:
+            cell.inbox = cell.inbox or deque()
+            cell.inbox.append(env)
         else:
-            waiting.append(env)
+            cell.control = cell.control or ControlLane()
+            cell.control.append(env)
     return list(cells.values())
 
 

@@ -38,10 +38,10 @@ class Scheduler(HostedActor):
         """What may run now, in the order in which it would."""
         units = []
         for cell in self._kernel.dispatch.ready:
-            waiting = cell.control or cell.inbox
-            if waiting:
+            head = next(iter(cell.control or cell.inbox or ()), None)
+            if head is not None:
                 index = self._kernel.dispatch.ready.index(cell)
-                units.append(ReadyUnit(cell.address, str(waiting[0].id), waiting[0].type, index))
+                units.append(ReadyUnit(cell.address, str(head.id), head.type, index))
         return units
 
     def running(self) -> list[str]:

@@ -34,18 +34,7 @@ class Spawning:
         """Make a child of the turn's actor; kernel thread."""
         book, cell = self.kernel.book, turn.cell
         address = join(cell.address, name)
-        class_name = actor if isinstance(actor, str) else actor.__declaration__.name
-        cls = (classes := cell.edition.classes).get(class_name)
-        if cls is None:
-            raise UnknownActor(
-                f"spawn({class_name}): the scenario's code has no actor class of that name. "
-                f"It has {', '.join(sorted(classes))}."
-            )
-        if isinstance(actor, type) and actor is not cls:
-            raise NameClash(
-                f"spawn({class_name}): {actor.__module__} and {cls.__module__} both have an actor "
-                f"class of that name. Name one of them: class {actor.__name__}(Actor, name=…)."
-            )
+        class_name, classes = self._class_name(cell, actor), cell.edition.classes
         key = turn.key(f"{SPAWN}{name}")
         if turn.envelope.steps and key in turn.envelope.steps:
             return Ref(address)
@@ -56,7 +45,7 @@ class Spawning:
         body = book.codec.encode(init, f"the init of {address}")
         born = book.editions.of(cell.id, class_name)  # other code, if its parent ends on older
         cls = born.classes[class_name]
-        build(cls, born.codec.decode(body))  # refused here, in the handler that gave it
+        made = build(cls, born.codec.decode(body))  # refused here, in the handler that gave it
         above = self._supervisor(cell)
         declaration = cls.__declaration__
         life = Life.STARTING if "on_start" in declaration.hooks else Life.RUNNING
@@ -68,7 +57,26 @@ class Spawning:
         book.keep_step(cell, env, key, step)
         if life == Life.STARTING:
             self._start(above, child)
+        elif child.cls is cls and "on_load" not in declaration.hooks:
+            child.actor = made  # as its first message would have it built
         return Ref(address)
+
+    def _class_name(self, cell: Cell, actor: Any) -> str:
+        """The registered name of a class that the parent's code has."""
+        class_name: str = actor if isinstance(actor, str) else actor.__declaration__.name
+        classes = cell.edition.classes
+        cls = classes.get(class_name)
+        if cls is None:
+            raise UnknownActor(
+                f"spawn({class_name}): the scenario's code has no actor class of that name. "
+                f"It has {', '.join(sorted(classes))}."
+            )
+        if isinstance(actor, type) and actor is not cls:
+            raise NameClash(
+                f"spawn({class_name}): {actor.__module__} and {cls.__module__} both have an actor "
+                f"class of that name. Name one of them: class {actor.__name__}(Actor, name=…)."
+            )
+        return class_name
 
     def _found(self, child: Cell, class_name: str) -> Ref:
         """A child that an earlier life spawned lives on; anybody else there is in the way."""

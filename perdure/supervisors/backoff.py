@@ -8,6 +8,7 @@ from typing import Any
 
 from perdure.limits import BACKOFF_FACTOR, BACKOFF_FIRST_SECONDS, BACKOFF_SECONDS_MAX
 from perdure.supervisors import checks
+from perdure.supervisors.fields import fields_of, store
 from perdure.supervisors.refusals import refusal
 
 
@@ -30,7 +31,7 @@ class Backoff:
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
-        checks.store(self, checks.check_all("backoff", checks.fields_of(self), _CHECKS))
+        store(self, checks.check_all("backoff", fields_of(self), _CHECKS))
         _first_and_max("backoff", self.first, self.max)
 
     def seconds(self, crashes: int) -> float:
@@ -44,7 +45,7 @@ class Backoff:
 
     def to_data(self) -> dict[str, Any]:
         """The back-off as plain data."""
-        return checks.fields_of(self)
+        return fields_of(self)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Backoff:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from perdure.errors import UsageError
@@ -285,14 +284,3 @@ def known_keys(who: str, data: object, allowed: Iterable[str]) -> dict[str, Any]
         if name not in names:
             raise unknown_key(who, name, names)
     return dict(data)
-
-
-def fields_of(spec: Any) -> dict[str, Any]:
-    """The fields of a spec by their names."""
-    return {each.name: getattr(spec, each.name) for each in fields(spec)}
-
-
-def store(spec: Any, values: Mapping[str, Any]) -> None:
-    """Give a spec, which is frozen, its checked values."""
-    for name, value in values.items():
-        object.__setattr__(spec, name, value)

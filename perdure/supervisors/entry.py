@@ -44,7 +44,12 @@ class Entry:
 
     def to(self, status: Status) -> Entry:
         """The same child in another status."""
-        return replace(self, status=status)
+        return Entry(self.id, self.spec, self.extras, status, self.incarnation, self.place)
+
+    def next_life(self) -> Entry:
+        """The same child, about to be started once more."""
+        lives = self.incarnation + 1
+        return Entry(self.id, self.spec, self.extras, "undefined", lives, self.place)
 
     def added(self, *, of_template: bool) -> Entry:
         """A child that was added and now runs: nobody asks again what a temporary one began with.

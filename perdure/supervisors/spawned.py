@@ -28,12 +28,23 @@ class Spawned(Actor, name="perdure.spawned"):
 
     @staticmethod
     def spec_of(name: str, actor: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """What the kernel keeps of a child's options, checked as those of `Child`."""
-        given = dict(options)
-        if isinstance(given.get("backoff"), Backoff):
-            given["backoff"] = given["backoff"].to_data()
-        data = Child.from_data({"id": name, "actor": actor, **given}).to_data()
-        return kernel_part({key: data[key] for key in given if key in data})
+        """What the kernel keeps of a child's options, checked as those of `Child`.
+
+        A crowd has the same ones: they are checked once.
+        """
+        if not options:
+            return {}
+        key = tuple((option, type(value), value) for option, value in options.items())
+        try:
+            known = _checked.get(key)
+        except TypeError:  # a list, or data
+            return _checked_spec(name, actor, options)
+        if known is None:
+            known = _checked_spec(name, actor, options)
+            if len(_checked) >= SPECS_KEPT_MAX:
+                _checked.clear()
+            _checked[key] = known
+        return known
 
     def takes(self, message: object) -> bool:
         """Always: it never waits for a child."""
@@ -83,3 +94,15 @@ class Spawned(Actor, name="perdure.spawned"):
         )
         self.restarts = [(second, count) for second, count in window]
         return allowed
+
+
+SPECS_KEPT_MAX = 256
+_checked: dict[tuple[Any, ...], dict[str, Any]] = {}  # by options; 1 is not 1.0, nor True
+
+
+def _checked_spec(name: str, actor: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    given = dict(options)
+    if isinstance(given.get("backoff"), Backoff):
+        given["backoff"] = given["backoff"].to_data()
+    data = Child.from_data({"id": name, "actor": actor, **given}).to_data()
+    return kernel_part({key: data[key] for key in given if key in data})

@@ -15,6 +15,7 @@ from perdure.limits import (
 )
 from perdure.supervisors import checks
 from perdure.supervisors.backoff import Backoff
+from perdure.supervisors.fields import fields_of, names_of, store
 
 SUPERVISOR_ACTOR = "perdure.supervisor"
 """The registered actor class of a supervisor that is given as data."""
@@ -50,7 +51,7 @@ class Child:
     significant: bool = False
     redelivery: str = "retry"
     attempts_max: int = ATTEMPTS_MAX
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = field(default=Backoff())
     deadline: float | None = None
     breaker: int | None = None
     restore: tuple[str, ...] = ("committed",)
@@ -62,7 +63,7 @@ class Child:
     modules: tuple[str, ...] | str | None = None
 
     def __post_init__(self) -> None:
-        checks.store(self, _checked(checks.fields_of(self), None))
+        store(self, _checked(fields_of(self), None))
 
     @property
     def is_supervisor(self) -> bool:
@@ -87,7 +88,7 @@ class Child:
     def without_init(self) -> Child:
         """The same spec, that no longer knows what its actor began with."""
         bare = copy(self)
-        checks.store(bare, {"init": {}})
+        store(bare, {"init": {}})
         return bare
 
     def to_data(self) -> dict[str, Any]:
@@ -95,7 +96,7 @@ class Child:
 
         Values of `init` stay as they are: they must be encodable on their own.
         """
-        return checks.fields_of(self) | {
+        return fields_of(self) | {
             "actor": self.actor_name,
             "init": dict(self.init),
             "backoff": self.backoff.to_data(),
@@ -111,8 +112,7 @@ class Child:
 
         `auto_shutdown` is that of the supervisor that it is for, if that is known.
         """
-        known = [each.name for each in fields(cls)]
-        given = checks.known_keys(f"child {_name(data)!r}", data, known)
+        given = checks.known_keys(f"child {_name(data)!r}", data, names_of(cls))
         if "backoff" in given:
             given["backoff"] = Backoff.from_data(given["backoff"])
         if given.get("supervisor") is not None:
@@ -143,22 +143,21 @@ class SupervisorSpec:
     children: tuple[Child, ...] | list[Child] = ()
 
     def __post_init__(self) -> None:
-        checks.store(self, _checked_flags(checks.fields_of(self)))
+        store(self, _checked_flags(fields_of(self)))
         who, seen = "supervisor", set[str]()
-        checks.store(self, {"children": checks.children(who, self.children, Child)})
+        store(self, {"children": checks.children(who, self.children, Child)})
         checks.children_of_pool(who, self.strategy, self.children)
         for child in self.children:
             _check_among(child, self.auto_shutdown, seen)
 
     def to_data(self) -> dict[str, Any]:
         """The spec as plain data, with all of the tree below it."""
-        return checks.fields_of(self) | {"children": [child.to_data() for child in self.children]}
+        return fields_of(self) | {"children": [child.to_data() for child in self.children]}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> SupervisorSpec:
         """The spec that `to_data` wrote; a key left out has its default. Raises `UsageError`."""
-        known = [each.name for each in fields(cls)]
-        given = checks.known_keys("supervisor", data, known)
+        given = checks.known_keys("supervisor", data, names_of(cls))
         flags = _checked_flags({each.name: each.default for each in fields(cls)} | given)
         children = given.get("children")
         if isinstance(children, list | tuple):
@@ -243,7 +242,7 @@ def _name(data: object) -> object:
     return data.get("id") if isinstance(data, Mapping) else data
 
 
-_DEFAULTS = checks.fields_of(Child("a", "A")) | {
+_DEFAULTS = fields_of(Child("a", "A")) | {
     "id": None,
     "actor": None,
     "type": BY_KIND,

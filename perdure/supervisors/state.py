@@ -16,6 +16,8 @@ from perdure.supervisors.checks import POOLS
 from perdure.supervisors.entry import Entry
 from perdure.supervisors.pools import Instances
 from perdure.supervisors.restarts import Window
+from perdure.supervisors.shelves import Shelves
+from perdure.supervisors.siblings import Siblings
 from perdure.supervisors.spec import SupervisorSpec
 
 
@@ -151,7 +153,7 @@ class Supervision:
         begun = Supervision(numbered=self.numbered).flagged(spec)
         if begun.is_pool:
             return begun.with_template(entries).with_children(Instances())
-        return begun.with_children({entry.id: entry for entry in entries})
+        return begun.with_children(Siblings.of({entry.id: entry for entry in entries}))
 
     def flagged(self, spec: SupervisorSpec) -> Supervision:
         """With the flags of a spec."""
@@ -168,9 +170,14 @@ class Supervision:
         """With the only one of those entries as the template; under dynamic there is none."""
         return replace(self, template=entries[0] if entries else None)
 
-    def with_children(self, children: Mapping[str, Entry]) -> Supervision:
-        """With other children."""
-        return replace(self, children=children)
+    def with_children(
+        self, children: Mapping[str, Entry], phase: Phase | None = None
+    ) -> Supervision:
+        """With other children, in that phase or in the same; each fall asks for a few."""
+        return Supervision(
+            self.strategy, self.intensity, self.period, self.auto_shutdown, self.children_max,
+            self.numbered, self.starts, self.template, children, self.restarts, phase or self.phase,
+        )  # fmt: skip
 
     def lasting(self, spec: SupervisorSpec) -> dict[str, int]:
         """The children whose actors live on in a new incarnation, and their incarnations.
@@ -198,19 +205,20 @@ class Supervision:
 
     def at(self, phase: Phase) -> Supervision:
         """The same supervisor in another phase."""
-        return replace(self, phase=phase)
+        return self.with_children(self.children, phase)
 
-    def with_entry(self, entry: Entry) -> Supervision:
-        """With that child's entry changed, or added last."""
-        if isinstance(self.children, Instances):
-            return self.with_children(self.children.with_entry(entry))
-        return self.with_children({**self.children, entry.id: entry})
+    def with_entry(self, entry: Entry, phase: Phase | None = None) -> Supervision:
+        """With that child's entry changed, or added last; in that phase or in the same."""
+        return self.with_children(self._shelves.with_entry(entry), phase)
 
     def without(self, child: str) -> Supervision:
         """Without that child's entry."""
-        if isinstance(self.children, Instances):
-            return self.with_children(self.children.without(child))
-        return self.with_children({id: entry for id, entry in self.children.items() if id != child})
+        return self.with_children(self._shelves.without(child))
+
+    @property
+    def _shelves(self) -> Shelves:
+        """The children, so that changing one is cheap."""
+        return self.children if isinstance(self.children, Shelves) else Siblings.of(self.children)
 
     def numbering(self, entry: Entry) -> tuple[Supervision, Entry]:
         """With that entry added under the next number."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from perdure.errors import LedgerDamaged, UsageError
 from perdure.mailbox.control import Reason
 from perdure.supervisors.entry import Entry
+from perdure.supervisors.fields import fields_of
 from perdure.supervisors.pools import Instances
 from perdure.supervisors.refusals import BadSpec
+from perdure.supervisors.siblings import Siblings
 from perdure.supervisors.spec import Child
 from perdure.supervisors.state import (
     Aborting,
@@ -55,6 +57,36 @@ def to_data(state: Supervision) -> dict[str, Any]:
     >>> from_data(to_data(Supervision())) == Supervision()
     True
     """
+    return _flags(state) | {
+        "template": None if state.template is None else spec_data(state.template),
+        "children": {
+            entry.id: [entry_text(entry), spec_data(entry, state.template)]
+            for entry in state.children.values()
+        },
+    }
+
+
+def flags_text(state: Supervision) -> str:
+    """As text, the state without its children, which each event changes few of.
+
+    >>> flags_text(Supervision()) == text(to_data(Supervision()))
+    True
+    """
+    head = _head(
+        state.strategy, state.intensity, state.period, state.auto_shutdown, state.children_max,
+        state.numbered, state.starts,
+    )  # fmt: skip
+    return head + text(_moving(state))[1:]
+
+
+@lru_cache(maxsize=256, typed=True)
+def _head(*flags: Any) -> str:
+    """What comes first and is the same from one event to the next, but in a pool."""
+    state = Supervision(*flags)
+    return text(_flags(state)).removesuffix(text(_moving(state))[1:])
+
+
+def _flags(state: Supervision) -> dict[str, Any]:
     return {
         "strategy": state.strategy,
         "intensity": state.intensity,
@@ -63,14 +95,21 @@ def to_data(state: Supervision) -> dict[str, Any]:
         "children_max": state.children_max,
         "numbered": state.numbered,
         "starts": state.starts,
-        "template": None if state.template is None else spec_data(state.template),
-        "children": {
-            entry.id: [entry_text(entry), spec_data(entry, state.template)]
-            for entry in state.children.values()
-        },
+        "template": None,
+        "children": {},
+        **_moving(state),
+    }
+
+
+def _moving(state: Supervision) -> dict[str, Any]:
+    return {
         "restarts": [list(second) for second in state.restarts],
         "phase": _plain(state.phase),
     }
+
+
+text = json.JSONEncoder(separators=(",", ":")).encode
+"""Data as the state of a supervisor has it: made once, as each event writes."""
 
 
 def from_data(data: Mapping[str, Any]) -> Supervision:
@@ -100,7 +139,7 @@ def from_data(data: Mapping[str, Any]) -> Supervision:
 def with_entries(state: Supervision, rows: Iterable[tuple[str, Sequence[Any]]]) -> Supervision:
     """A state with the children of (id, (`entry_text`, `spec_data`)), in that order."""
     entries = {id: entry_of(id, text, spec, state.template) for id, (text, spec) in rows}
-    return state.with_children(Instances.of(entries) if state.is_pool else entries)
+    return state.with_children((Instances if state.is_pool else Siblings).of(entries))
 
 
 _NOT_STARTED = '["undefined",0]'
@@ -112,8 +151,8 @@ def entry_text(entry: Entry) -> str:
     >>> entry_text(Entry("a", Child("a", "A"), {}, "running", 2))
     '["running",2]'
     """
-    place = (entry.place,) if entry.place else ()
-    return json.dumps([entry.status, entry.incarnation, *place], separators=(",", ":"))
+    place = f",{entry.place}" if entry.place else ""
+    return f'["{entry.status}",{entry.incarnation}{place}]'
 
 
 def spec_data(entry: Entry, template: Entry | None = None) -> dict[str, Any]:
@@ -151,7 +190,7 @@ _USUAL = Child("a", "A").to_data()
 def _plain(value: Any) -> Any:
     name = _NAMES.get(type(value))
     if name is not None:
-        return [name, *(_plain(getattr(value, each.name)) for each in fields(value))]
+        return [name, *map(_plain, fields_of(value).values())]
     if not isinstance(value, tuple):
         return value
     if not value or type(value[0]) in _NAMES:
@@ -180,3 +219,13 @@ def kernel_part(data: dict[str, Any]) -> dict[str, Any]:
     """The part of a child's data that the kernel keeps, as it comes back from a row."""
     part = {key: data[key] for key in KERNEL_KEYS if key in data}
     return {key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}
+
+
+def kernel_spec(child: Child) -> dict[str, Any]:
+    """`kernel_part` of a child's data, without the rest of that.
+
+    >>> child = Child("a", "A", restore=("committed", "fresh"))
+    >>> kernel_spec(child) == kernel_part(child.to_data())
+    True
+    """
+    return {key: getattr(child, key) for key in KERNEL_KEYS} | {"backoff": child.backoff.to_data()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from perdure.actors.actor import Actor, field
@@ -15,15 +14,16 @@ from perdure.supervisors import actions, events, newcode
 from perdure.supervisors.answers import answer, event_of
 from perdure.supervisors.decide import decide, takes
 from perdure.supervisors.entry import Entry
-from perdure.supervisors.pools import difference
+from perdure.supervisors.shelves import difference
+from perdure.supervisors.siblings import is_same_order
 from perdure.supervisors.spec import SUPERVISOR_ACTOR, Child, SupervisorSpec
 from perdure.supervisors.state import Idle, Starting, Stopping, Supervision
 from perdure.supervisors.stored import (
     entry_text,
+    flags_text,
     from_data,
-    kernel_part,
+    kernel_spec,
     spec_data,
-    to_data,
     with_entries,
 )
 
@@ -157,8 +157,7 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
         self._state = state
         if self.owes != state.owes:
             self.owes = state.owes
-        rest = to_data(replace(state, children={}, template=None))
-        self.supervision = json.dumps(rest, separators=(",", ":"))
+        self.supervision = flags_text(state)
         if before.template is not state.template:
             self.specs.pop(TEMPLATE, None)
             if state.template is not None:
@@ -168,7 +167,9 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
             del self.entries[id], self.specs[id]
         for entry in changed:
             self._keep_entry(before, state, entry)
-        if not state.is_pool and list(self.entries) != list(state.children):
+        if not is_same_order(before.children, state.children) and (
+            list(self.entries) != list(state.children)
+        ):
             self.entries = {id: entry_text(each) for id, each in state.children.items()}
 
     def _keep_entry(self, before: Supervision, state: Supervision, entry: Entry) -> None:
@@ -271,11 +272,10 @@ class Supervisor(Actor, name=SUPERVISOR_ACTOR):
     def _start(self, turn: Any, entry: Entry, incarnation: int) -> None:
         id, child = entry.id, entry.spec
         address = join(turn.cell.address, id)
-        data = child.to_data()
         init: dict[str, Any] = dict(entry.init)
         if child.supervisor is not None:
-            init["spec"] = data["supervisor"]
-        kept = kernel_part(data)
+            init["spec"] = child.supervisor.to_data()
+        kept = kernel_spec(child)
         supervising = turn.kernel.supervising
         actor = supervising.start_child(turn, address, child.actor_name, kept, init, incarnation)
         if self.actors.get(id) != actor:

@@ -65,13 +65,12 @@ def stop_all(state: Supervision, why: StopWhy) -> Decision:
 def _start_next(state: Supervision, ids: Sequence[str], why: StartWhy) -> Decision:
     if not ids:
         return _all_started(state, why)
-    entry = state.children[ids[0]]
-    entry = replace(entry, status="undefined", incarnation=entry.incarnation + 1)
+    entry = state.children[ids[0]].next_life()
     if state.is_pool:
         state = replace(state, starts=state.starts + 1)
         entry = replace(entry, place=state.starts)
-    next_state = replace(state.with_entry(entry), phase=Starting(entry.id, why))
-    return next_state, (actions.StartChild(entry.id, entry.incarnation),)
+    starting = state.with_entry(entry, Starting(entry.id, why))
+    return starting, (actions.StartChild(entry.id, entry.incarnation),)
 
 
 def _all_started(state: Supervision, why: StartWhy) -> Decision:

@@ -10,6 +10,7 @@ from perdure import Actor, Backoff, Child, Ref, field
 from perdure.errors import Crashed
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
+from perdure.ledger.values import Codec
 from tests.kit import SECONDS, Disk, dead_letters, of, program, resumed, running, settle
 
 LOG: list[str] = []
@@ -233,3 +234,71 @@ def test_a_blocking_handler_spawns_as_well() -> None:
 
     with running(program(Child("a", Plain))) as run:
         assert run.ask("/r/a", "kid", timeout=SECONDS) == ["/r/a/kid", 0, 1]
+
+
+def test_the_object_that_proved_an_init_is_the_one_that_takes_the_first_message() -> None:
+    def made() -> int:
+        LOG.append("made")
+        return 0
+
+    class Costly(Kid, name="tests.spawning.costly"):
+        part: int = field(default_factory=made)
+
+    with running(program(Child("a", Parent))) as run:
+        run.ask("/r/a", spawn("kid", "tests.spawning.costly"), timeout=SECONDS)
+    assert LOG == ["made"]
+
+
+def test_a_spawned_child_is_loaded_before_its_first_message() -> None:
+    class Loading(Kid, name="tests.spawning.loading"):
+        def on_load(self) -> None:
+            LOG.append(f"{self.start_at}")
+
+    with running(program(Child("a", Parent))) as run:
+        made = spawn("kid", "tests.spawning.loading", init={"start_at": 7})
+        run.ask("/r/a", made, timeout=SECONDS)
+        run.ask("/r/a/kid", "again", timeout=SECONDS)
+    assert LOG == ["7"]
+
+
+def test_options_that_were_right_once_are_checked_by_their_types_too() -> None:
+    class Picky(Actor, name="tests.spawning.picky"):
+        async def on_receive(self, message: Any) -> Any:
+            return self.spawn(Kid, f"k{message!r}", attempts_max=message)
+
+    with running(program(Child("a", Picky, attempts_max=1))) as run:
+        assert run.ask("/r/a", 1, timeout=SECONDS) == Ref("/r/a/k1")
+        for other in (True, 1.0):
+            with pytest.raises(Crashed, match=rf"child 'k{other!r}'.*attempts_max"):
+                run.ask("/r/a", other, timeout=SECONDS)
+
+
+class Herd(Actor, name="tests.spawning.herd"):
+    """Spawns as many as its message says, in one turn."""
+
+    async def on_receive(self, message: int) -> None:
+        for n in range(message):
+            self.spawn(Starting, f"k{n}")
+
+
+def decoded_for(children: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many messages are decoded until that many children, spawned at once, have started."""
+    count, decode = 0, Codec.decode
+
+    def counting(codec: Codec, data: bytes) -> Any:
+        nonlocal count
+        count += 1
+        return decode(codec, data)
+
+    with running(program(Child("a", Herd))) as run:
+        monkeypatch.setattr(Codec, "decode", counting)
+        run.ask("/r/a", children, timeout=SECONDS)
+        settle(run)
+        monkeypatch.undo()
+    return count
+
+
+def test_children_that_start_at_once_cost_the_same_each_however_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert decoded_for(400, monkeypatch) < 42 * decoded_for(10, monkeypatch)

@@ -12,8 +12,9 @@ from perdure.errors import UsageError
 from perdure.mailbox.control import KILLED, NORMAL, SHUTDOWN
 from perdure.supervisors import actions, events
 from perdure.supervisors.entry import Entry
-from perdure.supervisors.pools import Instances, difference, number_of
+from perdure.supervisors.pools import Instances, number_of
 from perdure.supervisors.refusals import BadSpec
+from perdure.supervisors.shelves import difference
 from perdure.supervisors.spec import Child, SupervisorSpec
 from perdure.supervisors.state import Emptying
 from tests.supervisors.test_calls import CALLER, reply

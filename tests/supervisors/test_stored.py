@@ -29,7 +29,7 @@ from perdure.supervisors.state import (
     Stopping,
     Supervision,
 )
-from perdure.supervisors.stored import from_data, to_data
+from perdure.supervisors.stored import flags_text, from_data, to_data
 
 ids = st.text(min_size=1, max_size=5) | st.sampled_from(["idle", "caller", "reason"])
 numbers = st.integers(0, 2**40)
@@ -112,6 +112,12 @@ def test_a_state_comes_back_from_its_data_exactly(state: Supervision) -> None:
 @given(states())
 def test_its_data_is_plain(state: Supervision) -> None:
     assert from_data(json.loads(json.dumps(to_data(state)))) == state
+
+
+@given(states())
+def test_the_text_of_its_flags_is_that_of_its_data(state: Supervision) -> None:
+    bare = replace(state, children={}, template=None)
+    assert flags_text(state) == json.dumps(to_data(bare), separators=(",", ":"))
 
 
 def damaged(**parts: Any) -> dict[str, Any]:
