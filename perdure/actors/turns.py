@@ -46,7 +46,8 @@ class Turns:
         if actor is None and (actor := self.load(cell)) is None:
             return None
         try:
-            message = cell.edition.codec.decode(env.body)
+            codec, row = cell.edition.codec, env.row
+            message = codec.decode(env.body) if row is None else codec.lifts[row[0]](row)
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
