@@ -100,6 +100,7 @@ class Cell:
         "life",
         "log",
         "migrates",
+        "mode",
         "not_before",
         "parent",
         "reason",
@@ -169,6 +170,7 @@ class Cell:
         self.edition = edition
         self.cls: type[Actor] | None = edition.classes.get(self.class_name)
         self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
+        self.mode = "" if self.cls is None else self.cls.__declaration__.kind  # of `on_receive`
         self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:

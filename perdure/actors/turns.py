@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.actors.kernel import Kernel
 
+HAS_DEADLINE = ("receive", "start")
+_new, _fill = object.__new__, Turn.__init__  # a call of the class costs twice as much
+
 Handler = Callable[..., Any]
 Running = tuple[Turn, Awaitable[Any]] | None
 """A turn and its handler, for the runner to await; None when there is nothing to wait for."""
@@ -51,21 +54,15 @@ class Turns:
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
-        handler: Handler = actor.on_receive
-        mode: str = actor.__declaration__.kind
+        mode: str = cell.mode
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
-        kernel, dispatch = self.kernel, self.kernel.dispatch
-        turn = Turn(kernel, cell, env, "receive", mode != "def", kernel.book.now_ns())
-        cell.turn = turn  # as `open` does, a call less for each turn
-        actor.__dict__["_turn"] = turn
-        dispatch.active += 1
-        dispatch.running[turn] = None
-        if cell.deadline_ns:
-            kernel.wedged.begin(turn)
+            turn = self.open(cell, env, "receive", mode != "def")
+            return self.run(turn, handler, (message,), mode)
+        turn = self.open(cell, env, "receive", mode != "def")
         if mode == "async":
-            return turn, handler(message)
-        return self.run(turn, handler, (message,), mode)
+            return turn, actor.on_receive(message)
+        return self.run(turn, actor.on_receive, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
         """The live object of an actor, built from committed bytes; None when it stalled."""
@@ -108,13 +105,14 @@ class Turns:
     def open(self, cell: Cell, env: Envelope, kind: str, on_loop: bool) -> Turn:
         """A turn of a cell that takes a slot now."""
         kernel = self.kernel
-        turn = Turn(kernel, cell, env, kind, on_loop, kernel.book.now_ns())
+        turn = _new(Turn)
+        _fill(turn, kernel, cell, env, kind, on_loop, kernel.book.now_ns())
         cell.turn = turn
         cell.actor.__dict__["_turn"] = turn
         dispatch = kernel.dispatch
         dispatch.active += 1
         dispatch.running[turn] = None
-        if cell.deadline_ns and kind == "start":
+        if cell.deadline_ns and kind in HAS_DEADLINE:
             kernel.wedged.begin(turn)
         return turn
 

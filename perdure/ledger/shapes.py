@@ -101,7 +101,7 @@ def _generate(
             "    return m",
             "def row(m):",
             *reads,
-            f"    if {' and '.join([f'type({v}) in SCALARS' for v in values] or ['True'])}:",
+            f"    if {' and '.join([f'type({v}) in SCALARS' for v in values]) or 'True'}:",
             f"        return [{', '.join(['HEAD', *values])}]",
         ]
     )
