@@ -216,7 +216,7 @@ class Book:
             elif env.to == KERNEL_ID:
                 self.on_kernel_message(env)
             else:
-                group.sent.append(env)
+                group.sent[env] = None
                 self.enqueue(self.cells.get(env.to) or self.cell(env.to), env)
 
     def enqueue(self, cell: Cell, env: Envelope) -> None:
@@ -248,9 +248,10 @@ class Book:
             lane.popleft()
         else:
             lane.remove(env)
-        env.consumed = True
         group = self.open
-        if env.group != group.serial:
+        if env.group == group.serial:
+            group.sent.pop(env, None)
+        else:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
             self.drop_steps(cell, env)

@@ -80,9 +80,10 @@ class Plain:
             dispatch.active -= 1
         inbox: Any = cell.inbox
         inbox.popleft()
-        env.consumed = True
         serial = group.serial
-        if env.group != serial:
+        if env.group == serial:
+            group.sent.pop(env, None)
+        else:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         cell.turns += 1
         cell.dirty = True
@@ -123,7 +124,7 @@ class Plain:
             env.seq = seq
             env.index = index
             env.group = serial
-            sent.append(env)
+            sent[env] = None
             target = targets[index]
             inbox = target.inbox
             if inbox:

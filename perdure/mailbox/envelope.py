@@ -21,7 +21,7 @@ class Envelope:
     """
 
     __slots__ = (
-        "body", "consumed", "cost", "dead", "due", "est", "group", "index", "lane", "plain",
+        "body", "cost", "dead", "due", "est", "group", "index", "lane", "plain",
         "reply", "row", "sender", "seq", "steps", "to", "type",
     )  # fmt: skip
 
@@ -55,7 +55,6 @@ class Envelope:
         self.seq = 0
         self.index = 0
         self.group = 0
-        self.consumed = False
         self.steps: dict[str, Any] | None = None  # journaled by attempts at it, by step key
 
     def wire(self, author: int) -> tuple[Any, ...]:
@@ -115,7 +114,6 @@ def plain_envelope(to: int, body: bytes, row: Row | None, type: str, sender: int
     env.est = env.reply = env.due = env.dead = env.steps = None
     env.plain = True
     env.seq = env.index = env.group = 0
-    env.consumed = False
     return env
 
 
