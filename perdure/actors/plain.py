@@ -76,7 +76,7 @@ class Plain:
             turn.ended = True
             cell.turn = None
             cell.actor.__dict__["_turn"] = None
-            del dispatch.running[turn]
+            dispatch.running.pop(turn, None)
             dispatch.active -= 1
         inbox: Any = cell.inbox
         inbox.popleft()
