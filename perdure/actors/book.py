@@ -79,7 +79,10 @@ class Book:
 
     def append(self, kind: int, fields: tuple[Any, ...]) -> int:
         """Append a record to the open group; returns its seq."""
-        payload = pack_payload(fields)
+        return self.append_packed(kind, pack_payload(fields))
+
+    def append_packed(self, kind: int, payload: bytes) -> int:
+        """`append`, for who has packed the fields."""
         group = self.open
         group.records.append((kind, payload))
         group.bytes += len(payload)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.state import Delta, apply, collect, compact, state_hash
 from perdure.actors.turn import NS, Turn
+from perdure.ledger.journal import pack_plain
 from perdure.ledger.keys import inbox_key
 from perdure.ledger.records import Kind, Life
 from perdure.mailbox.envelope import Envelope
@@ -59,7 +60,7 @@ class Plain:
             hash_after, None, None, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        cell.seq = cell.last = book.append(TURN, fields)
+        cell.seq = cell.last = book.append_packed(TURN, pack_plain(fields))
         if delta:
             self.apply(cell, delta, hash_after)
         self._follow(turn, took, targets)

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from perdure.errors import Broken
-from perdure.ledger.journal import pack_payload
+from perdure.ledger.journal import pack_plain
 
 Decode = Callable[[bytes], Any]
 Entry = tuple[Any, ...]
@@ -101,7 +101,7 @@ def state_hash(previous: bytes, delta: Delta) -> bytes:
     if not delta:
         return previous
     hash = _new_hash()
-    hash.update(previous + pack_payload(delta))
+    hash.update(previous + pack_plain(delta))
     return hash.digest()
 
 
