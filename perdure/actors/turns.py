@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 HAS_DEADLINE = ("receive", "start")
-_new, _fill = object.__new__, Turn.__init__  # a call of the class costs twice as much
 
 Handler = Callable[..., Any]
 Running = tuple[Turn, Awaitable[Any]] | None
@@ -105,8 +104,7 @@ class Turns:
     def open(self, cell: Cell, env: Envelope, kind: str, on_loop: bool) -> Turn:
         """A turn of a cell that takes a slot now."""
         kernel = self.kernel
-        turn = _new(Turn)
-        _fill(turn, kernel, cell, env, kind, on_loop, kernel.book.now_ns())
+        turn = Turn(kernel, cell, env, kind, on_loop, kernel.book.now_ns())
         cell.turn = turn
         cell.actor.__dict__["_turn"] = turn
         dispatch = kernel.dispatch
