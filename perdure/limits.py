@@ -4,6 +4,9 @@ from __future__ import annotations
 
 # --- values and messages
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024  # one message; larger values belong in artifacts
+ROW_BYTES_MAX = (
+    1_024  # of a message kept beside its bytes until it is handled: reading them is saved
+)
 VALUE_DEPTH_MAX = 64  # nesting of containers: msgpack's own recursion limit is 511
 SEQ_MAX = (1 << 63) - 1  # of records; a seed has as many bits
 ADDRESS_BYTES_MAX = 400  # LMDB keys end at 511 bytes, and a key holds a prefix too

@@ -10,9 +10,9 @@ from perdure.actors.calls import said_in_words
 from perdure.actors.cell import Step
 from perdure.actors.cycles import closed_by
 from perdure.actors.delayed import due_ns
+from perdure.actors.doubts import check_digest
 from perdure.actors.futures import Future
 from perdure.actors.refused import refuse
-from perdure.actors.steps import check_digest
 from perdure.actors.turn import Turn
 from perdure.errors import InboxFull
 from perdure.ids import KERNEL_ID

@@ -81,7 +81,10 @@ class Book:
 
     def append(self, kind: int, fields: tuple[Any, ...]) -> int:
         """Append a record to the open group; returns its seq."""
-        payload = pack_payload(fields)
+        return self.append_packed(kind, pack_payload(fields))
+
+    def append_packed(self, kind: int, payload: bytes) -> int:
+        """`append`, for who has packed the fields."""
         group = self.open
         group.records.append((kind, payload))
         group.bytes += len(payload)
@@ -216,7 +219,7 @@ class Book:
             elif env.to == KERNEL_ID:
                 self.on_kernel_message(env)
             else:
-                group.sent.append(env)
+                group.sent[env] = None
                 self.enqueue(self.cells.get(env.to) or self.cell(env.to), env)
 
     def enqueue(self, cell: Cell, env: Envelope) -> None:
@@ -245,9 +248,10 @@ class Book:
         if not lane:
             raise Broken(f"message {env.id} is not in the inbox of {cell.address}")
         lane.remove(env)  # it is the first, as a rule
-        env.consumed = True
         group = self.open
-        if env.group != group.serial:
+        if env.group == group.serial:
+            group.sent.pop(env, None)
+        else:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         if env.steps:
             self.drop_steps(cell, env)
@@ -259,11 +263,6 @@ class Book:
             if step.stored:
                 self.open.deletes.append(step_key(cell.id, env.seq, env.index, key))
         env.steps = None
-
-    def pending(self, cell: Cell, seq: int, index: int) -> Envelope | None:
-        """A message that an actor is handling, or will handle next; None for any other."""
-        heads = [*(cell.control or ()), *((cell.inbox[0],) if cell.inbox else ())]
-        return next((env for env in heads if env.seq == seq and env.index == index), None)
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
         """Remember a step of a message, in memory and at the next seal in the table."""

@@ -101,6 +101,7 @@ class Cell:
         "life",
         "log",
         "migrates",
+        "mode",
         "not_before",
         "parent",
         "reason",
@@ -169,6 +170,7 @@ class Cell:
         self.edition = edition
         self.cls: type[Actor] | None = edition.classes.get(self.class_name)
         self.is_supervisor = bool(getattr(self.cls, "__supervisor__", False))
+        self.mode = "" if self.cls is None else self.cls.__declaration__.kind  # of `on_receive`
         self.actor: Actor | None = None  # the live object; None while unloaded
 
     def row(self) -> ActorRow:
@@ -226,6 +228,13 @@ class Cell:
         self.row_dirty = True
         if life != Life.RUNNING:
             self.actor = None
+
+    def pending(self, seq: int, index: int) -> Envelope | None:
+        """A message that it is handling, or will handle next; None for any other."""
+        if self.inbox and self.inbox[0].seq == seq and self.inbox[0].index == index:
+            return self.inbox[0]
+        control = self.control or ()
+        return next((env for env in control if env.seq == seq and env.index == index), None)
 
     @property
     def waiting(self) -> int:

@@ -41,6 +41,8 @@ class Closing:
         if not turn.open:
             self.late(turn, "closing")
             return
+        if self._plain.close(turn, answer):
+            return
         cell, env = turn.cell, turn.envelope
         if env.steps is not None and self.kernel.steps.stalls(turn):
             return
@@ -57,8 +59,7 @@ class Closing:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
             return
-        if not self._plain.close(turn, delta, reply):
-            self._commit(turn, delta, reply, None)
+        self._commit(turn, delta, reply, None)
 
     def close_bare(self, turn: Turn) -> None:
         """End a turn that ran no handler: its message is consumed, state stays as committed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from perdure.actors.calls import Asked, in_words, said_in_words
 from perdure.ledger.journal import unpack_payload
 from perdure.ledger.records import Ask, Intent, Result, Send
+from perdure.ledger.stepkeys import Keys
 from perdure.ledger.steprecords import ABANDONED
 
 if TYPE_CHECKING:
@@ -123,3 +124,17 @@ def recorded_call(book: Book, key: str, step: Step) -> str:
 def _body(book: Book, seq: int) -> Any:
     raw = book.store.record(seq) if seq else None
     return None if raw is None else unpack_payload(seq, raw.kind, raw.payload)
+
+
+def stalled(turn: Turn, reason: str) -> Stalled:
+    """What unwinds the handler to wait for a repair; what it makes of that does not count."""
+    if turn.keys is None:
+        turn.keys = Keys()
+    turn.keys.stalled = reason
+    return Stalled(reason)
+
+
+def check_digest(turn: Turn, key: str, step: Step, digest: bytes, attempted: str = "") -> None:
+    """Stall the turn when it asks for something else than what is recorded under that key."""
+    if step.digest != digest:
+        raise stalled(turn, mismatch(turn, key, step, attempted))

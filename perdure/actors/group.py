@@ -38,7 +38,7 @@ class OpenGroup:
         self.first_seq = first_seq
         self.records: list[tuple[int, bytes]] = []
         self.bytes = 0
-        self.sent: list[Envelope] = []
+        self.sent: dict[Envelope, None] = {}  # and not consumed since
         self.cells: list[Cell] = []
         self.steps: list[tuple[Cell, Envelope, str, Step]] = []
         self.puts: dict[bytes, bytes] = {}
@@ -69,15 +69,11 @@ class OpenGroup:
         )
 
     def _seal_inboxes(self, puts: list[tuple[bytes, bytes]]) -> None:
-        puts.extend(
-            (inbox_key(env.to, env.lane, env.seq, env.index), b"")
-            for env in self.sent
-            if not env.consumed
-        )
+        puts.extend((inbox_key(env.to, env.lane, env.seq, env.index), b"") for env in self.sent)
 
     def _seal_steps(self, puts: list[tuple[bytes, bytes]]) -> None:
         for cell, env, key, step in self.steps:
-            if env.consumed or env.steps is None or env.steps.get(key) is not step:
+            if env.steps is None or env.steps.get(key) is not step:
                 continue
             puts.append((step_key(cell.id, env.seq, env.index, key), pack_row(step.row())))
             step.stored = True

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors.state import Delta, apply, compact, state_hash
+from perdure.actors.state import Delta, apply, collect, compact, state_hash
 from perdure.actors.turn import NS, Turn
+from perdure.ledger.journal import pack_plain
 from perdure.ledger.keys import inbox_key
 from perdure.ledger.records import Kind, Life
 from perdure.mailbox.envelope import Envelope, ReplyTo
@@ -33,12 +34,14 @@ class Plain:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
 
-    def close(self, turn: Turn, delta: Delta, reply: Reply | None) -> bool:
-        """Record the turn and have the run see it; False, and nothing done, if it is not plain."""
-        cell, env, kernel = turn.cell, turn.envelope, self.kernel
-        if turn.is_rare or env.steps is not None or cell.attempts or cell.holds or cell.migrates:
+    def close(self, turn: Turn, answer: object) -> bool:
+        """End the turn if it is plain; False, and nothing done, if it is not."""
+        cell, env = turn.cell, turn.envelope
+        if turn.is_rare or env.steps is not None:
             return False
-        book = kernel.book
+        if cell.attempts or cell.holds or cell.migrates:
+            return False
+        book = self.kernel.book
         cells, wires, targets = book.cells, [], []
         for sent in turn.out:
             target = cells.get(sent.to)
@@ -46,37 +49,34 @@ class Plain:
                 return False
             wires.append((sent.to, sent.body))
             targets.append(target)
-        index = turn.index
-        hash_after = state_hash(cell.state_hash, delta) if delta else cell.state_hash
-        now = book.now_ns()
+        encode, reply = book.codec.encode, None
+        try:
+            delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
+            if env.reply is not None:
+                reply = (env.reply, True, book.blobs.small(encode(answer, "the answer")))
+        except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
+            self.kernel.crashing.crash(turn, error)
+            return True
+        before, index, now = cell.state_hash, turn.index, book.now_ns()
+        hash_after = state_hash(before, delta) if delta else before
         took = now - turn.time_ns
         fields = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index), delta,
             hash_after, None, reply, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        cell.seq = cell.last = seq = book.append(TURN, fields)
+        cell.seq = cell.last = book.append_packed(TURN, pack_plain(fields))
         if delta:
             self.apply(cell, delta, hash_after)
-        self._follow(turn)
-        dispatch = kernel.dispatch
-        estimates = dispatch.estimates
-        if took > FLOOR_NS or (estimates.slow and (cell.class_name, env.type) in estimates.slow):
-            estimates.observe((cell.class_name, env.type), took / NS)
-        if targets:
-            self._deliver(turn.out, targets, seq)
-        if reply is not None:
-            kernel.waits.answered(*reply, seq)
-        if cell.inbox or cell.control:
-            dispatch.consider(cell)
+        self._follow(turn, took, targets, reply)
         return True
 
-    def _follow(self, turn: Turn) -> None:
-        """The turn is over, its message consumed, its actor to be written with the group."""
+    def _follow(self, turn: Turn, took: int, targets: list[Cell], reply: Reply | None) -> None:
+        """The turn is over, its message consumed, its actor dirty, its messages in inboxes."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
-        dispatch, group, closing = kernel.dispatch, kernel.book.open, kernel.closing
+        dispatch, group = kernel.dispatch, kernel.book.open
         if turn.lent or turn.waits or dispatch.is_stopping or cell.deadline_ns:
-            closing.end(turn)
+            kernel.closing.end(turn)
         else:
             turn.open = False
             turn.ended = True
@@ -84,17 +84,32 @@ class Plain:
             cell.actor.__dict__["_turn"] = None
             dispatch.running.pop(turn, None)
             dispatch.active -= 1
-        cell.inbox.popleft()  # type: ignore[union-attr]
-        env.consumed = True
+        inbox: Any = cell.inbox
+        inbox.popleft()
         serial = group.serial
-        if env.group != serial:
+        if env.group == serial:
+            group.sent.pop(env, None)
+        else:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
         cell.turns += 1
         cell.dirty = True
-        closing.closed += 1
+        kernel.closing.closed += 1
         if cell.touched != serial:
             cell.touched = serial
             group.cells.append(cell)
+        if took > FLOOR_NS or dispatch.estimates.slow:
+            self._learn(cell, env, took)
+        if targets:
+            self._deliver(turn.out, targets, cell.seq)
+        if reply is not None:
+            kernel.waits.answered(*reply, cell.seq)
+        if inbox or cell.control:
+            dispatch.consider(cell)
+
+    def _learn(self, cell: Cell, env: Envelope, took: int) -> None:
+        kind, estimates = (cell.class_name, env.type), self.kernel.dispatch.estimates
+        if took > FLOOR_NS or kind in estimates.slow:
+            estimates.observe(kind, took / NS)
 
     def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
         """Have the committed state follow the record; for turns of every kind."""
@@ -117,7 +132,7 @@ class Plain:
             env.seq = seq
             env.index = index
             env.group = serial
-            sent.append(env)
+            sent[env] = None
             target = targets[index]
             inbox = target.inbox
             if inbox:

@@ -196,7 +196,7 @@ def _load_steps(book: Book) -> None:
     for key, raw in book.store.scan(bytes([Table.STEP])):
         actor, seq, index, name = step_id(key)
         cell = book.cell(actor)
-        env = book.pending(cell, seq, index)
+        env = cell.pending(seq, index)
         if env is None:
             raise Broken(f"step {name} is of message {seq}.{index}, which {actor} does not have")
         if env.steps is None:

@@ -58,9 +58,10 @@ _GONE = object()
 class Marks:
     """What an actor object knows of its own changes since it was last collected."""
 
-    __slots__ = ("dirty", "large", "opaque", "owned", "rebased")
+    __slots__ = ("dirty", "large", "opaque", "owned", "rebased", "whats")
 
-    def __init__(self) -> None:
+    def __init__(self, whats: Mapping[str, str]) -> None:
+        self.whats = whats  # the fields as errors name them
         self.dirty: set[str] = set()  # fields that may have changed
         self.owned: dict[str, Tracked] = {}  # the containers whose logs tell what changed
         self.opaque: set[str] = set()  # fields that can change unseen: encoded and compared
@@ -153,8 +154,9 @@ def run_on_load(actor: Actor) -> None:
 def _begin(actor: Actor) -> Marks:
     """Give a bare object its marks and its volatile attributes."""
     fields = vars(actor)
-    marks = fields["__marks__"] = Marks()
-    for name, spec in actor.__declaration__.volatile.items():
+    declaration = actor.__declaration__
+    marks = fields["__marks__"] = Marks(declaration.whats)
+    for name, spec in declaration.volatile.items():
         if not spec.required:
             fields[name] = spec.make()
     return marks
@@ -192,11 +194,11 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         (name,) = dirty
         value = actor.__dict__.get(name, _GONE)
         if type(value) in ATOMS:  # one field changed, and it is no container: most turns
-            data = encode(value, actor.__declaration__.whats[name])
+            data = encode(value, marks.whats[name])
             if len(data) <= BLOB_BYTES_MIN:
                 image = images.get(name)
                 dirty.clear()
-                is_new = image is None or image.base != data or image.ops
+                is_new = image is None or image[0] != data or image[1]  # its base, its operations
                 return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from perdure.actors.calls import Asked, kept
 from perdure.actors.cell import Step
-from perdure.actors.doubts import Stalled, in_doubt, is_abandoned, mismatch, unmet
+from perdure.actors.doubts import check_digest, in_doubt, is_abandoned, stalled, unmet
 from perdure.actors.futures import Future
 from perdure.actors.held import HELD
 from perdure.actors.late import late
@@ -21,7 +21,7 @@ from perdure.actors.work import StepWork
 from perdure.caps.tool import tool_of
 from perdure.errors import UsageError
 from perdure.ledger.records import Kind
-from perdure.ledger.stepkeys import Keys, is_past, last_begun
+from perdure.ledger.stepkeys import is_past, last_begun
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
 
 if TYPE_CHECKING:
@@ -288,17 +288,3 @@ class Steps:
         else:
             charge(self.kernel, turn.cell, turn.envelope)
         return bool(reason)
-
-
-def stalled(turn: Turn, reason: str) -> Stalled:
-    """What unwinds the handler to wait for a repair; what it makes of that does not count."""
-    if turn.keys is None:
-        turn.keys = Keys()
-    turn.keys.stalled = reason
-    return Stalled(reason)
-
-
-def check_digest(turn: Turn, key: str, step: Step, digest: bytes, attempted: str = "") -> None:
-    """Stall the turn when it asks for something else than what is recorded under that key."""
-    if step.digest != digest:
-        raise stalled(turn, mismatch(turn, key, step, attempted))

@@ -156,7 +156,7 @@ class Turn:
         if address[:1] != "/":
             address = resolve(self.cell.address, address)
         book = kernel.book
-        body = book.codec.encode(message)
+        body, row = book.codec.draft(message)
         name = type(message).__name__
         id = book.names.get(address) or book.find(address)
         target = book.cells.get(id)
@@ -165,7 +165,7 @@ class Turn:
             refuse(self, address, full(address, len(inbox), kernel.pressure.hard_max))
         is_plain = cost is None and qos is None and est is None and delay is None and id
         if is_plain and len(body) <= BLOB_BYTES_MIN:
-            env = plain_envelope(id, body, name, self.cell.id)
+            env = plain_envelope(id, body, row, name, self.cell.id)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)
         self.out.append(env)

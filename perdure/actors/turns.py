@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from perdure.actors.actor import Actor
     from perdure.actors.kernel import Kernel
 
+HAS_DEADLINE = ("receive", "start")
+
 Handler = Callable[..., Any]
 Running = tuple[Turn, Awaitable[Any]] | None
 """A turn and its handler, for the runner to await; None when there is nothing to wait for."""
@@ -46,25 +48,20 @@ class Turns:
         if actor is None and (actor := self.load(cell)) is None:
             return None
         try:
-            message = cell.edition.codec.decode(env.body)
+            codec, row = cell.edition.codec, env.row
+            message = codec.decode(env.body) if row is None else codec.lifts[row[0]](row)
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None
-        handler: Handler = actor.on_receive
-        mode: str = actor.__declaration__.kind
+        mode: str = cell.mode
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
-        kernel, dispatch = self.kernel, self.kernel.dispatch
-        turn = Turn(kernel, cell, env, "receive", mode != "def", kernel.book.now_ns())
-        cell.turn = turn  # as `open` does, a call less for each turn
-        actor.__dict__["_turn"] = turn
-        dispatch.active += 1
-        dispatch.running[turn] = None
-        if cell.deadline_ns:
-            kernel.wedged.begin(turn)
+            turn = self.open(cell, env, "receive", mode != "def")
+            return self.run(turn, handler, (message,), mode)
+        turn = self.open(cell, env, "receive", mode != "def")
         if mode == "async":
-            return turn, handler(message)
-        return self.run(turn, handler, (message,), mode)
+            return turn, actor.on_receive(message)
+        return self.run(turn, actor.on_receive, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
         """The live object of an actor, built from committed bytes; None when it stalled."""
@@ -113,7 +110,7 @@ class Turns:
         dispatch = kernel.dispatch
         dispatch.active += 1
         dispatch.running[turn] = None
-        if cell.deadline_ns and kind == "start":
+        if cell.deadline_ns and kind in HAS_DEADLINE:
             kernel.wedged.begin(turn)
         return turn
 

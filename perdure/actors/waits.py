@@ -106,7 +106,7 @@ class Waits:
         """Who waits, while at which message, and the step; None when that is over."""
         asker, seq, index, key = reply
         cell = self.kernel.book.cell(asker)
-        head = self.kernel.book.pending(cell, seq, index)
+        head = cell.pending(seq, index)
         step = None if head is None or not head.steps else head.steps.get(key)
         if head is None or step is None or step.phase == "done":
             return None

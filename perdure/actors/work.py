@@ -199,7 +199,7 @@ class StepWork:
     async def _await(self) -> None:
         try:
             self.conclude(await awaited(self))
-        except Exception as error:  # noqa: BLE001 - the tool's own is an outcome: it is the kernel's
+        except Exception as error:  # noqa: BLE001 - not the tool's: those are outcomes
             self.steps.kernel.ending.fail(error)
 
     # --- after it; kernel thread

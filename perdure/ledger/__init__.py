@@ -1,4 +1,4 @@
 """What is true on disk: a journal of records, and tables that are folds of it.
 
-The only door to lmdb and msgpack.
+The only door to lmdb, msgpack and msgspec.
 """

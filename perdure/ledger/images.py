@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from perdure.errors import Broken
-from perdure.ledger.journal import pack_payload
+from perdure.ledger.journal import pack_plain
 
 Decode = Callable[[bytes], Any]
 Entry = tuple[Any, ...]
@@ -36,7 +36,7 @@ class Image(NamedTuple):
     weight: int = 0  # bytes of the operations
 
 
-_EMPTY_HASH = blake2b(digest_size=16)  # a copy costs half of what a new one does
+_new_hash = blake2b(digest_size=16).copy  # a copy costs half of what a new one does
 _new = tuple.__new__  # a call of the class costs three times as much
 
 
@@ -63,12 +63,13 @@ def apply(images: dict[str, Image], delta: Iterable[Sequence[Any]]) -> None:
     b'7'
     """
     for entry in delta:
-        name, op = entry[0], entry[1]
+        op = entry[1]
         if op == "=":
-            images[name] = _new(Image, (entry[2], [], 0))
+            images[entry[0]] = _new(Image, (entry[2], [], 0))
         elif op == "-":
-            images.pop(name, None)
+            images.pop(entry[0], None)
         else:
+            name = entry[0]
             base, ops, weight = images[name]
             ops.append(tuple(entry[1:]))
             images[name] = Image(base, ops, weight + weigh(entry[2:]))
@@ -99,8 +100,8 @@ def state_hash(previous: bytes, delta: Delta) -> bytes:
     """
     if not delta:
         return previous
-    hash = _EMPTY_HASH.copy()
-    hash.update(previous + pack_payload(delta))
+    hash = _new_hash()
+    hash.update(previous + pack_plain(delta))
     return hash.digest()
 
 

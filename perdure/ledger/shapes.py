@@ -24,8 +24,11 @@ Lower = Callable[[Any, int], object]
 Forms = Mapping[type, Lower]
 """How each type is lowered."""
 
-Lift = Callable[[list[Any]], object]
-"""[head, *values] -> the object."""
+Row = list[Any]
+"""[head, *values]: what the bytes of a message hold."""
+
+Lift = Callable[[Row], object]
+"""The row -> the object."""
 
 _MODEL_STATE = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
@@ -36,6 +39,7 @@ class Shape(NamedTuple):
     head: str
     lower: Lower
     lift: Lift
+    row: Callable[[Any], Row | None]  # of an object whose values are all scalars; else None
 
 
 class Head(NamedTuple):
@@ -68,11 +72,17 @@ def shape_of(cls: type, noted: Registered, forms: Forms) -> Shape:
     fields = fields_of(cls)
     head = str(Head(noted.name, noted.version, fields))
     if is_model(cls):
-        return Shape(head, _model_lower(head, fields, forms), _model_lift(cls, fields))
+        return Shape(head, _model_lower(head, fields, forms), _model_lift(cls, fields), no_row)
     return Shape(head, *_generate(cls, head, fields, forms))
 
 
-def _generate(cls: type, head: str, fields: tuple[str, ...], forms: Forms) -> tuple[Lower, Lift]:
+def no_row(_value: object) -> None:
+    """The row of what is no message of scalars."""
+
+
+def _generate(
+    cls: type, head: str, fields: tuple[str, ...], forms: Forms
+) -> tuple[Lower, Lift, Callable[[Any], Row | None]]:
     """Straight-line functions for a dataclass: several times faster than loops over its fields."""
     values = [f"v{i}" for i in range(len(fields))]
     reads = [f"    {v} = m.{field}" for v, field in zip(values, fields, strict=True)]
@@ -89,6 +99,10 @@ def _generate(cls: type, head: str, fields: tuple[str, ...], forms: Forms) -> tu
             "    m = new(cls)",
             *writes,
             "    return m",
+            "def row(m):",
+            *reads,
+            f"    if {' and '.join([f'type({v}) in SCALARS' for v in values]) or 'True'}:",
+            f"        return [{', '.join(['HEAD', *values])}]",
         ]
     )
     scope: dict[str, Any] = {
@@ -102,12 +116,10 @@ def _generate(cls: type, head: str, fields: tuple[str, ...], forms: Forms) -> tu
         "new": object.__new__,
     }
     # A frozen class lets nobody assign; its slots do, and __init__ has run when it was first made.
-    slots = {
-        f"set_{v}": getattr(cls, field).__set__ for v, field in zip(values, fields, strict=True)
-    }
+    slots = {f"set_{v}": getattr(cls, f).__set__ for v, f in zip(values, fields, strict=True)}
     made: dict[str, Any] = {}
     exec(source, scope | slots, made)
-    return made["lower"], made["lift"]
+    return made["lower"], made["lift"], made["row"]
 
 
 def _model_lower(head: str, fields: tuple[str, ...], forms: Forms) -> Lower:

@@ -10,7 +10,6 @@ their elements, dicts keep their order.
 from __future__ import annotations
 
 import struct
-from enum import Enum
 from typing import Any
 
 from msgpack import UnpackException
@@ -18,33 +17,22 @@ from msgpack import UnpackException
 from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, UnknownName
 from perdure.ledger import jsonform, refusals
 from perdure.ledger.blobs import ReadBlob, fetch, is_reference
+from perdure.ledger.forms import Forms, Lifts, Rows, packers
 from perdure.ledger.messages import Names, registration
-from perdure.ledger.older import can_write
-from perdure.ledger.shapes import (
-    Head,
-    Lift,
-    Lower,
-    Shape,
-    bridge,
-    enum_lower,
-    member_of,
-    shape_of,
-)
+from perdure.ledger.shapes import Row, member_of
 from perdure.ledger.wire import (
     ENUM,
     FROZENSET,
     LIFT,
-    LOWER,
     MESSAGE,
     MESSAGE_PREFIX,
     SCALARS,
     SET,
     TUPLE,
-    Packers,
     Unfit,
     unpacker,
 )
-from perdure.limits import MESSAGE_BYTES_MAX, VALUE_DEPTH_MAX
+from perdure.limits import MESSAGE_BYTES_MAX, ROW_BYTES_MAX
 
 _LARGE = MESSAGE_BYTES_MAX // 64  # past it a thread's packer is renewed, or it keeps the memory
 _ENCODE_FAULTS = (
@@ -54,10 +42,6 @@ _DECODE_FAULTS = (
     UnpackException, TypeError, ValueError, LookupError, AttributeError, ArithmeticError,
     struct.error,
 )  # fmt: skip
-
-_packers = Packers()
-_only_scalars = SCALARS.issuperset
-_only_keys = frozenset({str, int}).issuperset
 
 
 class Codec:
@@ -72,8 +56,11 @@ class Codec:
 
     def __init__(self, names: Names | None = None) -> None:
         self.names = Names.everything() if names is None else names
-        self._forms = _Forms(self.names)
-        self._lifts = _Lifts(self.names, self._forms)
+        self._forms = Forms(self.names)
+        self.lifts = Lifts(self.names, self._forms)
+        """head -> the function that makes an object of a row that begins with it."""
+
+        self._rows = Rows(self._forms)
         self._unpack = unpacker(self._container, self._single)
         self.read_blob: ReadBlob = lambda digest: None
         self._types: dict[bytes, str] = {}
@@ -87,19 +74,33 @@ class Codec:
         """The bytes of `value`; `what` names it in errors. Raises `NotEncodable`, `TooLarge`."""
         kind = type(value)
         try:
-            data = _packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+            data = packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
         except _ENCODE_FAULTS as fault:
             data = self._encode_odd(value, what, fault)
         if len(data) > _LARGE:
             _check_size(data, refusals.name_of(value, what))
         return data
 
+    def draft(self, value: object) -> tuple[bytes, Row | None]:
+        """`encode`, and of a small message of nothing but scalars the row that the bytes hold.
+
+        `lifts[row[0]](row)` is what `decode` would make of the bytes, without reading them.
+        """
+        row = self._rows[type(value)](value)
+        if row is None:
+            return self.encode(value), None
+        try:
+            data = packers.pack({MESSAGE: row})
+        except _ENCODE_FAULTS:
+            return self.encode(value), None
+        return (data, row) if len(data) <= ROW_BYTES_MAX else (self.encode(value), None)
+
     def decode(self, data: bytes) -> Any:
         """The value of these bytes, shared with nobody. Raises `LedgerDamaged`, `UnknownName`."""
         try:
             if data[:4] == MESSAGE_PREFIX:  # without a call back for the map
                 row = self._unpack(data[4:])
-                return self._lifts[row[0]](row)
+                return self.lifts[row[0]](row)
             return self._unpack(data)
         except _DECODE_FAULTS as fault:
             if isinstance(fault, PerdureError):
@@ -136,14 +137,14 @@ class Codec:
         if isinstance(fault, PerdureError) and not isinstance(fault, UnknownName):
             raise fault
         if isinstance(fault, UnicodeEncodeError):
-            _packers.allow_surrogates()
+            packers.allow_surrogates()
             try:
                 kind = type(value)
-                return _packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+                return packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
             except _ENCODE_FAULTS as second:
                 fault = second
             finally:
-                _packers.renew()
+                packers.renew()
         reason = refusals.explain(value, what, self.names) or NotEncodable(
             f"{refusals.name_of(value, what)} has no bytes: {type(fault).__name__}: {fault}. "
             "Store a copy if another thread changes it."
@@ -155,7 +156,7 @@ class Codec:
             (tag,) = found
             if tag == MESSAGE:
                 row = found[tag]
-                return self._lifts[row[0]](row)
+                return self.lifts[row[0]](row)
             if type(tag) is bytes:
                 return self._containers[tag](found[tag])
         return found
@@ -173,97 +174,6 @@ class Codec:
         noted = registration(self.names.get(name))
         self._types[head] = name = noted.name if noted else name
         return name
-
-
-class _Forms(dict[type, Lower]):
-    """How each type is lowered to what msgpack has; a run's own types are learned when met."""
-
-    def __init__(self, names: Names) -> None:
-        super().__init__(LOWER)
-        self._names = names
-        self.update(
-            {
-                list: self._list,
-                tuple: self._tuple,
-                dict: self._dict,
-                set: self._set,
-                frozenset: self._frozenset,
-            }
-        )
-
-    def __missing__(self, cls: type) -> Lower:
-        lower: Lower
-        plain: Any = refusals.plain_type(cls)
-        noted = registration(cls)
-        if plain is not None:
-            inner = self[plain]
-            lower = lambda value, depth: inner(plain(value), depth)  # noqa: E731
-        elif noted is None or not can_write(self._names, cls, noted.name):
-            raise Unfit
-        elif issubclass(cls, Enum):
-            lower = enum_lower(noted)
-        else:
-            lower = self.shape(cls).lower
-        self[cls] = lower
-        return lower
-
-    def shape(self, cls: type) -> Shape:
-        """The shape of a registered class."""
-        noted = registration(cls)
-        if noted is None or issubclass(cls, Enum):
-            raise ValueError(f"{cls.__qualname__} is no message class")
-        return shape_of(cls, noted, self)
-
-    def _items(self, values: Any, depth: int) -> list[Any]:
-        if depth > VALUE_DEPTH_MAX:
-            raise Unfit
-        depth += 1
-        return [v if type(v) in SCALARS else self[type(v)](v, depth) for v in values]
-
-    def _list(self, values: list[Any], depth: int) -> object:
-        if depth <= VALUE_DEPTH_MAX and _only_scalars(map(type, values)):
-            return values
-        return self._items(values, depth)
-
-    def _tuple(self, values: tuple[Any, ...], depth: int) -> object:
-        return {TUPLE: self._items(values, depth)}
-
-    def _set(self, values: set[Any], depth: int) -> object:
-        return {SET: sorted(self._items(values, depth), key=_packers.pack)}
-
-    def _frozenset(self, values: frozenset[Any], depth: int) -> object:
-        return {FROZENSET: sorted(self._items(values, depth), key=_packers.pack)}
-
-    def _dict(self, pairs: dict[Any, Any], depth: int) -> object:
-        if depth > VALUE_DEPTH_MAX or not _only_keys(map(type, pairs)):
-            raise Unfit
-        if _only_scalars(map(type, pairs.values())):
-            return pairs
-        depth += 1
-        return {
-            key: v if type(v) in SCALARS else self[type(v)](v, depth) for key, v in pairs.items()
-        }
-
-
-class _Lifts(dict[str, Lift]):
-    """How the values after each head become an object; heads are learned when first met."""
-
-    def __init__(self, names: Names, forms: _Forms) -> None:
-        super().__init__()
-        self._names = names
-        self._forms = forms
-
-    def __missing__(self, text: str) -> Lift:
-        head = Head.parse(text)
-        cls = self._names.get(head.name)
-        shape, noted = self._forms.shape(cls), registration(cls)
-        today = Head.parse(shape.head)
-        if noted is None or (head.version, head.fields) == (today.version, today.fields):
-            lift = shape.lift
-        else:
-            lift = bridge(cls, noted, head)
-        self[text] = lift
-        return lift
 
 
 def _head_bytes(data: bytes) -> bytes:
@@ -290,7 +200,7 @@ def _damaged(data: bytes, fault: Exception) -> LedgerDamaged:
 
 
 def _check_size(data: bytes, name: str) -> None:
-    _packers.renew()
+    packers.renew()
     if len(data) > MESSAGE_BYTES_MAX:
         raise TooLarge(
             f"{name} has {len(data):,} of at most {MESSAGE_BYTES_MAX:,} bytes. "

@@ -6,6 +6,7 @@ from typing import Any
 
 from perdure.ids import MessageId
 from perdure.ledger.records import Send
+from perdure.ledger.shapes import Row
 from perdure.mailbox.index import COST_DEFAULT
 
 ReplyTo = tuple[int, int, int, str]
@@ -20,8 +21,8 @@ class Envelope:
     """
 
     __slots__ = (
-        "body", "consumed", "cost", "dead", "due", "est", "group", "index", "lane", "plain",
-        "reply", "sender", "seq", "steps", "to", "type",
+        "body", "cost", "dead", "due", "est", "group", "index", "lane", "plain",
+        "reply", "row", "sender", "seq", "steps", "to", "type",
     )  # fmt: skip
 
     def __init__(
@@ -49,11 +50,11 @@ class Envelope:
         self.reply = reply
         self.due = due  # a timer: ledger time in ns
         self.dead = dead  # (address, reason): a dead letter from the start
+        self.row: Row | None = None  # what `body` holds, if it need not be read: see Codec.draft
         self.plain = plain  # nothing but recipient and body needs writing down
         self.seq = 0
         self.index = 0
         self.group = 0
-        self.consumed = False
         self.steps: dict[str, Any] | None = None  # journaled by attempts at it, by step key
 
     def wire(self, author: int) -> tuple[Any, ...]:
@@ -97,7 +98,7 @@ class Envelope:
         return MessageId(self.seq, self.index)
 
 
-def plain_envelope(to: int, body: bytes, type: str, sender: int) -> Envelope:
+def plain_envelope(to: int, body: bytes, row: Row | None, type: str, sender: int) -> Envelope:
     """`Envelope(to, body, type, sender, plain=True)`, which most are, without the call of a class.
 
     It costs half as much, and each message pays for it.
@@ -105,6 +106,7 @@ def plain_envelope(to: int, body: bytes, type: str, sender: int) -> Envelope:
     env = _new(Envelope)
     env.to = to
     env.body = body
+    env.row = row
     env.type = type
     env.sender = sender
     env.lane = 1
@@ -112,7 +114,6 @@ def plain_envelope(to: int, body: bytes, type: str, sender: int) -> Envelope:
     env.est = env.reply = env.due = env.dead = env.steps = None
     env.plain = True
     env.seq = env.index = env.group = 0
-    env.consumed = False
     return env
 
 

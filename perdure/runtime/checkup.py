@@ -49,7 +49,7 @@ def _versions() -> Finding:
     binding, number = engine()
     parts = [f"perdure {_version('perdure')}", f"python {platform.python_version()}"]
     parts.append(f"lmdb {binding}, engine {'.'.join(map(str, number))}")
-    parts += [f"{name} {_version(name)}" for name in ("msgpack", "pykka")]
+    parts += [f"{name} {_version(name)}" for name in ("msgpack", "msgspec", "pykka")]
     if number < _ENGINE_MIN:
         way = "Install lmdb from its wheel: pip install --force-reinstall lmdb"
         return Finding("versions", WARNING, f"{' · '.join(parts)}: an old engine", way)

@@ -35,7 +35,7 @@ def step_in_doubt(kernel: Kernel, intent: int) -> tuple[Cell, Envelope, str]:
         raise UsageError(
             f"the step of record {intent} is under way in {cell.address}, or was judged already."
         )
-    env = book.pending(cell, *doubt.message)
+    env = cell.pending(*doubt.message)
     if env is None:
         raise UsageError(f"message {doubt.message} of {cell.address} is over.")
     return cell, env, doubt.key

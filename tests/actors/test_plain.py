@@ -70,7 +70,7 @@ def test_the_short_and_the_long_way_write_the_same_records_and_rows(
 
     monkeypatch.setattr(Plain, "close", counted)
     short = journal()
-    monkeypatch.setattr(Plain, "close", lambda self, turn, delta, reply: False)
+    monkeypatch.setattr(Plain, "close", lambda self, turn, answer: False)
     long = journal()
     assert plain_turns.count(True) > ROUNDS
     assert plain_turns.count(False) > 0

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perdure.errors import LedgerDamaged
 from perdure.ledger import records
 from perdure.ledger.group import RawRecord
 from perdure.ledger.journal import (
     pack_payload,
+    pack_plain,
     read_record,
     send_of,
     sender_of,
@@ -18,6 +22,36 @@ from perdure.ledger.records import BODIES, Kind, Lane, Send
 
 PLAIN = (9, b"body")
 PRICED = (9, b"body", 1, 100.0, 0.5, (7, 3, 0, "ask /a#1"), None, None, 4)
+
+
+class Count(int):
+    """An int that is not quite one."""
+
+
+class Size(IntEnum):
+    LARGE = 2**40
+
+
+edges = st.sampled_from([0, 1, 31, 32, 127, 128, 255, 256, 2**15, 2**16, 2**31, 2**32, 2**63])
+lengths = st.sampled_from([15, 16, 31, 32, 255, 256, 65_535, 65_536])
+plain = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        edges | edges.map(lambda edge: -edge),
+        st.floats(),
+        st.text(),
+        st.binary(),
+        lengths.map(lambda length: "é" * length),
+        lengths.map(bytes),
+        lengths.map(lambda length: (0,) * length),
+        st.integers(0, 9).map(Count),
+        st.just(Size.LARGE),
+    ),
+    lambda inner: st.lists(inner, max_size=4) | st.lists(inner, max_size=4).map(tuple),
+    max_leaves=12,
+)
 
 
 def fields(kind: int) -> tuple[Any, ...]:
@@ -31,6 +65,18 @@ def test_a_record_is_read_back_as_it_was_written(kind: int) -> None:
     body = unpack_payload(4, kind, pack_payload(fields(kind)))
     assert tuple(body) == fields(kind)
     assert type(body) is BODIES[kind]
+
+
+@given(st.lists(plain, max_size=6).map(tuple))
+def test_plain_data_has_the_same_bytes_in_the_quick_way(values: tuple[Any, ...]) -> None:
+    assert pack_plain(values) == pack_payload(values)
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1])
+def test_a_number_that_a_record_has_no_room_for_is_refused_either_way(value: int) -> None:
+    for pack in (pack_payload, pack_plain):
+        with pytest.raises(OverflowError):
+            pack((value,))
 
 
 @pytest.mark.parametrize("kind", sorted(BODIES), ids=lambda kind: Kind(kind).name)

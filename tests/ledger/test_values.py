@@ -22,7 +22,7 @@ from perdure.ledger.messages import Names, message, registration
 from perdure.ledger.shapes import fields_of
 from perdure.ledger.values import Codec
 from perdure.ledger.wire import SCALARS
-from perdure.limits import MESSAGE_BYTES_MAX, VALUE_DEPTH_MAX
+from perdure.limits import MESSAGE_BYTES_MAX, ROW_BYTES_MAX, VALUE_DEPTH_MAX
 from tests.ledger.shelf import (
     CODEC,
     Box,
@@ -417,6 +417,34 @@ def test_a_refused_value_leaves_nothing_behind_for_the_next() -> None:
         with pytest.raises(TypeError):
             CODEC.encode(bad)
         assert CODEC.encode([1, 2]) == expected
+
+
+@given(values | st.builds(Box, hashable_leaves, any_text))
+def test_the_row_that_stands_for_a_messages_bytes_is_what_they_hold(value: Any) -> None:
+    data, row = CODEC.draft(value)
+    assert data == CODEC.encode(value)
+    if row is not None:
+        made = CODEC.lifts[row[0]](row)
+        assert made is not value
+        assert shown(made) == shown(CODEC.decode(data)) == shown(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "has_row"),
+    [
+        (Box(7, "x"), True),
+        (Empty(), True),
+        (Box(2**80, "\ud800"), False),  # what the fast packer refuses is written the slow way
+        (Box(b"x" * ROW_BYTES_MAX, "x"), False),
+        (Box([7], "x"), False),  # what can change is never handed on as it is
+        (Box(Empty(), "x"), False),
+        (Trip(page="x", days=1, stops=[]), False),
+        (Colour.RED, False),
+        (7, False),
+    ],
+)
+def test_only_a_small_message_of_nothing_but_scalars_has_a_row(value: Any, has_row: bool) -> None:
+    assert (CODEC.draft(value)[1] is not None) is has_row
 
 
 def test_what_needs_no_walk_is_exactly_what_msgpack_packs_by_itself() -> None:
