@@ -23,7 +23,7 @@ from perdure.caps.budget import Budget
 from perdure.clock import Clock, LedgerClock
 from perdure.errors import Broken, LedgerDamaged, UnknownActor
 from perdure.ids import KERNEL_ID
-from perdure.ledger.journal import pack_payload
+from perdure.ledger.journal import Pack, pack_payload
 from perdure.ledger.keys import (
     BUDGET_KEY,
     actor_key,
@@ -54,8 +54,7 @@ class Book:
         self.editions = Editions(edition)
         self.codec = edition.codec  # writes whatever any code has, and reads as the newest
         self.clock = LedgerClock(clock, head.time_ns)
-        self.seq = head.seq
-        self.durable = head.seq
+        self.seq = self.durable = head.seq
         self.open = OpenGroup(1, head.seq + 1)
         self.blobs = Blobs(self)
         self.dropping = Dropping(self)
@@ -79,12 +78,9 @@ class Book:
 
     # --- the journal
 
-    def append(self, kind: int, fields: tuple[Any, ...]) -> int:
+    def append(self, kind: int, fields: tuple[Any, ...], pack: Pack = pack_payload) -> int:
         """Append a record to the open group; returns its seq."""
-        return self.append_packed(kind, pack_payload(fields))
-
-    def append_packed(self, kind: int, payload: bytes) -> int:
-        """`append`, for who has packed the fields."""
+        payload = pack(fields)
         group = self.open
         group.records.append((kind, payload))
         group.bytes += len(payload)
@@ -113,8 +109,7 @@ class Book:
 
     def cell(self, id: int) -> Cell:
         """The cell of an actor, loaded if need be; raises `Broken` for an id that never was."""
-        found = self.cells.get(id)
-        if found is not None:
+        if (found := self.cells.get(id)) is not None:
             return found
         raw = self.store.get(actor_key(id))
         if raw is None:

@@ -6,6 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from perdure.ledger.journal import Pack, pack_payload
 from perdure.ledger.records import Kind, Post
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Between:
         self.kernel.book.append = self._watched  # type: ignore[method-assign]
         self.kernel.on_rest = self.look
 
-    def _watched(self, kind: int, fields: tuple[Any, ...]) -> int:
+    def _watched(self, kind: int, fields: tuple[Any, ...], pack: Pack = pack_payload) -> int:
         if kind != Kind.POST or fields[ORIGIN] != "spawn":  # a child that is born is told to start
             self.look()
-        return self._append(kind, fields)
+        return self._append(kind, fields, pack)
 
     def look(self) -> None:
         """A record is about to be appended, or there is nothing to do."""

@@ -65,7 +65,7 @@ class Plain:
             hash_after, None, reply, (), None, None, (env.cost, env.cost / index, index), took,
             cell.last,
         )  # fmt: skip
-        cell.seq = cell.last = book.append_packed(TURN, pack_plain(fields))
+        cell.seq = cell.last = book.append(TURN, fields, pack_plain)
         if delta:
             self.apply(cell, delta, hash_after)
         self._follow(turn, took, targets, reply)

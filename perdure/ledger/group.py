@@ -26,6 +26,8 @@ GENESIS = bytes(16)
 Row = tuple[bytes, bytes]
 
 _LINK = Struct(">QBB")
+_SEQ = Struct(">Q")
+_ROW_HEADS = [bytes((kind, FORMAT_VERSION)) for kind in range(256)]
 _CRC_BYTES = 4
 _HASH_END = 18  # of a journal row: kind, format and hash come before the payload
 
@@ -192,14 +194,14 @@ def chain(
 ) -> tuple[list[Row], bytes]:
     """The journal rows of `records`, and the hash of the last: the one loop of a commit."""
     rows: list[Row] = []
-    pack, append = _LINK.pack, rows.append
+    append, keys = rows.append, map(_SEQ.pack, range(first_seq, first_seq + len(records)))
     new_hash = blake2b(digest_size=len(GENESIS)).copy  # half of what a new one costs
-    for seq, (kind, payload) in enumerate(records, first_seq):
-        place = pack(seq, kind, FORMAT_VERSION)
+    for key, (kind, payload) in zip(keys, records, strict=True):
+        head = _ROW_HEADS[kind]
         hash = new_hash()
-        hash.update(previous + place + payload)
+        hash.update(previous + key + head + payload)
         previous = hash.digest()
-        append((place[:8], place[8:] + previous + payload))
+        append((key, head + previous + payload))
     return rows, previous
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgpack
@@ -10,8 +11,10 @@ import msgspec
 from perdure.errors import LedgerDamaged
 from perdure.ledger.records import BODIES, Birth, Body, Record, Send
 
+Pack = Callable[[tuple[Any, ...]], bytes]
+
 _packer = msgpack.Packer(use_bin_type=True)
-pack_payload = _packer.pack
+pack_payload: Pack = _packer.pack
 """The payload of a record's fields, given as one tuple. Kernel thread only: one packer."""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -26,8 +29,7 @@ def pack_plain(fields: tuple[Any, ...]) -> bytes:
     try:
         return _encode(fields)
     except TypeError:  # a subclass, of an int say
-        payload: bytes = pack_payload(fields)
-        return payload
+        return pack_payload(fields)
 
 
 def unpack_payload(seq: int, kind: int, payload: bytes) -> Body:

@@ -106,15 +106,9 @@ def _generate(
         ]
     )
     scope: dict[str, Any] = {
-        "HEAD": head,
-        "MESSAGE": MESSAGE,
-        "SCALARS": SCALARS,
-        "Unfit": Unfit,
-        "VALUE_DEPTH_MAX": VALUE_DEPTH_MAX,
-        "cls": cls,
-        "forms": forms,
-        "new": object.__new__,
-    }
+        "HEAD": head, "MESSAGE": MESSAGE, "SCALARS": SCALARS, "Unfit": Unfit,
+        "VALUE_DEPTH_MAX": VALUE_DEPTH_MAX, "cls": cls, "forms": forms, "new": object.__new__,
+    }  # fmt: skip
     # A frozen class lets nobody assign; its slots do, and __init__ has run when it was first made.
     slots = {f"set_{v}": getattr(cls, f).__set__ for v, f in zip(values, fields, strict=True)}
     made: dict[str, Any] = {}

@@ -93,7 +93,11 @@ class Codec:
             data = packers.pack({MESSAGE: row})
         except _ENCODE_FAULTS:
             return self.encode(value), None
-        return (data, row) if len(data) <= ROW_BYTES_MAX else (self.encode(value), None)
+        if len(data) <= ROW_BYTES_MAX:
+            return data, row
+        if len(data) > _LARGE:
+            _check_size(data, refusals.name_of(value, "value"))
+        return data, None
 
     def decode(self, data: bytes) -> Any:
         """The value of these bytes, shared with nobody. Raises `LedgerDamaged`, `UnknownName`."""

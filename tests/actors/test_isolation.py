@@ -72,9 +72,9 @@ class Agent(Actor, name="tests.isolation.agent"):
 def _records_take_time(monkeypatch: pytest.MonkeyPatch) -> None:
     append = Book.append
 
-    def timed(self: Book, kind: int, fields: tuple[Any, ...]) -> int:
+    def timed(self: Book, kind: int, fields: tuple[Any, ...], *pack: Any) -> int:
         clock.advance(RECORD_NS / NS)
-        return append(self, kind, fields)
+        return append(self, kind, fields, *pack)
 
     monkeypatch.setattr(Book, "append", timed)
 

@@ -92,8 +92,8 @@ class World:
         book = run.kernel.book
         append = book.append
 
-        def appended(kind: int, fields: tuple[Any, ...]) -> int:
-            seq = append(kind, fields)
+        def appended(kind: int, fields: tuple[Any, ...], *pack: Any) -> int:
+            seq = append(kind, fields, *pack)
             if kind == Kind.TURN:
                 if fields[8] is not None and fields[8] >= Life.DOWN:
                     self._died(fields[2], text_of(read_reason(book.cell(fields[2]).reason)))
