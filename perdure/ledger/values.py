@@ -30,6 +30,7 @@ from perdure.ledger.wire import (
     SET,
     TUPLE,
     Unfit,
+    pack_exact,
     unpacker,
 )
 from perdure.limits import MESSAGE_BYTES_MAX, ROW_BYTES_MAX
@@ -74,7 +75,10 @@ class Codec:
         """The bytes of `value`; `what` names it in errors. Raises `NotEncodable`, `TooLarge`."""
         kind = type(value)
         try:
-            data = packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+            if kind in SCALARS:
+                data = pack_exact(value)
+            else:
+                data = packers.pack(self._forms[kind](value, 1))
         except _ENCODE_FAULTS as fault:
             data = self._encode_odd(value, what, fault)
         if len(data) > _LARGE:
@@ -90,7 +94,7 @@ class Codec:
         if row is None:
             return self.encode(value), None
         try:
-            data = packers.pack({MESSAGE: row})
+            data = pack_exact({MESSAGE: row})
         except _ENCODE_FAULTS:
             return self.encode(value), None
         if len(data) <= ROW_BYTES_MAX:
@@ -140,6 +144,8 @@ class Codec:
         """Encode text that the fast packer refuses, half surrogate pairs; or say what is wrong."""
         if isinstance(fault, PerdureError) and not isinstance(fault, UnknownName):
             raise fault
+        if isinstance(fault, OverflowError) and type(value) is int:
+            return packers.pack(value)
         if isinstance(fault, UnicodeEncodeError):
             packers.allow_surrogates()
             try:
