@@ -18,8 +18,10 @@ from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, 
 from perdure.ledger import jsonform, refusals
 from perdure.ledger.blobs import ReadBlob, fetch, is_reference
 from perdure.ledger.forms import Forms, Lifts, Rows, packers
+from perdure.ledger.journal import pack_exact
 from perdure.ledger.messages import Names, registration
-from perdure.ledger.shapes import Row, member_of
+from perdure.ledger.records import Row
+from perdure.ledger.shapes import member_of
 from perdure.ledger.wire import (
     ENUM,
     FROZENSET,
@@ -30,7 +32,6 @@ from perdure.ledger.wire import (
     SET,
     TUPLE,
     Unfit,
-    pack_exact,
     unpacker,
 )
 from perdure.limits import MESSAGE_BYTES_MAX, ROW_BYTES_MAX

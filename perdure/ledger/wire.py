@@ -20,7 +20,6 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 from msgpack import ExtType, Packer, unpackb
 
 from perdure.errors import UnknownName
@@ -36,15 +35,6 @@ INT, DECIMAL, UUID_, DATETIME, REF, MESSAGE_ID, ENUM = range(1, 8)
 
 _SURROGATES = "surrogatepass"  # a str may hold half a surrogate pair; it comes back as it was
 _MICROSECOND = timedelta(microseconds=1)
-
-
-pack_exact: Callable[[object], bytes] = msgspec.msgpack.Encoder().encode
-"""msgpack's bytes of scalars, and of lists, tuples and dicts of them, at a third of its price; from
-any thread. It raises `OverflowError` for an int of more than 64 bits.
-
-It takes some types that msgpack refuses, dates and sets and dataclasses: so it is for what is known
-to be of exactly these types, and for nothing else.
-"""
 
 
 class Unfit(Exception):
