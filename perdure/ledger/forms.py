@@ -9,11 +9,11 @@ from typing import Any
 from perdure.ledger import refusals
 from perdure.ledger.messages import Names, registration
 from perdure.ledger.older import can_write
+from perdure.ledger.records import Row
 from perdure.ledger.shapes import (
     Head,
     Lift,
     Lower,
-    Row,
     Shape,
     bridge,
     enum_lower,

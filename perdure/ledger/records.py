@@ -86,6 +86,9 @@ class Life(IntEnum):
     ENDED = 5  # gone; messages to it are dead letters
 
 
+Row = list[Any]  # [head, *values]: what the bytes of a message hold; see shapes.py
+
+
 class Send(NamedTuple):
     """One message in a record. `to` is 0 when there is nobody of that address: see `dead`."""
 

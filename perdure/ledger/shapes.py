@@ -15,6 +15,7 @@ from msgpack import ExtType
 
 from perdure.errors import UnknownName
 from perdure.ledger.messages import Registered, is_model
+from perdure.ledger.records import Row
 from perdure.ledger.wire import ENUM, MESSAGE, SCALARS, Unfit
 from perdure.limits import VALUE_DEPTH_MAX
 
@@ -23,9 +24,6 @@ Lower = Callable[[Any, int], object]
 
 Forms = Mapping[type, Lower]
 """How each type is lowered."""
-
-Row = list[Any]
-"""[head, *values]: what the bytes of a message hold."""
 
 Lift = Callable[[Row], object]
 """The row -> the object."""

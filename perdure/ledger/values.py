@@ -18,8 +18,10 @@ from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, 
 from perdure.ledger import jsonform, refusals
 from perdure.ledger.blobs import ReadBlob, fetch, is_reference
 from perdure.ledger.forms import Forms, Lifts, Rows, packers
+from perdure.ledger.journal import pack_exact
 from perdure.ledger.messages import Names, registration
-from perdure.ledger.shapes import Row, member_of
+from perdure.ledger.records import Row
+from perdure.ledger.shapes import member_of
 from perdure.ledger.wire import (
     ENUM,
     FROZENSET,
@@ -74,7 +76,10 @@ class Codec:
         """The bytes of `value`; `what` names it in errors. Raises `NotEncodable`, `TooLarge`."""
         kind = type(value)
         try:
-            data = packers.pack(value if kind in SCALARS else self._forms[kind](value, 1))
+            if kind in SCALARS:
+                data = pack_exact(value)
+            else:
+                data = packers.pack(self._forms[kind](value, 1))
         except _ENCODE_FAULTS as fault:
             data = self._encode_odd(value, what, fault)
         if len(data) > _LARGE:
@@ -90,7 +95,7 @@ class Codec:
         if row is None:
             return self.encode(value), None
         try:
-            data = packers.pack({MESSAGE: row})
+            data = pack_exact({MESSAGE: row})
         except _ENCODE_FAULTS:
             return self.encode(value), None
         if len(data) <= ROW_BYTES_MAX:
@@ -140,6 +145,8 @@ class Codec:
         """Encode text that the fast packer refuses, half surrogate pairs; or say what is wrong."""
         if isinstance(fault, PerdureError) and not isinstance(fault, UnknownName):
             raise fault
+        if isinstance(fault, OverflowError) and type(value) is int:
+            return packers.pack(value)
         if isinstance(fault, UnicodeEncodeError):
             packers.allow_surrogates()
             try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from perdure.ids import MessageId
-from perdure.ledger.records import Send
-from perdure.ledger.shapes import Row
+from perdure.ledger.records import Row, Send
 from perdure.mailbox.index import COST_DEFAULT
 
 ReplyTo = tuple[int, int, int, str]
