@@ -282,15 +282,15 @@ class Kernel:
 
     def stall(self, cell: Cell, env: Envelope | None, reason: str) -> None:
         """Park an actor until a person repairs what stops it; its inbox stays as it is."""
+        message = None if env is None else (env.seq, env.index)
+        fields = (self.book.now_ns(), (), cell.id, cell.incarnation, message, reason)
+        self.book.append(Kind.STALL, fields)
         cell.stalled = reason
         self.book.parked[cell] = None
         cell.actor = None
         if cell.renews:
             self.codes.renew(cell)
         cell.row_dirty = True
-        message = None if env is None else (env.seq, env.index)
-        fields = (self.book.now_ns(), (), cell.id, cell.incarnation, message, reason)
-        self.book.append(Kind.STALL, fields)
         self.book.touch(cell)
         self.news.stalled(cell)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from perdure.ledger.journal import Pack, pack_payload
 from perdure.ledger.records import Kind
 from perdure.limits import GROUP_RECORDS_BEHIND
 
@@ -47,8 +48,8 @@ class TurnByTurn(Pace):
         self._append = kernel.book.append
         kernel.book.append = self._watched  # type: ignore[method-assign]
 
-    def _watched(self, kind: int, fields: tuple[Any, ...]) -> int:
-        seq = self._append(kind, fields)
+    def _watched(self, kind: int, fields: tuple[Any, ...], pack: Pack = pack_payload) -> int:
+        seq = self._append(kind, fields, pack)
         if kind in CLOSING:
             self._closed = seq
         return seq
