@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import ItemsView, Iterator
+from collections.abc import ItemsView
 from typing import TYPE_CHECKING, Any
 
 from perdure.mailbox.control import Depart, Gone, Kill, Stop
@@ -17,7 +17,7 @@ PRESSING = (Gone, Kill, Stop, Depart, Signal)
 """What may go before messages that came earlier."""
 
 
-class ControlLane:
+class ControlLane(OrderedDict["Envelope", Any]):
     """Messages in order of arrival. A thousand children answer at once: each answer costs the same.
 
     >>> lane = ControlLane()
@@ -25,39 +25,32 @@ class ControlLane:
     (False, [])
     """
 
-    __slots__ = ("_codec", "_messages", "_unread", "pressing")
+    __slots__ = ("_codec", "_unread", "pressing")
 
     def __init__(self) -> None:
-        self._messages: OrderedDict[Envelope, Any] = OrderedDict()
+        super().__init__()
         self.pressing: dict[Envelope, Any] = {}  # of those that were read; in order, too
         self._unread: list[Envelope] = []
         self._codec: Codec | None = None  # of the code that read them
 
     def append(self, env: Envelope) -> None:
         """Add the latest message."""
-        self._messages[env] = None
+        self[env] = None
         self._unread.append(env)
 
     def remove(self, env: Envelope) -> None:
         """Take a message out; raises `KeyError` if it is not there."""
-        del self._messages[env]
+        del self[env]
         self.pressing.pop(env, None)
 
     def read(self, codec: Codec) -> ItemsView[Envelope, Any]:
         """The messages with what they say, as this code reads it."""
-        messages = self._messages
         if codec is not self._codec:
-            self._codec, self._unread = codec, list(messages)
+            self._codec, self._unread = codec, list(self)
         for env in self._unread:
-            if env in messages:
-                message = messages[env] = codec.decode(env.body)
+            if env in self:
+                message = self[env] = codec.decode(env.body)
                 if isinstance(message, PRESSING):
                     self.pressing[env] = message
         self._unread.clear()
-        return messages.items()
-
-    def __iter__(self) -> Iterator[Envelope]:
-        return iter(self._messages)
-
-    def __len__(self) -> int:
-        return len(self._messages)
+        return self.items()
