@@ -187,7 +187,7 @@ class Dispatch:
             self.active += 1
 
     def _lacks_slot(self, turn: Turn) -> bool:
-        return turn.lent and not self.kernel.pool.has_slot(turn)
+        return turn.lent and (turn.on_loop or not self.kernel.pool.has_slot(turn))
 
     def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again."""
