@@ -126,10 +126,11 @@ def test_a_handler_that_holds_the_kernel_is_shown_by_another_thread(
 
 def test_what_nobody_knows_is_answered_with_what_is_known(tmp_path: Path) -> None:
     with running(program(Child("s", Sleeps)), ledger=tmp_path) as run:
+        answers: list[dict[str, Any] | None] = []
         until(run, lambda: (tmp_path / "door").exists())
-        found = ask(tmp_path, "horoscope", SECONDS)
-        assert found is not None
-        assert "It knows census, ring." in found["error"]
+        while not any(answers):  # it is there a moment before anybody listens
+            answers.append(ask(tmp_path, "horoscope", SECONDS))
+        assert "It knows census, ring." in str(answers[-1])
 
 
 class Starts(Actor, name="tests.census.starts"):
