@@ -207,6 +207,7 @@ class StepWork:
     def conclude(self, ended: Ended) -> bool:
         """Journal what it ended with and hand that on; True if it is tried again."""
         if self.heir is not None:
+            self.ended = ended  # for the next heir, should this one be over by now
             self.steps.ended(self)
             return self.heir.conclude(ended)
         is_again = self._conclude(ended)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from perdure import Actor, Child, FakeClock, tool
-from tests.kit import SECONDS, Disk, Gate, program, running, settle, until
+from perdure.actors.tried import Ended
+from tests.kit import SECONDS, Disk, Gate, on_kernel, program, running, settle, until
 
 CALLED: list[int] = []
 GATE = Gate()
@@ -53,4 +56,32 @@ def test_an_effect_that_two_attempts_were_stopped_at_happens_once() -> None:
         GATE.open()
         settle(run)
         until(run, lambda: cell.actor is not None and cell.actor.done == "done")
+    assert CALLED == [1]
+
+
+def test_an_effect_that_ends_between_two_attempts_gives_its_outcome_to_the_next() -> None:
+    """The second attempt, which had taken it up, is over by then; the third has not begun."""
+    CALLED.clear()
+    GATE.__init__()  # type: ignore[misc]
+    with running(program(Child("a", Worker)), clock=FakeClock(jumps=False)) as run:
+        cell = run.kernel.book.cell_at("/r/a")
+        run.kernel.outside.tell("/r/a", "go")
+        GATE.reached()
+
+        def work() -> Any:
+            assert cell.turn is not None
+            return cell.turn.envelope.steps["tests.taken_up#1"].work
+
+        first = on_kernel(run, work)
+        on_kernel(run, lambda: run.kernel.lifecycle.fence(cell.turn))
+        until(run, lambda: cell.turn is not None and first.heir is not None)
+
+        def end_between() -> None:
+            run.kernel.lifecycle.fence(cell.turn)
+            first.conclude(Ended(None, run.kernel.book.codec.encode("done"), 0))
+
+        on_kernel(run, end_between)
+        until(run, lambda: cell.actor is not None and cell.actor.done == "done")
+        GATE.open()
+        settle(run)
     assert CALLED == [1]
