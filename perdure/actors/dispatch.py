@@ -1,18 +1,16 @@
-"""Who runs next, and on what: the ready set, the slots, the runners."""
+"""Who runs next, and on what: the ready set and the slots."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perdure.actors import leftovers
 from perdure.actors.cell import Cell
 from perdure.actors.pacing import Pace
+from perdure.actors.runners import Runners
 from perdure.actors.timers import Timer
 from perdure.actors.turn import Turn
-from perdure.ledger.flights import FLIGHT
 from perdure.ledger.records import Life
 from perdure.mailbox.estimates import Estimates
 from perdure.mailbox.index import cmu
@@ -22,20 +20,15 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 CONTROL_FIRST = float("inf")
-TURNS_BETWEEN_BREATHS = 128  # turns in a row before other callbacks of the loop get a chance
 RUNNING = int(Life.RUNNING)
 CHEAP_SECONDS = 0.002  # `def` turns expected to be shorter share one thread hop
-
-
-note = FLIGHT.pack_into
 
 
 class Dispatch:
     """At most `limit` turns in flight; each free slot takes the ready unit with the best index.
 
-    A runner is a task that runs one turn after the other: a handler that never suspends costs a
-    function call. When a handler suspends, another runner goes on; when it waits for the kernel
-    (an answer, a timer, durability), it lends its slot until what it waits for is there.
+    A turn that waits for the kernel (an answer, a timer, durability) lends its slot until what it
+    waits for is there.
     """
 
     def __init__(self, kernel: Kernel, limit: int) -> None:
@@ -49,10 +42,9 @@ class Dispatch:
         self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
         self.soon: dict[Cell, Timer] = {}  # whose head is tried again after its back-off
         self.estimates = Estimates()
-        self.parked: list[asyncio.Future[None]] = []
         self.is_stopping = False
-        self._relay_due = False
-        self._breathing = False
+        self.runners = Runners(kernel, self)
+        self.kick = self.runners.kick
 
     # --- what is ready
 
@@ -82,7 +74,7 @@ class Dispatch:
                 self.ready.push(cell, index)
         else:
             return
-        if not self._relay_due:
+        if not self.runners.is_called:
             self.kick()
 
     def _try_again(self, cell: Cell) -> None:
@@ -121,21 +113,45 @@ class Dispatch:
 
     def take(self) -> Cell | None:
         """The next actor to run, if there is one and a slot is free for it."""
-        while not self.is_stopping and self.active < self.limit:
+        while not self.is_stopping:
+            if self.active >= self.limit and not self._has_room_beside():
+                return None
+            if self.active >= self.limit:
+                return None if self._is_behind() else self.ready.pop()
             if self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue
-            kernel = self.kernel
-            if kernel.barrier.sealed or self.pace.waits:
-                pace = self.pace
-                if len(kernel.book.open.records) >= pace.records and pace.is_behind():
-                    return None  # turns wait for the disk
+            if (self.kernel.barrier.sealed or self.pace.waits) and self._is_behind():
+                return None  # turns wait for the disk
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:
                 return None
             if cell.turn is None and (cell.control or cell.inbox):
                 return cell
         return None
+
+    def _is_behind(self) -> bool:
+        return len(self.kernel.book.open.records) >= self.pace.records and self.pace.is_behind()
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a turn to begin, or to go on with, and room for it."""
+        if self.active >= self.limit:
+            return self._has_room_beside()
+        return bool(self.resumes or self.held or self.ready)
+
+    def _has_room_beside(self) -> bool:
+        """Whether the best ready turn may run though all slots are taken: one at a time does.
+
+        It is one of the event loop, and expected to be over in a moment. Else it would wait for
+        turns that block their threads, or wait for the world, and do not hold the loop up.
+        """
+        if self.active != self.limit or self.limit == 1:
+            return False
+        cell = self.ready.best
+        if cell is None or cell.control or not cell.inbox or cell.mode == "def" or not cell.turns:
+            return False
+        return (cell.class_name, cell.inbox[0].type) not in self.estimates.slow
 
     def _oldest_held(self) -> Cell | None:
         if not self.held or self.running:
@@ -171,7 +187,7 @@ class Dispatch:
             self.active += 1
 
     def _lacks_slot(self, turn: Turn) -> bool:
-        return turn.lent and not self.kernel.pool.has_slot(turn)
+        return turn.lent and (turn.on_loop or not self.kernel.pool.has_slot(turn))
 
     def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again."""
@@ -223,74 +239,9 @@ class Dispatch:
             self.active -= 1
         if self.is_stopping:
             self.kernel.ending.turn_ended()
-        elif not self._relay_due:
+        else:
             self.kick()
 
     def on_kernel(self, function: Callable[..., Any], *args: Any) -> None:
         """Run on the kernel thread soon."""
         self.kernel.on_kernel(function, *args)
-
-    # --- runners
-
-    def kick(self) -> None:
-        """Have a runner look for work as soon as the loop gets a chance, if there is any."""
-        if self._relay_due or self.active >= self.limit or self.is_stopping:
-            return
-        if self.resumes or self.held or self.ready:
-            self._relay_due = True
-            self.kernel.loop.call_soon(self._relay)
-
-    def _relay(self) -> None:
-        """Runs once the runner on stage suspends: let another one go on."""
-        self._relay_due = False
-        if self._breathing or self.active >= self.limit or self.is_stopping:
-            return
-        if not (self.ready or self.resumes or self.held):
-            return
-        if self.parked:
-            waker = self.parked.pop()
-            if not waker.done():
-                waker.set_result(None)
-        else:
-            runner = self.kernel.loop.create_task(self._runner())
-            self.kernel.interruptions.seat(runner)
-            self.kernel.keep_task(runner)
-
-    async def _runner(self) -> None:
-        kernel, task, turns = self.kernel, asyncio.current_task(), 0
-        begin, close = kernel.turns.begin, kernel.closing.close
-        flights = kernel.interruptions.flights
-        place = kernel.interruptions.places[task]  # type: ignore[index]
-        while not self.is_stopping:
-            cell = self.take()
-            if cell is None:
-                flights.clear(place)
-                if len(self.parked) >= self.limit:
-                    return
-                waker = kernel.loop.create_future()
-                self.parked.append(waker)
-                await waker
-                continue
-            running = begin(cell)
-            if running is not None:
-                turn, handler = running
-                turn.task, env = task, turn.envelope
-                note(flights.buffer, place, cell.id, env.seq, env.index)
-                if not self._relay_due:
-                    self.kick()
-                try:
-                    answer = await handler
-                    if turn.keys is not None:
-                        await kernel.turns.settle(turn)
-                except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
-                    await kernel.turns.fail(turn, error)
-                else:
-                    close(turn, answer)
-                if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
-                    await leftovers.take_cancellation(task)  # type: ignore[arg-type]
-            turns += 1
-            if turns % TURNS_BETWEEN_BREATHS == 0:
-                self._breathing = True
-                await asyncio.sleep(0)
-                self._breathing = False
-                kernel.breathe()

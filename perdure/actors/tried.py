@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from perdure.actors.coroutines import from_thread
 from perdure.actors.failures import ENDS, stopped
-from perdure.actors.futures import Future
 from perdure.actors.particulars import recorded
 from perdure.caps.tool import KEY_PARAMETER
 from perdure.errors import PerdureError, UsageError
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """What a step ended with, its bytes, and how long it took in ns."""
+    """What a step ended with: its failure, if it is one, its bytes, and how long it took in ns."""
 
-    outcome: Future[Any]
+    error: BaseException | None
     value: bytes
     took: int
 
@@ -39,19 +38,19 @@ def tried(work: StepWork) -> Ended:
                     "Make it an async def, without @nonblocking."
                 )
             result = from_thread(kernel, result)
-        return _ended(work, Future.done(result), start)
+        return _ended(work, result, start)
     except BaseException as error:  # noqa: BLE001 - whatever a step raises is its outcome
-        return _ended(work, Future.failed(error), start)
+        return _failed(work, error, start)
 
 
 async def awaited(work: StepWork) -> Ended:
     """What a function that is a coroutine ends with."""
     start = work.steps.kernel.machine.elapsed_ns()
     try:
-        outcome = Future.done(await work.asked.tool.function(*work.asked.args, **_given(work)))
+        result = await work.asked.tool.function(*work.asked.args, **_given(work))
     except ENDS as error:
-        outcome = Future.failed(error)
-    return _ended(work, outcome, start)
+        return _failed(work, error, start)
+    return _ended(work, result, start)
 
 
 def _given(work: StepWork) -> dict[str, Any]:
@@ -60,15 +59,19 @@ def _given(work: StepWork) -> dict[str, Any]:
     return work.asked.kwargs | {KEY_PARAMETER: work.steps.idempotency_key(work)}
 
 
-def _ended(work: StepWork, outcome: Future[Any], start: int) -> Ended:
+def _ended(work: StepWork, result: Any, start: int) -> Ended:
     kernel = work.steps.kernel
-    codec, took = kernel.book.codec, kernel.machine.elapsed_ns() - start
-    if (error := outcome.exception()) is None:
-        try:
-            value = codec.encode(outcome.get(), f"the result of {work.asked.tool.name}")
-            return Ended(outcome, value, took)
-        except PerdureError as refused:
-            outcome, error = Future.failed(refused), refused
+    took = kernel.machine.elapsed_ns() - start
+    try:
+        value = kernel.book.codec.encode(result, f"the result of {work.asked.tool.name}")
+    except PerdureError as refused:
+        return _failed(work, refused, start)
+    return Ended(None, value, took)
+
+
+def _failed(work: StepWork, error: BaseException, start: int) -> Ended:
+    kernel = work.steps.kernel
+    took = kernel.machine.elapsed_ns() - start
     if not isinstance(error, Exception):  # a tool that exits, say: it ends nothing but itself
-        outcome = Future.failed(stopped(type(error).__name__, str(error)))
-    return Ended(outcome, recorded(error, codec), took)
+        error = stopped(type(error).__name__, str(error))
+    return Ended(error, recorded(error, kernel.book.codec), took)

@@ -158,7 +158,9 @@ class Turn:
         book = kernel.book
         body, row = book.codec.draft(message)
         name = type(message).__name__
-        id = book.names.get(address) or book.find(address)
+        id = book.names.get(address, -1)
+        if id < 0 and (id := book.find(address)) and self.on_loop:
+            book.cell(id)  # it will be loaded to be sent to: now, it is looked for only once
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:

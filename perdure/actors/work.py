@@ -161,7 +161,7 @@ class StepWork:
 
     def _refused(self, error: PerdureError) -> None:
         self.is_over = True
-        self._settle(Future.failed(error))
+        self._settle(error)
 
     # --- doing it
 
@@ -170,13 +170,13 @@ class StepWork:
         while True:
             self.has_begun = True
             ended = tried(self)
-            if ended.outcome.exception() is None:
+            if ended.error is None:
                 kernel.on_kernel(self.conclude, ended)
                 self.future.set(self.turn.cell.edition.codec.decode(ended.value))
                 return
             # what comes after a failure is recorded after it: that is what makes it final
             if not kernel.ask_kernel(self.conclude, ended):
-                self.future.set_exception(ended.outcome.exception())
+                self.future.set_exception(ended.error)
                 return
             self._admit_from_thread(tool.pause_seconds(tool.retries - self.retries_left))
 
@@ -218,7 +218,7 @@ class StepWork:
         if self.is_over:
             self.steps.late(self)  # it was cancelled, and its handler has gone on
             return False
-        error = ended.outcome.exception()
+        error = ended.error
         again = error is not None and self.retries_left > 0 and is_retried(error)
         if not self.steps.conclude(self, error is None, ended.value, ended.took, again=again):
             return False
@@ -228,7 +228,7 @@ class StepWork:
         self.is_over = True
         if isinstance(self.future, StepFuture):
             decode = self.turn.cell.edition.codec.decode  # a copy, as a later attempt will get
-            self._settle(ended.outcome if error else Future.done(decode(ended.value)))
+            self._settle(error, decode(ended.value) if error is None else None)
         return False
 
     def _go_again(self) -> None:
@@ -262,10 +262,10 @@ class StepWork:
         if self.task is not None and self.asked.tool.effect == "read":
             self.task.cancel()
 
-    def _settle(self, outcome: Future[Any]) -> None:
+    def _settle(self, error: BaseException | None, value: Any = None) -> None:
         if isinstance(self.future, Waiting):
-            self.future.resume(outcome)
-        elif outcome.exception() is not None:
-            self.future.set_exception(outcome.exception())
+            self.future.resume(Future.done(value) if error is None else Future.failed(error))
+        elif error is None:
+            self.future.set(value)
         else:
-            self.future.set(outcome.get())
+            self.future.set_exception(error)

@@ -79,6 +79,8 @@ class Forms(dict[type, Lower]):
         return self._items(values, depth)
 
     def _tuple(self, values: tuple[Any, ...], depth: int) -> object:
+        if depth <= VALUE_DEPTH_MAX and _only_scalars(map(type, values)):
+            return {TUPLE: list(values)}
         return {TUPLE: self._items(values, depth)}
 
     def _set(self, values: set[Any], depth: int) -> object:

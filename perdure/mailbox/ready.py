@@ -65,6 +65,16 @@ class ReadySet(Generic[T]):
             del self._queues[index]
         return None
 
+    @property
+    def best(self) -> T | None:
+        """The unit that `pop` would take."""
+        unit = self.pop()
+        if unit is not None:  # it goes back to where it was
+            index = -self._indices[0]
+            self._entries[unit] = entry = (index, unit)
+            self._queues[index].appendleft(entry)
+        return unit
+
     def discard(self, unit: T) -> None:
         """Remove a unit if it is there."""
         if self._entries.pop(unit, None) is not None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, field, tool
+from perdure import Actor, Child, Run, field, tool
 from perdure.ledger.memory import MemoryStore
 from tests.kit import SECONDS, Gate, on_kernel, program, running, settle
 
@@ -283,3 +285,81 @@ def test_one_inbox_keeps_its_order_whatever_its_messages_cost() -> None:
 
 
 # --- bounds
+
+
+# --- beside all slots
+
+
+class Quick(Actor, name="tests.dispatch.quick"):
+    """Answers at once, unless it is told to stay."""
+
+    async def on_receive(self, message: str) -> str:
+        if message == "stay":
+            await STAY[0].passed()
+        return message
+
+
+STAY: list[Gate] = []
+
+
+@contextmanager
+def taken(limit: int) -> Iterator[tuple[Run, Gate]]:
+    """A run in which turns that block hold all slots, and a gate that lets go of them."""
+    gate = Gate()
+    STAY[:] = [Gate()]
+
+    class Blocks(Actor, name="tests.dispatch.blocks"):
+        def on_receive(self, message: str) -> None:
+            gate.wait()
+
+    quick = [Child(name, Quick) for name in ("known", "too", "new")]
+    blocks = [Child(f"b{n}", Blocks) for n in range(limit)]
+    with running(program(*quick, *blocks, concurrency=limit)) as run:
+        for name in ("known", "too"):
+            assert run.ask(f"/r/{name}", "x", timeout=SECONDS) == "x"
+        for n in range(limit):
+            run.tell(f"/r/b{n}", "block")
+        gate.reached(limit)
+        yield run, gate
+        STAY[0].open()
+        gate.open()
+        settle(run)
+
+
+def ready(run: Run) -> list[str]:
+    """Who is still ready when the loop has gone round often enough for anybody to begin."""
+    for _ in range(20):
+        on_kernel(run, lambda: None)
+    return on_kernel(run, lambda: [cell.address for cell in run.kernel.dispatch.ready])
+
+
+def test_a_turn_that_is_over_in_a_moment_does_not_wait_for_those_that_block() -> None:
+    with taken(2) as (run, _):
+        assert run.ask("/r/known", "x", timeout=SECONDS / 4) == "x"  # before those give up
+
+
+def test_of_those_only_one_at_a_time_runs_beside_the_slots() -> None:
+    with taken(2) as (run, gate):
+        run.tell("/r/known", "stay")
+        STAY[0].reached()
+        late = run.kernel.outside.ask("/r/too", "x")
+        assert ready(run) == ["/r/too"]
+        assert on_kernel(run, lambda: run.kernel.dispatch.active) == 3
+        gate.open()
+        assert late.get(timeout=SECONDS) == "x"
+
+
+def test_whoever_has_not_shown_yet_that_it_is_quick_waits_for_a_slot() -> None:
+    with taken(2) as (run, gate):
+        late = run.kernel.outside.ask("/r/new", "x")
+        assert ready(run) == ["/r/new"]
+        gate.open()
+        assert late.get(timeout=SECONDS) == "x"
+
+
+def test_with_one_slot_there_is_no_other_turn_beside_it() -> None:
+    with taken(1) as (run, gate):
+        late = run.kernel.outside.ask("/r/known", "x")
+        assert ready(run) == ["/r/known"]
+        gate.open()
+        assert late.get(timeout=SECONDS) == "x"
