@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from perdure.ledger.journal import read_record
-from perdure.ledger.records import Body
-from perdure.ledger.store import open_store
 from perdure.limits import INTERRUPTIONS_MAX
 from tests.crashes.wholeness import look
 from tests.sources import ROOT
@@ -121,15 +118,7 @@ def scenario(tmp_path: Path) -> Path:
     return folder
 
 
-def bodies(directory: Path) -> list[Body]:
-    store = open_store(directory, write=False)
-    try:
-        return [read_record(raw).body for raw in store.records()]
-    finally:
-        store.close()
-
-
-@pytest.mark.parametrize("how", ["async step", "plain", "asker"])
+@pytest.mark.parametrize("how", ["async step", "plain", "quick", "asker"])
 def test_a_message_that_kills_its_process_is_a_dead_letter_and_the_run_finishes(
     scenario: Path, tmp_path: Path, how: str
 ) -> None:
