@@ -80,6 +80,7 @@ class Spawned(Actor, name="perdure.spawned"):
             return
         if ended.escalated or (ended.counted and not self._allows(now_ns)):
             supervising.note(turn, f"shutdown: {child.address}: {reason}")
+            supervising.end_child(turn, id)  # the parent may begin again, and spawn it again
             supervising.kill_parent(turn)
             return
         supervising.start_again(turn, id, reason)

@@ -158,6 +158,19 @@ def test_a_child_that_crashes_too_often_takes_its_parent_down() -> None:
     assert "shutdown: /r/a/kid: ValueError: kid" in notes
 
 
+def test_a_child_that_took_its_parent_down_ends_with_it_though_the_parent_begins_again() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Parent)), store) as run:
+        run.ask("/r/a", spawn("kid", redelivery="none"), timeout=SECONDS)
+        for _ in range(4):
+            run.tell("/r/a/kid", "crash")
+        run.tell("/r/a/kid", "behind it")
+        settle(run)
+        answer = run.ask("/r/a", spawn("kid"), timeout=SECONDS)
+        assert answer == [Ref("/r/a/kid"), ["/r/a/kid", 0, 1]]
+    assert dead_letters(store)[-1] == ("/r/a/kid", "its actor is gone: ValueError: kid")
+
+
 def test_the_options_of_a_child_are_those_of_its_spec() -> None:
     store = MemoryStore()
     with running(program(Child("a", Parent)), store) as run:
