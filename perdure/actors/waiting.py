@@ -26,12 +26,15 @@ class Waiting(Future[T]):
         self._dispatch = dispatch
         self.turn = turn
         self._is_lent = False  # a thread waits for it
+        self._tasks = 0  # that wait for it
 
     def _suspend(self) -> Generator[Any, None, Outcome]:
         self._dispatch.lend(self.turn)
+        self._tasks += 1
         try:
             return (yield from super()._suspend())
         finally:
+            self._tasks -= 1
             self._dispatch.wait_over(self.turn)
 
     def _wait(self, timeout: float | None) -> Outcome:
@@ -54,8 +57,14 @@ class Waiting(Future[T]):
             self._dispatch.wait_over(self.turn)
 
     def resume(self, outcome: Future[T]) -> None:
-        """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
-        self._dispatch.give_back(self.turn, lambda: self._settle_like(outcome))
+        """Settle like `outcome` (which is done) as soon as the turn has a slot again.
+
+        If nobody waits for it, the turn needs none: it may be waiting for something else.
+        """
+        if self._tasks or self._is_lent:
+            self._dispatch.give_back(self.turn, lambda: self._settle_like(outcome))
+        else:
+            self._settle_like(outcome)
 
     def _settle_like(self, outcome: Future[T]) -> None:
         self._take_back()

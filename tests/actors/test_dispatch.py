@@ -182,6 +182,18 @@ def test_with_one_slot_a_gather_of_asks_does_not_deadlock() -> None:
         assert run.ask("/r/a", 10, timeout=SECONDS) == [10, 11, 12, 7, 8]
 
 
+def test_an_answer_that_nobody_waits_for_yet_takes_no_slot() -> None:
+    class Patient(Actor, name="tests.dispatch.patient"):
+        async def on_receive(self, message: int) -> Any:
+            early = self.ask("/r/echo", 1)
+            late = await self.ask("/r/last", 2)  # which gets the only slot after /r/echo
+            return [await early, late]
+
+    children = [Child("a", Patient), Child("echo", Echo), Child("last", Echo)]
+    with running(program(*children, concurrency=1)) as run:
+        assert run.ask("/r/a", 0, timeout=SECONDS / 4) == [1, 2]
+
+
 def test_a_blocking_handler_holds_up_nobody_else() -> None:
     gate = Gate()
 
