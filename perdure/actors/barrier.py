@@ -59,12 +59,15 @@ class Barrier:
     def rest(self) -> None:
         """Nothing else is to be done: what was recorded goes to the disk.
 
-        If somebody waits for that, and the disk is quick, the kernel waits for it right here. What
-        comes from outside meanwhile could not have its commit before this one is over.
+        If somebody waits for that, the disk is quick, and no handler and no step waits for the
+        world, the kernel waits for it right here. What comes from outside meanwhile could not have
+        its commit before this one is over.
         """
         if self.sealed:
             return
-        if self._waiting and self.committer.is_quick and (group := self._sealed()) is not None:
+        waits_only = self._waiting and not self.kernel.dispatch.active
+        is_free = waits_only and not self.kernel.steps.under_way and self.committer.is_quick
+        if is_free and (group := self._sealed()) is not None:
             self.is_at_disk = True
             seq = self.committer.commit(group)
             self.is_at_disk = False

@@ -18,6 +18,7 @@ from perdure.mailbox.ready import ReadySet
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
+    from perdure.actors.waiting import Waiting
 
 CONTROL_FIRST = float("inf")
 RUNNING = int(Life.RUNNING)
@@ -38,7 +39,7 @@ class Dispatch:
         self.active = 0  # turns that hold a slot
         self.running: dict[Turn, None] = {}  # in order of their beginning
         self.ready: ReadySet[Cell] = ReadySet()
-        self.resumes: deque[tuple[Turn, Callable[[], None]]] = deque()
+        self.resumes: deque[tuple[Waiting[Any], Callable[[], None]]] = deque()
         self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
         self.soon: dict[Cell, Timer] = {}  # whose head is tried again after its back-off
         self.estimates = Estimates()
@@ -108,6 +109,8 @@ class Dispatch:
 
     def is_cheap(self, turn: Turn) -> bool:
         """Whether a turn is expected to be so short that it may share a thread hop."""
+        if self.pace.waits:
+            return False  # those that share one begin before the first of them is durable
         kind = (turn.cell.class_name, turn.envelope.type)
         return self.estimates.seconds(kind) < CHEAP_SECONDS
 
@@ -189,18 +192,22 @@ class Dispatch:
     def _lacks_slot(self, turn: Turn) -> bool:
         return turn.lent and (turn.on_loop or not self.kernel.pool.has_slot(turn))
 
-    def give_back(self, turn: Turn, settle: Callable[[], None]) -> None:
-        """What a turn waits for is there: settle it when the turn has a slot again."""
-        if not self._lacks_slot(turn):
+    def give_back(self, wait: Waiting[Any], settle: Callable[[], None]) -> None:
+        """What a turn waits for is there: settle it when the turn has a slot again.
+
+        If nobody waits for it (any more), the turn needs none: it may wait for something else.
+        """
+        if not wait.is_wanted or not self._lacks_slot(wait.turn):
             settle()
         elif self.active < self.limit and not self.resumes and not self.is_stopping:
-            self._resume(turn, settle)
+            self._resume(wait, settle)
         else:
-            self.resumes.append((turn, settle))
+            self.resumes.append((wait, settle))
             self.kick()
 
-    def _resume(self, turn: Turn, settle: Callable[[], None]) -> None:
-        if self._lacks_slot(turn):
+    def _resume(self, wait: Waiting[Any], settle: Callable[[], None]) -> None:
+        turn = wait.turn
+        if wait.is_wanted and self._lacks_slot(turn):
             turn.lent = False
             if turn.open:
                 self.active += 1

@@ -30,6 +30,11 @@ class Ending:
         self._is_recorded = self._has_failed = False
         self._was_starting = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it ends for good: no resume goes on."""
+        return self.has_begun and self.status.status in ("finished", "failed")
+
     def begin(self, status: str, reason: str, result: bytes | None = None) -> None:
         """End the run with a status. Only the first call counts."""
         if self.has_begun:

@@ -41,8 +41,9 @@ class _Selector(DefaultSelector):
             return []
         else:
             self._loop.on_busy()
-        self._next = now + LOOP_LOOK_SECONDS
-        return super().select(timeout)
+        events = super().select(timeout)
+        self._next = monotonic() + LOOP_LOOK_SECONDS
+        return events
 
 
 class Loop(asyncio.SelectorEventLoop):

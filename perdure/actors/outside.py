@@ -115,6 +115,9 @@ class Outside:
             self.kernel.on_kernel(function, *args)
 
     def _is_admitted(self, address: str, future: Future[Any]) -> bool:
+        if self.kernel.ending.is_over:
+            future.set_exception(TurnClosed("the run is over: it takes no more messages."))
+            return False
         try:
             self.kernel.pressure.admit(address, self.kernel.book.find(address))
         except InboxFull as full:

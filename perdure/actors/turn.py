@@ -160,7 +160,8 @@ class Turn:
         name = type(message).__name__
         id = book.names.get(address, -1)
         if id < 0 and (id := book.find(address)) and self.on_loop:
-            book.cell(id)  # it will be loaded to be sent to: now, it is looked for only once
+            with book.watched():
+                book.cell(id)  # to be sent to it will be loaded anyway: now, it is found once
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:

@@ -49,7 +49,7 @@ class Turns:
             return None
         try:
             codec, row = cell.edition.codec, env.row
-            message = codec.decode(env.body) if row is None else codec.lifts[row[0]](row)
+            message = codec.decode(env.body) if row is None else codec.remake(row)
         except UnknownName as error:
             self.kernel.stall(cell, env, str(error))
             return None

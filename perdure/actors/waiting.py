@@ -57,14 +57,13 @@ class Waiting(Future[T]):
             self._dispatch.wait_over(self.turn)
 
     def resume(self, outcome: Future[T]) -> None:
-        """Settle like `outcome` (which is done) as soon as the turn has a slot again.
+        """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
+        self._dispatch.give_back(self, lambda: self._settle_like(outcome))
 
-        If nobody waits for it, the turn needs none: it may be waiting for something else.
-        """
-        if self._tasks or self._is_lent:
-            self._dispatch.give_back(self.turn, lambda: self._settle_like(outcome))
-        else:
-            self._settle_like(outcome)
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a task or a thread waits for it now."""
+        return self._tasks > 0 or self._is_lent
 
     def _settle_like(self, outcome: Future[T]) -> None:
         self._take_back()

@@ -26,7 +26,7 @@ RELAXED = Durability("relaxed", is_relaxed=True)
 LEVELS = {level.name: level for level in (GROUP, EACH, RELAXED)}
 
 
-def level(name: str) -> Durability:
+def level(name: object) -> Durability:
     """The level of that name. Raises `UsageError`, which names all that there are.
 
     >>> level("each").waits
@@ -35,6 +35,6 @@ def level(name: str) -> Durability:
     Traceback (most recent call last):
     perdure.errors.UsageError: there is no durability 'often'. Give one of group, each, relaxed.
     """
-    if name not in LEVELS:
+    if not isinstance(name, str) or name not in LEVELS:  # a list could not even be looked for
         raise UsageError(f"there is no durability {name!r}. Give one of {', '.join(LEVELS)}.")
     return LEVELS[name]

@@ -7,7 +7,7 @@ finds the function that reads what follows, and a head that is not today's still
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, Flag
 from typing import Any, NamedTuple
 
@@ -178,6 +178,21 @@ def bridge(cls: type[Any], noted: Registered, head: Head) -> Lift:
             ) from error
 
     return lift
+
+
+def misfit(row: Sequence[Any]) -> UnknownName | None:
+    """What to say of a whole row that the class of its head cannot take; None if it is not whole.
+
+    A message's row has its fields, a model's has more: nobody else can tell their heads apart.
+    """
+    head = Head.parse(row[0])
+    if len(row) - 1 - len(head.fields) not in (0, len(_MODEL_STATE)):
+        return None
+    return UnknownName(
+        f"the ledger has {head.name} of version {head.version} from a class of another kind: a "
+        "message became a pydantic model, or a model a message. Raise its version and write "
+        "upgrade(fields, version), or put the class back."
+    )
 
 
 def construct(cls: type[Any], fields: Mapping[str, Any]) -> object:

@@ -21,7 +21,7 @@ from perdure.ledger.forms import Forms, Lifts, Rows, packers
 from perdure.ledger.journal import pack_exact
 from perdure.ledger.messages import Names, registration
 from perdure.ledger.records import Row
-from perdure.ledger.shapes import member_of
+from perdure.ledger.shapes import member_of, misfit
 from perdure.ledger.wire import (
     ENUM,
     FROZENSET,
@@ -104,12 +104,18 @@ class Codec:
             _check_size(data, refusals.name_of(value, "value"))
         return data, None
 
+    def remake(self, row: Row) -> Any:
+        """The message of a row. Raises `UnknownName`, also for a class that is of another kind."""
+        try:
+            return self.lifts[row[0]](row)
+        except (TypeError, ValueError) as fault:
+            raise misfit(row) or fault from fault
+
     def decode(self, data: bytes) -> Any:
         """The value of these bytes, shared with nobody. Raises `LedgerDamaged`, `UnknownName`."""
         try:
             if data[:4] == MESSAGE_PREFIX:  # without a call back for the map
-                row = self._unpack(data[4:])
-                return self.lifts[row[0]](row)
+                return self.remake(self._unpack(data[4:]))
             return self._unpack(data)
         except _DECODE_FAULTS as fault:
             if isinstance(fault, PerdureError):

@@ -43,7 +43,7 @@ class Idle:
         if kernel.dispatch.active >= kernel.dispatch.limit:
             return
         if kernel.dispatch.resumes:
-            turn = kernel.dispatch.resumes[0][0]
+            turn = kernel.dispatch.resumes[0][0].turn
             self.outside.wrong(
                 f"lost wake-up: {turn.cell.address} has what it waits for, and waits"
             )

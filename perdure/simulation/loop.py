@@ -38,7 +38,9 @@ class SimulatedLoop(Loop):
     def call_soon_threadsafe(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = self.call_soon(callback, *args, context=context)  # raises once it is closed
+        self._inner._check_closed()
+        handle = asyncio.Handle(callback, args, self, context)
+        self._inner._ready.append(handle)
         self._hands.step(self._life)
         return handle
 

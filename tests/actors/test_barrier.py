@@ -18,6 +18,7 @@ from tests.kit import (
     Disk,
     Gate,
     of,
+    on_kernel,
     program,
     resumed,
     running,
@@ -197,6 +198,27 @@ def test_a_slow_disk_is_waited_for_beside_the_kernel() -> None:
     kernel, threads = committing_threads(0)
     assert len(threads) >= 10
     assert kernel not in threads
+
+
+def test_a_handler_that_waits_for_the_world_is_not_held_up_by_a_commit() -> None:
+    threads: list[int] = []
+    store = MemoryStore(lambda number: threads.append(threading.get_ident()))
+    gate = Gate()
+
+    class Waits(Actor, name="tests.barrier.waits"):
+        async def on_receive(self, message: str) -> None:
+            await gate.passed()
+
+    with running(program(Child("a", Paying), Child("b", Waits)), store) as run:
+        settle(run)
+        run.tell("/r/b", "x")
+        gate.reached()
+        on_kernel(run, threads.clear)
+        assert run.ask("/r/a", 3, timeout=SECONDS) is None
+        assert threads
+        assert run.kernel.thread_id not in threads
+        gate.open()
+        settle(run)
 
 
 def test_an_effect_costs_one_commit_and_its_result_goes_with_the_next() -> None:

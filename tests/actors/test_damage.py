@@ -6,9 +6,10 @@ import pytest
 
 from perdure import Actor, Child, Run
 from perdure.errors import LedgerDamaged
+from perdure.ledger.keys import actor_key
 from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Crash, Stall
-from tests.kit import SECONDS, of, program, settle
+from tests.kit import SECONDS, of, on_kernel, program, settle
 
 
 class Reader(Actor):
@@ -38,3 +39,38 @@ def test_a_run_that_reads_damage_ends_and_writes_nothing_of_it() -> None:
         with pytest.raises(LedgerDamaged, match="blob 7 is not"):
             run.wait(SECONDS)
     assert of(rotten, Crash) == of(rotten, Stall) == []
+
+
+class Teller(Actor, name="tests.damage.teller"):
+    async def on_receive(self, message: str) -> None:
+        try:
+            self.tell("/r/reader", message)
+        except LedgerDamaged:
+            return  # whatever a handler makes of it
+
+
+class Lost(MemoryStore):
+    """A ledger in which the row of one actor cannot be read."""
+
+    lost = b""
+
+    def get(self, key: bytes) -> bytes | None:
+        if key == self.lost:
+            raise LedgerDamaged("row of table 1 does not match its checksum. Restore a backup.")
+        return super().get(key)
+
+
+def test_damage_that_a_tell_meets_ends_the_run_whatever_its_handler_makes_of_it() -> None:
+    store = Lost()
+    with Run(program(Child("reader", Reader), Child("teller", Teller)), store=store) as run:
+        settle(run)
+
+        def forget() -> None:
+            cell = run.kernel.book.cell_at("/r/reader")
+            run.kernel.book.unload([cell])
+            store.lost = actor_key(cell.id)
+
+        on_kernel(run, forget)
+        run.tell("/r/teller", "x")
+        with pytest.raises(LedgerDamaged, match="does not match"):
+            run.wait(SECONDS)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from perdure import Actor, Child, Run, field, tool
+from perdure import Actor, Child, FakeClock, Run, field, tool
 from perdure.ledger.memory import MemoryStore
-from tests.kit import SECONDS, Gate, on_kernel, program, running, settle
+from tests.kit import SECONDS, Gate, advance, on_kernel, program, running, settle, until
 
 
 class Crowd:
@@ -192,6 +192,36 @@ def test_an_answer_that_nobody_waits_for_yet_takes_no_slot() -> None:
     children = [Child("a", Patient), Child("echo", Echo), Child("last", Echo)]
     with running(program(*children, concurrency=1)) as run:
         assert run.ask("/r/a", 0, timeout=SECONDS / 4) == [1, 2]
+
+
+def test_a_wait_that_was_given_up_while_it_queued_for_a_slot_takes_none() -> None:
+    """What it waits for is there, its turn has no slot yet, and its handler gives it up."""
+    over: list[asyncio.Future[None]] = []
+
+    class Hasty(Actor, name="tests.dispatch.hasty"):
+        async def on_receive(self, message: int) -> Any:
+            over.append(asyncio.get_running_loop().create_future())
+            early = asyncio.ensure_future(_get(self.sleep(5.0)))
+            await asyncio.wait([early, over[0]], return_when=asyncio.FIRST_COMPLETED)
+            early.cancel()
+            return await self.ask("/r/last", 2)
+
+    async def _get(future: Any) -> Any:
+        return await future
+
+    tree = program(Child("a", Hasty), Child("last", Echo), concurrency=1)
+    with running(tree, clock=FakeClock(jumps=False)) as run:
+        dispatch, waits = run.kernel.dispatch, run.kernel.waits
+        answer = run.kernel.outside.ask("/r/a", 0)
+        until(run, lambda: waits.open)
+        on_kernel(run, lambda: setattr(dispatch, "limit", 0))
+        advance(run, 5.0)
+        until(run, lambda: dispatch.resumes)
+        on_kernel(run, lambda: over[0].set_result(None))
+        until(run, lambda: any(reply[3].startswith("ask") for reply in waits.open))
+        on_kernel(run, lambda: setattr(dispatch, "limit", 1))
+        on_kernel(run, dispatch.kick)
+        assert answer.get(timeout=SECONDS / 4) == 2
 
 
 def test_a_blocking_handler_holds_up_nobody_else() -> None:

@@ -173,3 +173,19 @@ def test_an_answer_to_an_outside_that_is_gone_reaches_nobody() -> None:
         gate.open()
     with resumed(tree, twin) as run:
         assert run.ask("/r/a", "y", timeout=SECONDS) == 2
+
+
+def test_a_run_that_is_over_takes_no_message_that_nobody_will_handle() -> None:
+    store = MemoryStore()
+    with running(program(Child("a", Echo)), store) as run:
+        ending = run.kernel.ending
+
+        def end_and_tell() -> Any:
+            ending.begin("finished", "nothing left to do")
+            return run.kernel.outside.tell("/r/a", "late"), run.kernel.outside.ask("/r/a", "late")
+
+        receipt, answer = on_kernel(run, end_and_tell)
+        for late in (receipt, answer):
+            with pytest.raises(TurnClosed, match="the run is over"):
+                late.get(timeout=SECONDS)
+    assert [post for post in of(store, records.Post) if post.origin == "outside"] == []

@@ -106,6 +106,27 @@ def test_with_each_a_turn_of_many_steps_does_not_keep_others_from_beginning() ->
         settle(run)
 
 
+def test_with_each_short_turns_that_block_do_not_share_a_thread_hop() -> None:
+    store, looks = Groups(), list[int]()
+
+    class Blocks(Actor, name="tests.pacing.blocks"):
+        def on_receive(self, message: int) -> None:
+            not_durable = [kind for kind, _ in run.kernel.book.open.records] + store.under_way
+            looks.append(sum(kind in CLOSING for kind in not_durable))
+
+    class TellsAll(Actor, name="tests.pacing.tells_all"):
+        async def on_receive(self, message: int) -> None:
+            for n in range(message):
+                self.tell(f"/r/{n}", n)
+
+    children = [Child(str(n), Blocks) for n in range(20)]
+    tree = program(Child("all", TellsAll), *children, durability=EACH, concurrency=1)
+    with running(tree, store) as run:
+        run.tell("/r/all", 20)
+        settle(run)
+    assert looks == [0] * 20
+
+
 KILLED = """
 import os, signal, sys
 from dataclasses import replace

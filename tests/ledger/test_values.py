@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from perdure.errors import LedgerDamaged, NameClash, TooLarge, UnknownName
 from perdure.ids import MessageId, Ref
@@ -335,6 +336,25 @@ def test_damaged_bytes_are_told_as_damage(data: bytes) -> None:
         assert isinstance(caught.value, LedgerDamaged)
         assert f"{len(data)} bytes" in str(caught.value)
         assert "perdure verify" in str(caught.value)
+
+
+def test_a_message_that_became_a_model_is_told_as_such() -> None:
+    old, new = Names(), Names()
+
+    @message("tests.values.turncoat")
+    class Turncoat:
+        x: int
+
+    old.add(Turncoat)
+    data = Codec(old).encode(Turncoat(1))
+
+    @message("tests.values.turncoat")
+    class Model(BaseModel):
+        x: int
+
+    new.add(Model)
+    with pytest.raises(UnknownName, match="a message became a pydantic model"):
+        Codec(new).decode(data)
 
 
 @given(values, st.data())
