@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from perdure.simulation.world import World
 
 LOOK_SECONDS = 1.0
-LOOKS_MAX = 400
+LOOKS_MAX = 1_200
 SHOWN = 5
 
 
