@@ -4,9 +4,7 @@ from __future__ import annotations
 
 # --- values and messages
 MESSAGE_BYTES_MAX = 16 * 1024 * 1024  # one message; larger values belong in artifacts
-ROW_BYTES_MAX = (
-    1_024  # of a message kept beside its bytes until it is handled: reading them is saved
-)
+ROW_BYTES_MAX = 1_024  # of a message whose values are kept beside its bytes until it is handled
 VALUE_DEPTH_MAX = 64  # nesting of containers: msgpack's own recursion limit is 511
 SEQ_MAX = (1 << 63) - 1  # of records; a seed has as many bits
 ADDRESS_BYTES_MAX = 400  # LMDB keys end at 511 bytes, and a key holds a prefix too
@@ -72,9 +70,7 @@ SPAWN_PERIOD_SECONDS = 5.0
 GROUP_RECORDS_MAX = 4_096  # sealed at this size; beyond it a group saves few rows more
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 GROUP_AGE_SECONDS_MAX = 0.1  # under load, with nobody waiting: what a crash can cost
-COMMIT_HERE_SECONDS_MAX = (
-    0.002  # by commits of late: past it a kernel with nothing to do hands over
-)
+COMMIT_HERE_SECONDS_MAX = 0.002  # by commits of late: past it an idle kernel hands them over
 GROUP_RECORDS_BEHIND = 8_192  # of the open group while the disk is busy; past it turns wait
 
 # --- memory

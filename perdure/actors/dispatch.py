@@ -117,10 +117,9 @@ class Dispatch:
     def take(self) -> Cell | None:
         """The next actor to run, if there is one and a slot is free for it."""
         while not self.is_stopping:
-            if self.active >= self.limit and not self._has_room_beside():
-                return None
             if self.active >= self.limit:
-                return None if self._is_behind() else self.ready.pop()
+                may_run = self._has_room_beside() and not self._is_behind()
+                return self.ready.pop() if may_run else None
             if self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue

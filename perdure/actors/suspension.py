@@ -110,7 +110,7 @@ class Suspension:
     def over(self, turn: Turn) -> None:
         """A turn waits no longer, or is over."""
         threads, tasks = self._queues
-        (tasks if turn.on_loop else threads).drop(turn)
+        self._queues[turn.on_loop].drop(turn)
         if self._timer is not None and not threads.turns and not tasks.turns:
             self._timer.cancel()  # else a run with nothing left to do would wait for it
 

@@ -34,7 +34,7 @@ class StandInCodec(Codec):
 
     def __init__(self) -> None:
         super().__init__(Names())
-        self.lifts = _StandIns()  # type: ignore[assignment]
+        self._lifts = _StandIns()  # type: ignore[assignment]
         self._members: dict[bytes, Enum] = {}
 
     def form(self, data: bytes) -> Any:

@@ -59,9 +59,7 @@ class Codec:
     def __init__(self, names: Names | None = None) -> None:
         self.names = Names.everything() if names is None else names
         self._forms = Forms(self.names)
-        self.lifts = Lifts(self.names, self._forms)
-        """head -> the function that makes an object of a row that begins with it."""
-
+        self._lifts = Lifts(self.names, self._forms)
         self._rows = Rows(self._forms)
         self._unpack = unpacker(self._container, self._single)
         self.read_blob: ReadBlob = lambda digest: None
@@ -89,7 +87,7 @@ class Codec:
     def draft(self, value: object) -> tuple[bytes, Row | None]:
         """`encode`, and of a small message of nothing but scalars the row that the bytes hold.
 
-        `lifts[row[0]](row)` is what `decode` would make of the bytes, without reading them.
+        `remake(row)` is what `decode` would make of the bytes, without reading them.
         """
         row = self._rows[type(value)](value)
         if row is None:
@@ -107,7 +105,7 @@ class Codec:
     def remake(self, row: Row) -> Any:
         """The message of a row. Raises `UnknownName`, also for a class that is of another kind."""
         try:
-            return self.lifts[row[0]](row)
+            return self._lifts[row[0]](row)
         except (TypeError, ValueError) as fault:
             raise misfit(row) or fault from fault
 
@@ -173,7 +171,7 @@ class Codec:
             (tag,) = found
             if tag == MESSAGE:
                 row = found[tag]
-                return self.lifts[row[0]](row)
+                return self._lifts[row[0]](row)
             if type(tag) is bytes:
                 return self._containers[tag](found[tag])
         return found
