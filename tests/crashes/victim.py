@@ -16,11 +16,13 @@ import sys
 from typing import Any
 
 from perdure import Report, Run
+from perdure.actors import interruptions
 from perdure.errors import NotALedger, PerdureError
 from perdure.ledger.group import Head
 from perdure.ledger.store import LmdbStore, open_store
 
 RUN_SECONDS_MAX = 120.0
+KILLS_MAX = 1_000_000  # in a row, at one message
 
 
 class Telling:
@@ -74,6 +76,9 @@ def live(job: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    # These kills come from outside, however many in a row fall on the same message. By its rule
+    # the runtime would give it up at the third; `test_interruptions.py` is about that.
+    interruptions.INTERRUPTIONS_MAX = KILLS_MAX  # type: ignore[attr-defined]
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
