@@ -70,6 +70,7 @@ SPAWN_PERIOD_SECONDS = 5.0
 GROUP_RECORDS_MAX = 4_096  # sealed at this size; beyond it a group saves few rows more
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 GROUP_AGE_SECONDS_MAX = 0.1  # under load, with nobody waiting: what a crash can cost
+GROUP_WAITED_SECONDS = 0.002  # under load, with somebody waiting: others share the commit
 COMMIT_HERE_SECONDS_MAX = 0.002  # by commits of late: past it an idle kernel hands them over
 GROUP_RECORDS_BEHIND = 8_192  # of the open group while the disk is busy; past it turns wait
 

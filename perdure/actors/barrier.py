@@ -14,6 +14,7 @@ from perdure.limits import (
     GROUP_AGE_SECONDS_MAX,
     GROUP_BYTES_MAX,
     GROUP_RECORDS_MAX,
+    GROUP_WAITED_SECONDS,
 )
 
 if TYPE_CHECKING:
@@ -78,13 +79,11 @@ class Barrier:
         self.seal()
 
     def seal_if_due(self) -> None:
-        """Under load: hand the open group over when it is full, old, or waited for."""
+        """Under load: hand the open group over when it is full, or old for what waits for it."""
         book = self.kernel.book
-        if not self.sealed and (
-            self._waiting
-            or self.is_full()
-            or book.now_ns() - book.open.time_ns > GROUP_AGE_SECONDS_MAX * NS
-        ):
+        age_max = GROUP_WAITED_SECONDS if self._waiting else GROUP_AGE_SECONDS_MAX
+        is_old = book.now_ns() - book.open.time_ns > age_max * NS
+        if not self.sealed and (is_old or self.is_full()):
             self.seal()
 
     def seal(self) -> None:
@@ -131,10 +130,12 @@ class Barrier:
         return len(group.records) >= GROUP_RECORDS_MAX or group.bytes >= GROUP_BYTES_MAX
 
     def _landed(self, seq: int) -> None:
-        """A group that was handed over is durable: the next one may be waited for by now."""
+        """A group that was handed over is durable: the next one may be due by now."""
         self._durable(seq)
-        if self._waiting or self.is_full() or self.kernel.book.dropping.has_more:
+        if self.kernel.book.dropping.has_more:
             self.seal()
+        else:
+            self.seal_if_due()
 
     def _durable(self, seq: int) -> None:
         self.kernel.book.durable = seq
