@@ -17,6 +17,7 @@ from perdure.mailbox.index import cmu
 from perdure.mailbox.ready import ReadySet
 
 if TYPE_CHECKING:
+    from perdure.actors.futures import Future
     from perdure.actors.kernel import Kernel
     from perdure.actors.waiting import Waiting
 
@@ -39,7 +40,7 @@ class Dispatch:
         self.active = 0  # turns that hold a slot
         self.running: dict[Turn, None] = {}  # in order of their beginning
         self.ready: ReadySet[Cell] = ReadySet()
-        self.resumes: deque[tuple[Waiting[Any], Callable[[], None]]] = deque()
+        self.resumes: deque[tuple[Waiting[Any], Future[Any]]] = deque()
         self.held: dict[Cell, None] = {}  # senders that wait for a full inbox, oldest first
         self.soon: dict[Cell, Timer] = {}  # whose head is tried again after its back-off
         self.estimates = Estimates()
@@ -191,20 +192,20 @@ class Dispatch:
     def _lacks_slot(self, turn: Turn) -> bool:
         return turn.lent and (turn.on_loop or not self.kernel.pool.has_slot(turn))
 
-    def give_back(self, wait: Waiting[Any], settle: Callable[[], None]) -> None:
+    def give_back(self, wait: Waiting[Any], outcome: Future[Any]) -> None:
         """What a turn waits for is there: settle it when the turn has a slot again.
 
         If nobody waits for it (any more), the turn needs none: it may wait for something else.
         """
         if not wait.is_wanted or not self._lacks_slot(wait.turn):
-            settle()
+            wait.settle_like(outcome)
         elif self.active < self.limit and not self.resumes and not self.is_stopping:
-            self._resume(wait, settle)
+            self._resume(wait, outcome)
         else:
-            self.resumes.append((wait, settle))
+            self.resumes.append((wait, outcome))
             self.kick()
 
-    def _resume(self, wait: Waiting[Any], settle: Callable[[], None]) -> None:
+    def _resume(self, wait: Waiting[Any], outcome: Future[Any]) -> None:
         turn = wait.turn
         if wait.is_wanted and self._lacks_slot(turn):
             turn.lent = False
@@ -212,7 +213,7 @@ class Dispatch:
                 self.active += 1
                 if turn.waits > 1:  # it goes on waiting for the others: lend again
                     self._later(3, lambda: self._relend(turn))
-        settle()
+        wait.settle_like(outcome)
 
     def _relend(self, turn: Turn) -> None:
         if turn.waits > 0 and turn.open and not turn.lent and not turn.ended:

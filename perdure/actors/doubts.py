@@ -77,6 +77,14 @@ def unmet(turn: Turn) -> str:
     return ""
 
 
+def are_past(turn: Turn) -> bool:
+    """Whether all steps of a turn are done, met by it, and paid: it may close as if it had none."""
+    for step in (turn.envelope.steps or {}).values():
+        if step.phase != "done" or step.met is not turn or step.reserved:
+            return False
+    return turn.keys is None or not turn.keys.stalled
+
+
 def twice(book: Book, cell: Cell, env: Envelope) -> str:
     """What to say of effects that would happen twice if a message were handled as new; or ''."""
     found = [

@@ -22,16 +22,26 @@ class Noticing(Future[T]):
 
     def _suspend(self) -> Generator[Any, None, Outcome]:
         self._awaiting += 1
+        self._rest()
+        is_cancelled = False
         try:
             outcome = yield from super()._suspend()
             self._is_met = True
             return outcome
         except asyncio.CancelledError:
-            if self._awaiting == 1 and not self._is_met:
-                self._given_up()
+            is_cancelled = True
             raise
         finally:
             self._awaiting -= 1
+            self._go_on()
+            if is_cancelled and not self._awaiting and not self._is_met:
+                self._given_up()
+
+    def _rest(self) -> None:
+        """A task begins to await it."""
+
+    def _go_on(self) -> None:
+        """A task awaits it no longer."""
 
     def _given_up(self) -> None:
         """Nobody awaits it any more."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from perdure.actors.doubts import are_past
 from perdure.actors.state import Delta, apply, collect, compact, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.ledger.journal import pack_plain
@@ -37,7 +38,7 @@ class Plain:
     def close(self, turn: Turn, answer: object) -> bool:
         """End the turn if it is plain; False, and nothing done, if it is not."""
         cell, env = turn.cell, turn.envelope
-        if turn.is_rare or env.steps is not None:
+        if turn.is_rare or (env.steps is not None and not are_past(turn)):
             return False
         if cell.attempts or cell.holds or cell.migrates:
             return False
@@ -75,7 +76,7 @@ class Plain:
         """The turn is over, its message consumed, its actor dirty, its messages in inboxes."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
         dispatch, group = kernel.dispatch, kernel.book.open
-        if turn.lent or turn.waits or dispatch.is_stopping or cell.deadline_ns:
+        if turn.lent or turn.asks or turn.waits or dispatch.is_stopping or cell.deadline_ns:
             kernel.closing.end(turn)
         else:
             turn.open = False
@@ -91,6 +92,8 @@ class Plain:
             group.sent.pop(env, None)
         else:
             group.deletes.append(inbox_key(cell.id, env.lane, env.seq, env.index))
+        if env.steps is not None:
+            kernel.book.drop_steps(cell, env)
         cell.turns += 1
         cell.dirty = True
         kernel.closing.closed += 1

@@ -20,6 +20,7 @@ from perdure.actors.unsettled import charge
 from perdure.actors.work import StepWork
 from perdure.caps.tool import tool_of
 from perdure.errors import UsageError
+from perdure.ledger.journal import pack_plain
 from perdure.ledger.records import Kind
 from perdure.ledger.stepkeys import is_past, last_begun
 from perdure.ledger.steprecords import ABANDONED, CANCELLED
@@ -72,8 +73,9 @@ class Steps:
         kwargs: dict[str, Any],
     ) -> Future[Any]:
         tool = self.tool_of(function)
-        tool.check_given(kwargs)
-        encoded = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {tool.name}")
+        if tool.takes_key:
+            tool.check_given(kwargs)
+        encoded = self.kernel.book.codec.encode_call(args, kwargs, tool.name)
         asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
         step = turn.envelope.steps.get(asked.key) if turn.envelope.steps else None
         if step is None:
@@ -200,7 +202,7 @@ class Steps:
         old = env.steps.get(asked.key) if env.steps else None
         head = self.head(turn, asked.key, tool.name, asked.digest)
         what = (tool.effect, work.tokens, kept(asked.encoded), tool.redone)
-        seq = book.append(Kind.INTENT, (*head, *what))
+        seq = book.append(Kind.INTENT, (*head, *what), pack_plain)
         if work.tokens:
             book.set_budget(reserved)
         step = Step("intent", tool.name, asked.digest, seq, work.tokens)
@@ -238,7 +240,8 @@ class Steps:
         tokens = (reserved if spent is None else spent, reserved)
         arguments = None if intent else kept(asked.encoded)
         what = (took, arguments, intent, work.since, tries, again)
-        step.seq = book.append(Kind.RESULT, (*head, ok, step.value, *tokens, *what))
+        fields = (*head, ok, step.value, *tokens, *what)
+        step.seq = book.append(Kind.RESULT, fields, pack_plain)
         if reserved:
             book.set_budget(book.budget.settle(reserved, tokens[0]))
             cell.spend(tokens[0])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from perdure.actors.futures import Future, Outcome
 from perdure.actors.noticing import Noticing
@@ -18,24 +17,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Waiting(Future[T]):
+class Waiting(Noticing[T]):
     """A future of the kernel's: whoever really waits for it lends the turn's slot meanwhile."""
 
+    _is_lent = False  # a thread waits for it
+
     def __init__(self, dispatch: Dispatch, turn: Turn) -> None:
-        super().__init__()
         self._dispatch = dispatch
         self.turn = turn
-        self._is_lent = False  # a thread waits for it
-        self._tasks = 0  # that wait for it
 
-    def _suspend(self) -> Generator[Any, None, Outcome]:
+    def _rest(self) -> None:
         self._dispatch.lend(self.turn)
-        self._tasks += 1
-        try:
-            return (yield from super()._suspend())
-        finally:
-            self._tasks -= 1
-            self._dispatch.wait_over(self.turn)
+
+    def _go_on(self) -> None:
+        self._dispatch.wait_over(self.turn)
 
     def _wait(self, timeout: float | None) -> Outcome:
         self._dispatch.on_kernel(self._lend)
@@ -58,20 +53,22 @@ class Waiting(Future[T]):
 
     def resume(self, outcome: Future[T]) -> None:
         """Settle like `outcome` (which is done) as soon as the turn has a slot again."""
-        self._dispatch.give_back(self, lambda: self._settle_like(outcome))
+        self._dispatch.give_back(self, outcome)
 
     @property
     def is_wanted(self) -> bool:
         """Whether a task or a thread waits for it now."""
-        return self._tasks > 0 or self._is_lent
+        return self._awaiting > 0 or self._is_lent
 
-    def _settle_like(self, outcome: Future[T]) -> None:
-        self._take_back()
+    def settle_like(self, outcome: Future[T]) -> None:
+        """Settle like `outcome`, now: the turn has its slot, or needs none."""
+        if self._is_lent:
+            self._take_back()
         if self._outcome is None and outcome._outcome is not None:
             self._settle(outcome._outcome)
 
 
-class Wait(Noticing[T], Waiting[T]):
+class Wait(Waiting[T]):
     """A future of a step that outlives the turn: with nothing else going on, it is suspended."""
 
     def __init__(self, waits: Waits, turn: Turn, reply: ReplyTo, to: int) -> None:
@@ -86,13 +83,13 @@ class Wait(Noticing[T], Waiting[T]):
         """Whether a task or a thread waits for it now."""
         return bool(self._callbacks)
 
-    def _suspend(self) -> Generator[Any, None, Outcome]:
-        suspension, task = self._waits.suspension, asyncio.current_task()
-        suspension.blocked(self, task)
-        try:
-            return (yield from super()._suspend())
-        finally:
-            suspension.unblocked(self, task)
+    def _rest(self) -> None:
+        self._waits.suspension.blocked(self, asyncio.current_task())
+        super()._rest()
+
+    def _go_on(self) -> None:
+        super()._go_on()
+        self._waits.suspension.unblocked(self, asyncio.current_task())
 
     def _given_up(self) -> None:
         if not self.is_awaited:

@@ -54,10 +54,12 @@ class StepWork:
         self.heir: StepWork | None = None
         self.task: asyncio.Task[None] | None = None  # of a tool that is a coroutine
         waits = tool.effect != "read" or tool.retries
-        self.future: Future[Any] = Future()
+        self.future: Future[Any]
         if turn.on_loop:
             watched = WaitingStep(steps.kernel.dispatch, turn) if waits else StepFuture()
             self.future, watched.work = watched, self
+        else:
+            self.future = Future()
 
     @property
     def needs_admission(self) -> bool:

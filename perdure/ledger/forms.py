@@ -24,7 +24,7 @@ from perdure.ledger.wire import FROZENSET, LOWER, SCALARS, SET, TUPLE, Packers, 
 from perdure.limits import VALUE_DEPTH_MAX
 
 packers = Packers()
-_only_scalars = SCALARS.issuperset
+only_scalars = SCALARS.issuperset
 _only_keys = frozenset({str, int}).issuperset
 
 
@@ -74,12 +74,12 @@ class Forms(dict[type, Lower]):
         return [v if type(v) in SCALARS else self[type(v)](v, depth) for v in values]
 
     def _list(self, values: list[Any], depth: int) -> object:
-        if depth <= VALUE_DEPTH_MAX and _only_scalars(map(type, values)):
+        if depth <= VALUE_DEPTH_MAX and only_scalars(map(type, values)):
             return values
         return self._items(values, depth)
 
     def _tuple(self, values: tuple[Any, ...], depth: int) -> object:
-        if depth <= VALUE_DEPTH_MAX and _only_scalars(map(type, values)):
+        if depth <= VALUE_DEPTH_MAX and only_scalars(map(type, values)):
             return {TUPLE: list(values)}
         return {TUPLE: self._items(values, depth)}
 
@@ -92,7 +92,7 @@ class Forms(dict[type, Lower]):
     def _dict(self, pairs: dict[Any, Any], depth: int) -> object:
         if depth > VALUE_DEPTH_MAX or not _only_keys(map(type, pairs)):
             raise Unfit
-        if _only_scalars(map(type, pairs.values())):
+        if only_scalars(map(type, pairs.values())):
             return pairs
         depth += 1
         return {

@@ -17,7 +17,7 @@ from msgpack import UnpackException
 from perdure.errors import LedgerDamaged, NotEncodable, PerdureError, TooLarge, UnknownName
 from perdure.ledger import jsonform, refusals
 from perdure.ledger.blobs import ReadBlob, fetch, is_reference
-from perdure.ledger.forms import Forms, Lifts, Rows, packers
+from perdure.ledger.forms import Forms, Lifts, Rows, only_scalars, packers
 from perdure.ledger.journal import pack_exact
 from perdure.ledger.messages import Names, registration
 from perdure.ledger.records import Row
@@ -83,6 +83,17 @@ class Codec:
         if len(data) > _LARGE:
             _check_size(data, refusals.name_of(value, what))
         return data
+
+    def encode_call(self, args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> bytes:
+        """`encode` of (args, kwargs), the arguments of what is called `name`."""
+        if only_scalars(map(type, args)) and only_scalars(map(type, kwargs.values())):
+            try:
+                data = pack_exact({TUPLE: ({TUPLE: args}, kwargs)})
+            except _ENCODE_FAULTS:
+                data = b""  # said below, where the same fault is met again
+            if 0 < len(data) <= _LARGE:
+                return data
+        return self.encode((args, kwargs), f"the arguments of {name}")
 
     def draft(self, value: object) -> tuple[bytes, Row | None]:
         """`encode`, and of a small message of nothing but scalars the row that the bytes hold.

@@ -132,8 +132,9 @@ class RecordedSteps(Steps):
         kwargs: dict[str, Any],
     ) -> Future[Any]:
         tool = tool_of(function)
-        tool.check_given(kwargs)
-        encoded = self.kernel.book.codec.encode((args, kwargs), f"the arguments of {tool.name}")
+        if tool.takes_key:
+            tool.check_given(kwargs)
+        encoded = self.kernel.book.codec.encode_call(args, kwargs, tool.name)
         asked = Asked.of(turn.key(tool.name), tool, args, kwargs, encoded)
         step = turn.known(asked.key)
         if step is None:
