@@ -261,19 +261,20 @@ class Book:
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
         """Remember a step of a message, in memory and at the next seal in the table."""
-        if env.steps is None:
-            env.steps = {}
-        old = env.steps.get(key)
-        step.stored = old is not None and old.stored
-        if old is not None and old.phase != "done":
-            step.begun = old.begun  # it is the same execution
-        first = next(iter(env.steps.values()), None)
-        if first is not None:
-            step.chance = first.chance
-        elif cell.turn is not None:
-            step.chance = cell.turn.attempt
-        step.met = cell.turn
-        env.steps[key] = step
+        turn, steps = cell.turn, env.steps
+        if steps:
+            step.chance = next(iter(steps.values())).chance
+            old = steps.get(key)
+            if old is not None:
+                step.stored = old.stored
+                if old.phase != "done":
+                    step.begun = old.begun  # it is the same execution
+        else:
+            steps = env.steps = {}
+            if turn is not None:
+                step.chance = turn.attempt
+        step.met = turn
+        steps[key] = step
         self.open.steps.append((cell, env, key, step))
         self.touch(cell)
 

@@ -197,23 +197,25 @@ class Dispatch:
 
         If nobody waits for it (any more), the turn needs none: it may wait for something else.
         """
-        if not wait.is_wanted or not self._lacks_slot(wait.turn):
-            wait.settle_like(outcome)
-        elif self.active < self.limit and not self.resumes and not self.is_stopping:
-            self._resume(wait, outcome)
-        else:
-            self.resumes.append((wait, outcome))
-            self.kick()
+        if wait.is_wanted and self._lacks_slot(wait.turn):
+            if self.active >= self.limit or self.resumes or self.is_stopping:
+                self.resumes.append((wait, outcome))
+                self.kick()
+                return
+            self._take_slot(wait.turn)
+        wait.settle_like(outcome)
 
     def _resume(self, wait: Waiting[Any], outcome: Future[Any]) -> None:
-        turn = wait.turn
-        if wait.is_wanted and self._lacks_slot(turn):
-            turn.lent = False
-            if turn.open:
-                self.active += 1
-                if turn.waits > 1:  # it goes on waiting for the others: lend again
-                    self._later(3, lambda: self._relend(turn))
+        if wait.is_wanted and self._lacks_slot(wait.turn):
+            self._take_slot(wait.turn)
         wait.settle_like(outcome)
+
+    def _take_slot(self, turn: Turn) -> None:
+        turn.lent = False
+        if turn.open:
+            self.active += 1
+            if turn.waits > 1:  # it goes on waiting for the others: lend again
+                self._later(3, lambda: self._relend(turn))
 
     def _relend(self, turn: Turn) -> None:
         if turn.waits > 0 and turn.open and not turn.lent and not turn.ended:
