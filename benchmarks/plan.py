@@ -84,12 +84,20 @@ def _bare(sizes: Mapping[str, float]) -> tuple[object, ...]:
     return tuple(each for n in names for each in (f"--{n}", round(sizes[f"{n}_bytes"])))
 
 
+def _filled(sizes: Mapping[str, float]) -> tuple[object, ...]:
+    """The arguments of a raw turn: how large its event and its state are."""
+    return tuple(
+        each for n in ("journal", "state") for each in (f"--{n}", round(sizes[f"{n}_bytes"]))
+    )
+
+
 def _rings(plan: Plan, sizes: Mapping[str, float]) -> tuple[Contest, ...]:
     bare = ("{}", "--turns", plan.ceiling_turns, "--actors", plan.ring_actors, *_bare(sizes))
     net = (sizes["state_rows"], 0, sizes["inbox_rows"], sizes["inbox_deletes"])
     lone = ("--actors", plan.lone_actors, "--tokens", 1, "--hops", plan.lone_hops)
     ring = (
         Part("ring", "ring", _ring(plan)),
+        Part("raw", "raw", (*bare[:5], *_filled(sizes))),
         Part("ceiling", "ceiling", bare),
         Part("ceiling_by_key", "ceiling", (*bare, "--by-key")),
         Part("ceiling_in_batches", "ceiling", (*bare, "--batches")),
@@ -108,7 +116,7 @@ def durable(name: str, kind: str, agents: int, steps: int) -> Part:
 def _steps(plan: Plan, bare: tuple[object, ...]) -> tuple[Contest, ...]:
     one, many = (1, plan.steps), (plan.agents, plan.agent_steps)
 
-    def raw(name: str, turns: int, *rest: object) -> Part:
+    def rows(name: str, turns: int, *rest: object) -> Part:
         return Part(name, "ceiling", ("{}", "--turns", turns, *bare, *rest))
 
     kinds = ("turns", "reads", "instant")
@@ -120,17 +128,18 @@ def _steps(plan: Plan, bare: tuple[object, ...]) -> tuple[Contest, ...]:
         Contest(
             "one", plan.laps,
             (*(durable(kind, kind, *one) for kind in kinds),
-             raw("lmdb", 10 * plan.steps, "--actors", 1)),
+             rows("lmdb", 10 * plan.steps, "--actors", 1)),
         ),
         Contest(
             "many", plan.laps,
             (*(durable(kind, kind, *many) for kind in kinds),
-             raw("lmdb", 10 * plan.agents * plan.agent_steps, "--actors", plan.agents)),
+             rows("lmdb", 10 * plan.agents * plan.agent_steps, "--actors", plan.agents)),
         ),
         Contest(
             "effects", plan.laps,
             (durable("one_effects", "effects", *one),
-             raw("lmdb", plan.steps, "--actors", 1, "--group", 1),
+             Part("raw", "raw", ("{}", "--kind", "effects", "--turns", plan.steps)),
+             rows("lmdb", plan.steps, "--actors", 1, "--group", 1),
              durable("one_acts", "acts", *one),
              durable("many_effects", "effects", *many),
              durable("many_acts", "acts", *many)),

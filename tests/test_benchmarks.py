@@ -12,9 +12,22 @@ from typing import Any
 
 import pytest
 
-from benchmarks import bench, bench_peers, ceiling, contest, correlated, falls, page, plan, steps
+from benchmarks import (
+    bench,
+    bench_peers,
+    ceiling,
+    contest,
+    correlated,
+    falls,
+    page,
+    plan,
+    raw,
+    steps,
+)
 from benchmarks.goals import Goal, Row, Source, outcome
 from benchmarks.lines import lines
+from perdure.ledger.environment import LedgerFile, create_ledger
+from perdure.ledger.keys import Table
 from tests.sources import ROOT
 
 PAGE = f"# Above\n\n{page.FIGURES.begin}\nold figures\n{page.FIGURES.end}\n\nbelow\n"
@@ -208,6 +221,38 @@ def test_the_ceiling_writes_five_rows_a_turn() -> None:
     assert [len(rows) for rows in second] == [100] * 5
     assert set(second.deletes) < {key for key, _ in first.inbox}
     assert {len(value) for _, value in first.journal} == {200}
+
+
+def test_the_bare_loop_hands_each_message_on_and_counts_it(tmp_path: Path) -> None:
+    args = [str(tmp_path / "bare"), "--turns", "35", "--actors", "10", "--group", "8"]
+    assert raw.figures([*args, "--journal", "230", "--state", "70"])["turns"] == 35
+    file = LedgerFile(tmp_path / "bare", raw.MAP_BYTES, raw.MAP_BYTES, readonly=True)
+    rows, _ = file.chunk(file.tables, b"\x01", 100)
+    events, _ = file.chunk(file.journal, b"\x00", 100)
+    file.close()
+    states = [raw.unpack(row)[1]["seen"] for key, row in rows if key[0] == Table.STATE]
+    assert states == [4, 4, 4, 4, 4, 3, 3, 3, 3, 3]
+    inboxes = [key for key, _ in rows if key[0] == Table.INBOX]
+    assert len(inboxes) == 10  # each actor has one message at any time
+    assert {abs(len(event) - 230) <= 8 for _, event in events[10:]} == {True}
+    assert min(raw.unpack(raw.unpack(event)[4])[1] for _, event in events) == raw.HOPS - 4
+
+
+def test_the_bare_loop_makes_each_call_after_its_intent_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    write = os.write
+
+    def look(file: int, line: bytes) -> int:
+        seen.append(environment.view(lambda txn: txn.stat(environment.journal)["entries"]))
+        return write(file, line)
+
+    create_ledger(tmp_path, raw.MAP_BYTES)
+    environment = LedgerFile(tmp_path, raw.MAP_BYTES, raw.MAP_BYTES, readonly=False)
+    monkeypatch.setattr(os, "write", look)
+    assert raw.effects(environment, 4, tmp_path / "lines") == 7
+    assert (seen, (tmp_path / "lines").read_text()) == ([1, 3, 5, 7], "a0 1\na0 2\na0 3\na0 4\n")
 
 
 def test_only_flushes_are_counted_in_what_strace_says() -> None:
