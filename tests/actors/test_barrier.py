@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -240,6 +241,27 @@ def test_a_kernel_that_waits_for_its_disk_is_not_taken_for_one_that_a_handler_ho
         assert dog.may_stand_still()
         disk.open.set()
         settle(run)
+
+
+@pytest.mark.parametrize(("somebody_waits", "seconds"), [(True, 0.002), (False, 0.1)])
+def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
+    monkeypatch: pytest.MonkeyPatch, *, somebody_waits: bool, seconds: float
+) -> None:
+    clock, handed_over = FakeClock(), Mock()
+    kernel = Run(program(Child("a", Paying)), clock=clock).kernel
+    monkeypatch.setattr(kernel.barrier, "seal", handed_over)
+    clock.advance(1.0)
+    kernel.book.seal()  # the group before
+    seq = kernel.book.append(records.Kind.LIVE, (kernel.book.now_ns(), ()))
+    if somebody_waits:
+        kernel.barrier.when_durable(seq, Mock())
+    clock.advance(0.9 * seconds)
+    kernel.barrier.seal_if_due()
+    assert not handed_over.called
+    clock.advance(0.2 * seconds)
+    kernel.barrier.seal_if_due()
+    assert handed_over.called
+    kernel.loop.close()  # it was never run
 
 
 # --- the budget
