@@ -80,13 +80,39 @@ def test_the_recorded_call_is_shown_from_the_journal_in_another_process() -> Non
         while not of(disk, records.Result):
             run.ask("/r/echo", "later", timeout=SECONDS)
         twin = disk.reopened()
+        kept["amount"] = 4
         fence(run)
-    kept["amount"] = 4
     with resumed(tree, twin) as run:
         assert settle(run)
     reason = of(twin, records.Stall)[0].reason
     assert "recorded as bank.pay(amount=3)" in reason
     assert "asks for bank.pay(amount=4)" in reason
+
+
+def test_an_effect_of_another_process_that_is_not_asked_for_any_more_stops_the_first_attempt() -> (
+    None
+):
+    PAID.clear()
+    disk, pays = Disk(), [True]
+
+    class Forgetful(Actor, name="tests.doubts.forgetful"):
+        async def on_receive(self, message: str) -> None:
+            if pays:
+                await self.call(pay, amount=3)
+                await asyncio.Event().wait()
+
+    tree = program(Child("a", Forgetful), Child("echo", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        while not of(disk, records.Result):
+            run.ask("/r/echo", "later", timeout=SECONDS)
+        twin = disk.reopened()
+        pays.clear()
+        fence(run)
+    with resumed(tree, twin) as run:
+        assert settle(run)
+    reason = of(twin, records.Stall)[0].reason
+    assert "was handled without asking for bank.pay(amount=3)" in reason
 
 
 def fence(run: Any) -> None:
