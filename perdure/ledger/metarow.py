@@ -14,7 +14,10 @@ from perdure.ledger.group import Head, open_row, seal_rows
 from perdure.ledger.records import FORMAT_VERSION
 
 META_KEY = b"\x00meta"
-"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 127."""
+"""Where the meta row is: in LMDB's main database, beside the roots of `DATABASES`.
+
+Each commit writes that page in any case.
+"""
 
 _META = Struct(">HQ16sqQQH")
 _COUNT = Struct(">BQ")

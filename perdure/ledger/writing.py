@@ -37,7 +37,7 @@ class Sealed:
                 seq = self.start.seq + len(self.rows)
                 head = Head(seq, self.hash, self.group.time_ns, counts, cut, gone)
                 meta = Meta(head, blobs, txn.id())
-                txn.put(META_KEY, pack_meta(meta), db=file.tables)
+                txn.put(META_KEY, pack_meta(meta), db=file.main)
                 written()
         except lmdb.MapFullError:
             return None
