@@ -237,6 +237,11 @@ def missing_record(seq: int, cut: int = 0) -> LedgerError:
     )
 
 
+def seal_row(key: bytes, value: bytes) -> bytes:
+    """A table row with its checksum."""
+    return value + crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big")
+
+
 def seal_rows(puts: Sequence[Row]) -> list[Row]:
     """Table rows with their checksums, in key order; of equal keys the later comes later."""
     return [
@@ -248,7 +253,7 @@ def seal_rows(puts: Sequence[Row]) -> list[Row]:
 def open_row(key: bytes, stored: bytes) -> bytes:
     """The value of a stored table row; raises `LedgerDamaged` when its checksum says otherwise."""
     value = stored[:-_CRC_BYTES]
-    if crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big") != stored[-_CRC_BYTES:]:
+    if seal_row(key, value) != stored:
         raise LedgerDamaged(
             f"row {key.hex(' ', -8)} of table {key[0]} does not match its checksum. "
             "Restore a backup to go on."
@@ -261,7 +266,8 @@ def by_table(rows: Sequence[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
     start = 0
     while start < len(rows):
         kind = rows[start][0][0]
-        end = bisect_left(rows, (bytes((kind + 1,)),), start)
+        is_last = rows[-1][0][0] == kind
+        end = len(rows) if is_last else bisect_left(rows, (bytes((kind + 1,)),), start)
         yield kind, rows[start:end]
         start = end
 

@@ -6,11 +6,12 @@ the last.
 
 from __future__ import annotations
 
+from itertools import chain
 from struct import Struct, pack
 from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerTooNew
-from perdure.ledger.group import Head, open_row, seal_rows
+from perdure.ledger.group import Head, open_row, seal_row
 from perdure.ledger.records import FORMAT_VERSION
 
 META_KEY = b"\x00meta"
@@ -35,11 +36,14 @@ class Meta(NamedTuple):
 def pack_meta(meta: Meta) -> bytes:
     """The meta row's value; in every format its number comes first and the checksum last."""
     seq, hash_, time_ns, counts, cut, gone = meta.head
-    kinds = [kind for kind in sorted(counts) if counts[kind]]
-    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(kinds))
-    value += pack(f">{'BQ' * len(kinds)}", *[n for kind in kinds for n in (kind, counts[kind])])
-    value += _PAST.pack(cut, gone) if cut else b""
-    return seal_rows([(META_KEY, value)])[0][1]
+    kinds = len(counts)
+    value = pack(
+        _META.format + "BQ" * kinds, FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], kinds,
+        *chain.from_iterable(sorted(counts.items())),
+    )  # fmt: skip
+    if cut:
+        value += _PAST.pack(cut, gone)
+    return seal_row(META_KEY, value)
 
 
 def unpack_meta(stored: bytes) -> Meta:

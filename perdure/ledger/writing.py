@@ -55,13 +55,16 @@ class Sealed:
         counts, tables = dict(self.start.counts), file.tables
         for key in sorted(self.group.deletes):
             counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
+        before = sum(counts.values())
         for kind, of_kind in rules.by_table(self.puts):
-            before = txn.stat(tables)["entries"]
             if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
                 raise Broken(f"LMDB took some rows of table {kind} and left the others")
-            new = txn.stat(tables)["entries"] - before
-            counts[kind] = counts.get(kind, 0) + new
-        return {kind: count for kind, count in counts.items() if count}
+            now = txn.stat(tables)["entries"]
+            counts[kind] = counts.get(kind, 0) + now - before
+            before = now
+        if 0 in counts.values():
+            return {kind: count for kind, count in counts.items() if count}
+        return counts
 
     def _take_away(self, txn: Txn, file: LedgerFile, blobs: int) -> tuple[int, int, int]:
         """The cut, the records that are gone, and the blobs that there are, after the drop."""
