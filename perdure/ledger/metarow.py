@@ -6,8 +6,7 @@ the last.
 
 from __future__ import annotations
 
-from itertools import chain
-from struct import Struct, pack
+from struct import Struct
 from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerTooNew
@@ -35,12 +34,10 @@ class Meta(NamedTuple):
 
 def pack_meta(meta: Meta) -> bytes:
     """The meta row's value; in every format its number comes first and the checksum last."""
-    seq, hash_, time_ns, counts, cut, gone = meta.head
-    kinds = len(counts)
-    value = pack(
-        _META.format + "BQ" * kinds, FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], kinds,
-        *chain.from_iterable(sorted(counts.items())),
-    )  # fmt: skip
+    (seq, hash_, time_ns, counts, cut, gone), blobs, txn = meta
+    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, blobs, txn, len(counts))
+    for count in sorted(counts.items()):
+        value += _COUNT.pack(*count)
     if cut:
         value += _PAST.pack(cut, gone)
     return seal_row(META_KEY, value)

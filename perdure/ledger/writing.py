@@ -33,7 +33,9 @@ class Sealed:
                 blobs = meta.blobs
                 for item in self.group.blobs.items():
                     blobs += txn.put(*item, overwrite=False, db=file.blobs)
-                cut, gone, blobs = self._take_away(txn, file, blobs)
+                cut, gone = self.start.cut, self.start.gone
+                if self.group.drop is not None:
+                    cut, gone, blobs = self._take_away(txn, file, self.group.drop, blobs)
                 seq = self.start.seq + len(self.rows)
                 head = Head(seq, self.hash, self.group.time_ns, counts, cut, gone)
                 meta = Meta(head, blobs, txn.id())
@@ -52,9 +54,12 @@ class Sealed:
             raise Broken(f"the journal has records after {head.seq}, which its meta row ends at")
 
     def _change_tables(self, txn: Txn, file: LedgerFile) -> dict[int, int]:
-        counts, tables = dict(self.start.counts), file.tables
-        for key in sorted(self.group.deletes):
-            counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
+        counts, tables = self.start.counts.copy(), file.tables
+        if self.group.deletes:
+            for key in sorted(self.group.deletes):
+                if txn.delete(key, db=tables):
+                    counts[key[0]] -= 1
+            counts = {kind: count for kind, count in counts.items() if count}
         before = sum(counts.values())
         for kind, of_kind in rules.by_table(self.puts):
             if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
@@ -62,16 +67,13 @@ class Sealed:
             now = txn.stat(tables)["entries"]
             counts[kind] = counts.get(kind, 0) + now - before
             before = now
-        if 0 in counts.values():
-            return {kind: count for kind, count in counts.items() if count}
         return counts
 
-    def _take_away(self, txn: Txn, file: LedgerFile, blobs: int) -> tuple[int, int, int]:
+    def _take_away(
+        self, txn: Txn, file: LedgerFile, drop: Drop, blobs: int
+    ) -> tuple[int, int, int]:
         """The cut, the records that are gone, and the blobs that there are, after the drop."""
-        drop = self.group.drop
-        cut, gone = self.start.cut, self.start.gone
-        if drop is None:
-            return cut, gone, blobs
+        gone = self.start.gone
         gone += sum(_delete(txn, file, first, last) for first, last in drop.gone)
         _leave_stubs(txn, file, drop)
         blobs -= sum(txn.delete(digest, db=file.blobs) for digest in drop.blobs)

@@ -77,9 +77,9 @@ class Platter:
 
     def damage(self, chance: Random) -> Flip:
         """Flip a bit of a row that chance takes."""
-        full = [each for each in (self.main, self.journal, self.tables, self.blobs) if each.keys]
-        database = chance.choice(full)
-        key = chance.choice(database.keys)
+        lots = (self.journal,), (self.main, self.tables), (self.blobs,)
+        rows = [[(each, key) for each in lot for key in each.keys] for lot in lots]
+        database, key = chance.choice(chance.choice([lot for lot in rows if lot]))
         before = database.rows[key]
         at = chance.randrange(len(before))
         flipped = bytearray(before)
