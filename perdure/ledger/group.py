@@ -6,7 +6,6 @@ A journal row is `[kind u8][format u8][hash 16][payload]` under its seq; a table
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -260,18 +259,6 @@ def open_row(key: bytes, stored: bytes) -> bytes:
             "Restore a backup to go on."
         )
     return value
-
-
-def by_table(rows: Sequence[Row]) -> list[tuple[int, Sequence[Row]]]:
-    """Sorted rows, cut where the kind byte changes."""
-    parts: list[tuple[int, Sequence[Row]]] = []
-    start, last = 0, rows[-1][0][0] if rows else 0
-    while start < len(rows):
-        kind = rows[start][0][0]
-        end = len(rows) if kind == last else bisect_left(rows, (bytes((kind + 1,)),), start)
-        parts.append((kind, rows[start:end]))
-        start = end
-    return parts
 
 
 def start(head: Head, group: Group) -> Head:

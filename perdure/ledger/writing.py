@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 
 import lmdb
 
 from perdure.errors import Broken
 from perdure.ledger import group as rules
 from perdure.ledger.environment import LedgerFile, Txn
-from perdure.ledger.group import Drop, Group, Head, seq_key
+from perdure.ledger.group import Drop, Group, Head, Row, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.stubs import is_stub, stub_of
 
@@ -61,7 +62,7 @@ class Sealed:
                     counts[key[0]] -= 1
             counts = {kind: count for kind, count in counts.items() if count}
         before = sum(counts.values())
-        for kind, of_kind in rules.by_table(self.puts):
+        for kind, of_kind in _by_table(self.puts):
             if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
                 raise Broken(f"LMDB took some rows of table {kind} and left the others")
             now = txn.stat(tables)["entries"]
@@ -73,11 +74,22 @@ class Sealed:
         self, txn: Txn, file: LedgerFile, drop: Drop, blobs: int
     ) -> tuple[int, int, int]:
         """The cut, the records that are gone, and the blobs that there are, after the drop."""
-        gone = self.start.gone
-        gone += sum(_delete(txn, file, first, last) for first, last in drop.gone)
+        deleted = sum(_delete(txn, file, first, last) for first, last in drop.gone)
         _leave_stubs(txn, file, drop)
         blobs -= sum(txn.delete(digest, db=file.blobs) for digest in drop.blobs)
-        return drop.cut, gone, blobs
+        return drop.cut, self.start.gone + deleted, blobs
+
+
+def _by_table(rows: Sequence[Row]) -> list[tuple[int, Sequence[Row]]]:
+    """Sorted rows, cut where the kind byte changes."""
+    parts: list[tuple[int, Sequence[Row]]] = []
+    start, last = 0, rows[-1][0][0] if rows else 0
+    while start < len(rows):
+        kind = rows[start][0][0]
+        end = len(rows) if kind == last else bisect_left(rows, (bytes((kind + 1,)),), start)
+        parts.append((kind, rows[start:end]))
+        start = end
+    return parts
 
 
 def _delete(txn: Txn, file: LedgerFile, first: int, last: int) -> int:
