@@ -11,6 +11,8 @@ from perdure.errors import LedgerError
 from perdure.ledger.group import Group
 from perdure.limits import (
     DISK_FREE_BYTES_MIN,
+    DISK_FREE_BYTES_PLENTY,
+    DISK_LOOK_SECONDS,
     GROUP_AGE_SECONDS_MAX,
     GROUP_BYTES_MAX,
     GROUP_RECORDS_MAX,
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 NS = 1_000_000_000
+DISK_LOOK_NS = int(DISK_LOOK_SECONDS * NS)
 
 
 class Barrier:
@@ -31,6 +34,7 @@ class Barrier:
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self.is_at_disk = False  # the kernel itself waits for a commit
         self.sealed = 0  # groups handed to the committer and not yet durable
+        self._look_at_ns = 0  # ledger time from which on the disk's room is to be looked at
         self.committer = Committer(
             kernel.machine,
             kernel.book.store,
@@ -98,19 +102,22 @@ class Barrier:
         is_empty = not (book.open.records or book.dropping.has_more)
         if is_empty or self.sealed or self.kernel.ending.error is not None:
             return None
-        self._look_at_disk()
         self.sealed += 1
         group = book.seal().seal()
+        if group.time_ns >= self._look_at_ns:
+            self._look_at_disk(group.time_ns)
         group.is_final = self.kernel.ending.has_begun
         return group
 
-    def _look_at_disk(self) -> None:
+    def _look_at_disk(self, now_ns: int) -> None:
         """Drain while there is still room to write down that one did."""
         directory = self.kernel.releases.directory
         if self.kernel.ending.has_begun:
             return
         free = self.kernel.machine.free_bytes(directory)
-        if free is not None and free < DISK_FREE_BYTES_MIN:
+        if free is None or free >= DISK_FREE_BYTES_PLENTY:
+            self._look_at_ns = now_ns + DISK_LOOK_NS
+        elif free < DISK_FREE_BYTES_MIN:
             self.kernel.ending.begin(
                 "interrupted",
                 f"the disk of {directory} has {free:,} bytes left, and a run keeps "

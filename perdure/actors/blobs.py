@@ -63,8 +63,9 @@ class Blobs:
 
     def leave(self, last_seq: int, blobs: Mapping[bytes, bytes]) -> None:
         """Keep the blobs of a sealed group at hand until it is durable."""
-        still = [each for each in self._leaving if each[0] > self.book.durable]
-        self._leaving = (*still, (last_seq, blobs)) if blobs else tuple(still)
+        if blobs or self._leaving:
+            still = [each for each in self._leaving if each[0] > self.book.durable]
+            self._leaving = (*still, (last_seq, blobs)) if blobs else tuple(still)
 
     def read(self, digest: bytes) -> bytes:
         """The bytes of a blob, durable or not; from any thread. Raises `LedgerDamaged`."""

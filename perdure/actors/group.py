@@ -55,7 +55,8 @@ class OpenGroup:
     def seal(self) -> Group:
         """The group as the committer writes it. The open group is not used again."""
         puts = list(self.puts.items())
-        self._seal_inboxes(puts)
+        if self.sent:
+            self._seal_inboxes(puts)
         self._seal_steps(puts)
         self._seal_cells(puts)
         return Group(

@@ -133,8 +133,8 @@ def _name_transaction(file: LedgerFile) -> bool:
     """Write the meta row anew, so that it names its transaction; False if the map is full."""
     try:
         with file.env.begin(write=True) as txn:
-            meta = unpack_meta(txn.get(META_KEY, db=file.tables) or b"")
-            txn.put(META_KEY, pack_meta(meta._replace(txn=txn.id())), db=file.tables)
+            meta = unpack_meta(txn.get(META_KEY, db=file.main) or b"")
+            txn.put(META_KEY, pack_meta(meta._replace(txn=txn.id())), db=file.main)
     except lmdb.MapFullError:
         return False
     return True

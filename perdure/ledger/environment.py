@@ -61,7 +61,7 @@ class LedgerFile:
             raise
         try:
             self.dead_readers = self.env.reader_check()  # let go of here: they pinned pages
-            self.journal, self.tables, self.blobs = self._databases()
+            self.main, self.journal, self.tables, self.blobs = self._databases()
             if not readonly:
                 self._settle()
         except BaseException:
@@ -144,7 +144,7 @@ class LedgerFile:
         self.env.close()
         self._is_relaxed = True
         self.env = self._open(readonly=False, lock=True)
-        self.journal, self.tables, self.blobs = self._databases()
+        self.main, self.journal, self.tables, self.blobs = self._databases()
 
     def sync(self) -> None:
         """Have no power cut undo what was committed."""
@@ -195,7 +195,7 @@ class LedgerFile:
 
     def _databases(self) -> list[lmdb._Database]:
         try:
-            return [self.env.open_db(name, create=False) for name in DATABASES]
+            return [self.env.open_db(name, create=False) for name in (None, *DATABASES)]
         except lmdb.MapResizedError:  # grown since it was looked at
             self._remap(0)
             return self._databases()
@@ -248,8 +248,9 @@ def create_ledger(path: Path, map_bytes: int) -> None:
         env = _environment(fresh, map_bytes, readonly=False)
         try:
             with env.begin(write=True) as txn:
-                databases = {name: env.open_db(name, txn=txn) for name in DATABASES}
-                txn.put(META_KEY, pack_meta(Meta(EMPTY, 0, txn.id())), db=databases[b"tables"])
+                for name in DATABASES:
+                    env.open_db(name, txn=txn)
+                txn.put(META_KEY, pack_meta(Meta(EMPTY, 0, txn.id())), db=env.open_db(None, txn))
         finally:
             env.close()
         sync_directory(fresh)

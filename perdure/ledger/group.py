@@ -6,7 +6,6 @@ A journal row is `[kind u8][format u8][hash 16][payload]` under its seq; a table
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -28,7 +27,9 @@ Row = tuple[bytes, bytes]
 _LINK = Struct(">QBB")
 _SEQ = Struct(">Q")
 _ROW_HEADS = [bytes((kind, FORMAT_VERSION)) for kind in range(256)]
-_CRC_BYTES = 4
+_CRC = Struct(">I")
+_key_of = itemgetter(0)
+_new_hash = blake2b(digest_size=len(GENESIS)).copy  # half of what a new one costs
 _HASH_END = 18  # of a journal row: kind, format and hash come before the payload
 
 
@@ -194,10 +195,9 @@ def chain(
 ) -> tuple[list[Row], bytes]:
     """The journal rows of `records`, and the hash of the last: the one loop of a commit."""
     rows: list[Row] = []
-    append, keys = rows.append, map(_SEQ.pack, range(first_seq, first_seq + len(records)))
-    new_hash = blake2b(digest_size=len(GENESIS)).copy  # half of what a new one costs
-    for key, (kind, payload) in zip(keys, records, strict=True):
-        head = _ROW_HEADS[kind]
+    append, new_hash, key_of = rows.append, _new_hash, _SEQ.pack
+    for seq, (kind, payload) in enumerate(records, first_seq):
+        key, head = key_of(seq), _ROW_HEADS[kind]
         hash = new_hash()
         hash.update(previous + key + head + payload)
         previous = hash.digest()
@@ -237,33 +237,28 @@ def missing_record(seq: int, cut: int = 0) -> LedgerError:
     )
 
 
+def seal_row(key: bytes, value: bytes) -> bytes:
+    """A table row with its checksum."""
+    return value + _CRC.pack(crc32(value, crc32(key)))
+
+
 def seal_rows(puts: Sequence[Row]) -> list[Row]:
     """Table rows with their checksums, in key order; of equal keys the later comes later."""
+    pack = _CRC.pack
     return [
-        (key, value + crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big"))
-        for key, value in sorted(puts, key=itemgetter(0))
+        (key, value + pack(crc32(value, crc32(key)))) for key, value in sorted(puts, key=_key_of)
     ]
 
 
 def open_row(key: bytes, stored: bytes) -> bytes:
     """The value of a stored table row; raises `LedgerDamaged` when its checksum says otherwise."""
-    value = stored[:-_CRC_BYTES]
-    if crc32(value, crc32(key)).to_bytes(_CRC_BYTES, "big") != stored[-_CRC_BYTES:]:
+    value = stored[: -_CRC.size]
+    if seal_row(key, value) != stored:
         raise LedgerDamaged(
             f"row {key.hex(' ', -8)} of table {key[0]} does not match its checksum. "
             "Restore a backup to go on."
         )
     return value
-
-
-def by_table(rows: Sequence[Row]) -> Iterator[tuple[int, Sequence[Row]]]:
-    """Sorted rows, cut where the kind byte changes."""
-    start = 0
-    while start < len(rows):
-        kind = rows[start][0][0]
-        end = bisect_left(rows, (bytes((kind + 1,)),), start)
-        yield kind, rows[start:end]
-        start = end
 
 
 def start(head: Head, group: Group) -> Head:
@@ -287,13 +282,18 @@ def check_group(head: Head, group: Group) -> None:
             raise Broken(f"records up to {last} are dropped, by a cut at {drop.cut} of {head.seq}")
     if group.time_ns < head.time_ns:
         raise Broken(f"ledger time would go back from {head.time_ns} to {group.time_ns} ns")
-    keys = [key for key, _ in group.puts]
-    keys += group.deletes
-    if keys:
-        if max(map(len, keys)) > KEY_BYTES_MAX:
-            raise Broken(f"a row key has more than {KEY_BYTES_MAX} bytes: {max(keys, key=len)!r}")
-        if min(keys) < b"\x01" or max(keys) >= b"\x80":
-            raise Broken("a row key does not start with the kind byte of a table, 1 to 127")
+    for key, _ in group.puts:
+        if len(key) > KEY_BYTES_MAX or not b"\x01" <= key < b"\x80":
+            raise _no_key(key)
+    for key in group.deletes:
+        if len(key) > KEY_BYTES_MAX or not b"\x01" <= key < b"\x80":
+            raise _no_key(key)
     for digest, data in group.blobs.items():
         if blob_digest(data) != digest:
             raise Broken(f"a blob of {len(data)} bytes is not what its digest {digest.hex()} names")
+
+
+def _no_key(key: bytes) -> Broken:
+    if len(key) > KEY_BYTES_MAX:
+        return Broken(f"a row key has more than {KEY_BYTES_MAX} bytes: {key!r}")
+    return Broken("a row key does not start with the kind byte of a table, 1 to 127")

@@ -11,7 +11,7 @@ from struct import Struct
 
 
 class Table(IntEnum):
-    """The kind byte that a table's keys start with. 0 is the store's own meta row."""
+    """The kind byte that a table's keys start with."""
 
     ACTOR = 1  # id -> who it is and where in its life
     NAME = 2  # address -> id of the actor that answers to it now

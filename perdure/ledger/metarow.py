@@ -6,15 +6,18 @@ the last.
 
 from __future__ import annotations
 
-from struct import Struct, pack
+from struct import Struct
 from typing import NamedTuple
 
 from perdure.errors import LedgerDamaged, LedgerTooNew
-from perdure.ledger.group import Head, open_row, seal_rows
+from perdure.ledger.group import Head, open_row, seal_row
 from perdure.ledger.records import FORMAT_VERSION
 
 META_KEY = b"\x00meta"
-"""Where the meta row is: in no table of the runtime's, since those start with bytes 1 to 127."""
+"""Where the meta row is: in LMDB's main database, beside the roots of `DATABASES`.
+
+Each commit writes that page in any case.
+"""
 
 _META = Struct(">HQ16sqQQH")
 _COUNT = Struct(">BQ")
@@ -31,12 +34,13 @@ class Meta(NamedTuple):
 
 def pack_meta(meta: Meta) -> bytes:
     """The meta row's value; in every format its number comes first and the checksum last."""
-    seq, hash_, time_ns, counts, cut, gone = meta.head
-    kinds = [kind for kind in sorted(counts) if counts[kind]]
-    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, *meta[1:], len(kinds))
-    value += pack(f">{'BQ' * len(kinds)}", *[n for kind in kinds for n in (kind, counts[kind])])
-    value += _PAST.pack(cut, gone) if cut else b""
-    return seal_rows([(META_KEY, value)])[0][1]
+    (seq, hash_, time_ns, counts, cut, gone), blobs, txn = meta
+    value = _META.pack(FORMAT_VERSION, seq, hash_, time_ns, blobs, txn, len(counts))
+    for count in sorted(counts.items()):
+        value += _COUNT.pack(*count)
+    if cut:
+        value += _PAST.pack(cut, gone)
+    return seal_row(META_KEY, value)
 
 
 def unpack_meta(stored: bytes) -> Meta:

@@ -23,10 +23,8 @@ _TREE = Struct("=IHHQQQQQ")  # pad, flags, depth, branch, leaf, overflow pages, 
 _MAGIC = 0xBEEFC0DE
 _MAGIC_BYTES = _MAGIC.to_bytes(4, sys.byteorder)
 _VERSION = 1  # of LMDB 0.9's files
-_NODE = Struct("=HHHH")  # size or page: low, high; flags or page: highest; key size
-_P_BRANCH = 0x01
+_NODE = Struct("=HHHH")  # of a leaf: size of the value: low, high; flags; size of the key
 _P_META = 0x08
-_DEPTH_MAX = 32  # of a tree: LMDB's own bound
 _INTEGERKEY = 0x08
 _NO_ROOT = 2**64 - 1
 _PAGE_BYTES_MIN = 256
@@ -90,36 +88,18 @@ def _writer(file: BinaryIO, meta: _MetaPage) -> int | None:
 
 
 def _meta_row(file: BinaryIO, meta: _MetaPage) -> bytes:
-    """The stored meta row: the first of the tables, in the tree that a meta page names."""
-    names = _read(file, meta, meta.root)
-    count = (_PAGE.unpack_from(names)[3] - _PAGE.size) // 2
-    tables = dict(_leaf(names, n) for n in range(count))[b"tables"]
-    page = _read(file, meta, _TREE.unpack(tables)[-1])
-    for _ in range(_DEPTH_MAX):
-        if not _PAGE.unpack_from(page)[2] & _P_BRANCH:
-            break
-        low, high, highest, _ = _NODE.unpack_from(page, _offset(page, 0))
-        page = _read(file, meta, low | high << 16 | highest << 32)
-    key, value = _leaf(page, 0)
-    if key != META_KEY:
-        raise LookupError("the first row is not the meta row")
-    return value
+    """The stored meta row: it and the roots of the databases are all there is on one page."""
+    file.seek(meta.root * meta.page_bytes)
+    page = file.read(meta.page_bytes)
+    count = (_PAGE.unpack_from(page)[3] - _PAGE.size) // 2
+    return dict(_leaf(page, n) for n in range(count))[META_KEY]
 
 
 def _leaf(page: bytes, index: int) -> tuple[bytes, bytes]:
-    start = _offset(page, index)
+    start = int.from_bytes(page[_PAGE.size + 2 * index :][:2], sys.byteorder)
     low, high, _, key_size = _NODE.unpack_from(page, start)
     key_end = start + _NODE.size + key_size
     return page[start + _NODE.size : key_end], page[key_end : key_end + (low | high << 16)]
-
-
-def _offset(page: bytes, index: int) -> int:
-    return int.from_bytes(page[_PAGE.size + 2 * index :][:2], sys.byteorder)
-
-
-def _read(file: BinaryIO, meta: _MetaPage, number: int) -> bytes:
-    file.seek(number * meta.page_bytes)
-    return file.read(meta.page_bytes)
 
 
 def _meta_pages(data: Path, file: BinaryIO) -> tuple[_MetaPage, _MetaPage]:

@@ -263,11 +263,11 @@ class LmdbStore:
         return rules.stored_hash(row) if row else GENESIS
 
     def _read_meta(self, txn: Txn) -> Meta:
-        stored = txn.get(META_KEY, db=self._file.tables)
+        stored = txn.get(META_KEY, db=self._file.main)
         if stored is None:
             raise LedgerDamaged(f"the ledger {self.path} has no meta row. Restore a backup.")
         meta = unpack_meta(stored)
-        said = [meta.head.seq - meta.head.gone, 1 + sum(meta.head.counts.values()), meta.blobs]
+        said = [meta.head.seq - meta.head.gone, sum(meta.head.counts.values()), meta.blobs]
         databases = self._file.journal, self._file.tables, self._file.blobs
         there = [txn.stat(db)["entries"] for db in databases]
         if said != there:

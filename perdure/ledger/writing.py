@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 
 import lmdb
 
 from perdure.errors import Broken
 from perdure.ledger import group as rules
 from perdure.ledger.environment import LedgerFile, Txn
-from perdure.ledger.group import Drop, Group, Head, seq_key
+from perdure.ledger.group import Drop, Group, Head, Row, seq_key
 from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.stubs import is_stub, stub_of
 
@@ -33,11 +34,13 @@ class Sealed:
                 blobs = meta.blobs
                 for item in self.group.blobs.items():
                     blobs += txn.put(*item, overwrite=False, db=file.blobs)
-                cut, gone, blobs = self._take_away(txn, file, blobs)
+                cut, gone = self.start.cut, self.start.gone
+                if self.group.drop is not None:
+                    cut, gone, blobs = self._take_away(txn, file, self.group.drop, blobs)
                 seq = self.start.seq + len(self.rows)
                 head = Head(seq, self.hash, self.group.time_ns, counts, cut, gone)
                 meta = Meta(head, blobs, txn.id())
-                txn.put(META_KEY, pack_meta(meta), db=file.tables)
+                txn.put(META_KEY, pack_meta(meta), db=file.main)
                 written()
         except lmdb.MapFullError:
             return None
@@ -52,27 +55,41 @@ class Sealed:
             raise Broken(f"the journal has records after {head.seq}, which its meta row ends at")
 
     def _change_tables(self, txn: Txn, file: LedgerFile) -> dict[int, int]:
-        counts, tables = dict(self.start.counts), file.tables
-        for key in sorted(self.group.deletes):
-            counts[key[0]] = counts.get(key[0], 0) - txn.delete(key, db=tables)
-        for kind, of_kind in rules.by_table(self.puts):
-            before = txn.stat(tables)["entries"]
+        counts, tables = self.start.counts.copy(), file.tables
+        if self.group.deletes:
+            for key in sorted(self.group.deletes):
+                if txn.delete(key, db=tables):
+                    counts[key[0]] -= 1
+            counts = {kind: count for kind, count in counts.items() if count}
+        before = sum(counts.values())
+        for kind, of_kind in _by_table(self.puts):
             if txn.cursor(tables).putmulti(of_kind)[0] != len(of_kind):
                 raise Broken(f"LMDB took some rows of table {kind} and left the others")
-            new = txn.stat(tables)["entries"] - before
-            counts[kind] = counts.get(kind, 0) + new
-        return {kind: count for kind, count in counts.items() if count}
+            now = txn.stat(tables)["entries"]
+            counts[kind] = counts.get(kind, 0) + now - before
+            before = now
+        return counts
 
-    def _take_away(self, txn: Txn, file: LedgerFile, blobs: int) -> tuple[int, int, int]:
+    def _take_away(
+        self, txn: Txn, file: LedgerFile, drop: Drop, blobs: int
+    ) -> tuple[int, int, int]:
         """The cut, the records that are gone, and the blobs that there are, after the drop."""
-        drop = self.group.drop
-        cut, gone = self.start.cut, self.start.gone
-        if drop is None:
-            return cut, gone, blobs
-        gone += sum(_delete(txn, file, first, last) for first, last in drop.gone)
+        deleted = sum(_delete(txn, file, first, last) for first, last in drop.gone)
         _leave_stubs(txn, file, drop)
         blobs -= sum(txn.delete(digest, db=file.blobs) for digest in drop.blobs)
-        return drop.cut, gone, blobs
+        return drop.cut, self.start.gone + deleted, blobs
+
+
+def _by_table(rows: Sequence[Row]) -> list[tuple[int, Sequence[Row]]]:
+    """Sorted rows, cut where the kind byte changes."""
+    parts: list[tuple[int, Sequence[Row]]] = []
+    start, last = 0, rows[-1][0][0] if rows else 0
+    while start < len(rows):
+        kind = rows[start][0][0]
+        end = len(rows) if kind == last else bisect_left(rows, (bytes((kind + 1,)),), start)
+        parts.append((kind, rows[start:end]))
+        start = end
+    return parts
 
 
 def _delete(txn: Txn, file: LedgerFile, first: int, last: int) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from random import Random
 
 from perdure.errors import LedgerError
-from perdure.ledger.metarow import META_KEY
 from perdure.ledger.verify import verify_store
 from perdure.simulation.disk import Flip, Platter, open_platter
 from perdure.simulation.outside import Outside
@@ -36,7 +35,7 @@ def _is_found(read: Callable[[], object]) -> bool:
 def _ways(platter: Platter, flip: Flip) -> dict[str, Callable[[], object]]:
     """What reads the damaged row."""
     key = flip.key
-    if flip.database is platter.tables and key == META_KEY:
+    if flip.database is platter.main:
         return {"opening": lambda: open_platter(platter)}
     ways: dict[str, Callable[[], object]] = {
         "verify": lambda: verify_store(open_platter(platter)),

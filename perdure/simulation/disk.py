@@ -58,28 +58,28 @@ class Flip(NamedTuple):
 
 
 class Platter:
-    """What is durable: three databases, changed by whole transactions."""
+    """What is durable: four databases, changed by whole transactions."""
 
     def __init__(self) -> None:
-        self.journal, self.tables, self.blobs = Database(), Database(), Database()
+        self.main, self.journal, self.tables, self.blobs = (Database() for _ in range(4))
         self.commits = 0
         self.flip: Flip | None = None
         self.is_flip_read = False
-        meta = pack_meta(Meta(EMPTY, 0, 0))
-        self.tables.apply({META_KEY: meta})
+        self.main.apply({META_KEY: pack_meta(Meta(EMPTY, 0, 0))})
 
     def copy(self) -> Platter:
         """What lies here now, for a machine of its own."""
         twin = Platter()
-        twin.journal, twin.tables = self.journal.copy(), self.tables.copy()
-        twin.blobs, twin.commits = self.blobs.copy(), self.commits
+        twin.main, twin.journal = self.main.copy(), self.journal.copy()
+        twin.tables, twin.blobs = self.tables.copy(), self.blobs.copy()
+        twin.commits = self.commits
         return twin
 
     def damage(self, chance: Random) -> Flip:
         """Flip a bit of a row that chance takes."""
-        full = [each for each in (self.journal, self.tables, self.blobs) if each.keys]
-        database = chance.choice(full)
-        key = chance.choice(database.keys)
+        lots = (self.journal,), (self.main, self.tables), (self.blobs,)
+        rows = [[(each, key) for each in lot for key in each.keys] for lot in lots]
+        database, key = chance.choice(chance.choice([lot for lot in rows if lot]))
         before = database.rows[key]
         at = chance.randrange(len(before))
         flipped = bytearray(before)
@@ -130,7 +130,8 @@ class File:
         self.platter = platter
         self.disk = disk
         self.env = self
-        self.journal, self.tables, self.blobs = platter.journal, platter.tables, platter.blobs
+        self.main, self.journal = platter.main, platter.journal
+        self.tables, self.blobs = platter.tables, platter.blobs
         self._is_closed = False
 
     def check_process(self) -> None:

@@ -9,10 +9,12 @@ from unittest.mock import Mock
 import pytest
 
 from perdure import Actor, Child, FakeClock, Run, tool
+from perdure.actors.machine import RealMachine
 from perdure.actors.watchdog import Watchdog
 from perdure.errors import CommitFailed
 from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
+from perdure.limits import DISK_FREE_BYTES_MIN, DISK_FREE_BYTES_PLENTY, DISK_LOOK_SECONDS
 from tests.actors.world import World, calling
 from tests.kit import (
     SECONDS,
@@ -243,6 +245,7 @@ def test_a_kernel_that_waits_for_its_disk_is_not_taken_for_one_that_a_handler_ho
         settle(run)
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize(("somebody_waits", "seconds"), [(True, 0.002), (False, 0.1)])
 def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
     monkeypatch: pytest.MonkeyPatch, *, somebody_waits: bool, seconds: float
@@ -262,6 +265,32 @@ def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
     kernel.barrier.seal_if_due()
     assert handed_over.called
     kernel.loop.close()  # it was never run
+=======
+@pytest.mark.parametrize(
+    ("free", "looks"), [(DISK_FREE_BYTES_PLENTY, 1), (DISK_FREE_BYTES_PLENTY - 1, 10)]
+)
+def test_a_disk_with_plenty_of_room_is_not_looked_at_before_each_commit(
+    free: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room, seen, clock = [free], [0], FakeClock(jumps=False)
+
+    def free_bytes(*machine: object) -> int:
+        seen[0] += 1
+        return room[0]
+
+    monkeypatch.setattr(RealMachine, "free_bytes", free_bytes)
+    with running(program(Child("a", Paying)), clock=clock) as run:
+        for _ in range(2):
+            settle(run)
+            clock.advance(DISK_LOOK_SECONDS)
+            seen[0] = 0
+            assert run.ask("/r/a", 10, timeout=SECONDS) is None  # ten commits
+            assert min(seen[0], 10) == looks
+        room[0] = DISK_FREE_BYTES_MIN - 1
+        clock.advance(DISK_LOOK_SECONDS)
+        run.tell("/r/a", 0)
+        assert run.wait(SECONDS).status == "interrupted"
+>>>>>>> commitdiet
 
 
 # --- the budget

@@ -29,9 +29,9 @@ def tamper(run: Path, change: Callable[[Txn, list[lmdb._Database]], object]) -> 
     """Change a closed ledger in a way that leaves LMDB's own structure whole."""
     file = LedgerFile(run, MAP_BYTES_FIRST, MAP_BYTES_FIRST, readonly=False)
     with file.env.begin(write=True) as txn:
-        meta = metarow.unpack_meta(txn.get(metarow.META_KEY, db=file.tables) or b"")
-        txn.put(metarow.META_KEY, metarow.pack_meta(meta._replace(txn=txn.id())), db=file.tables)
-        change(txn, [file.journal, file.tables, file.blobs])
+        meta = metarow.unpack_meta(txn.get(metarow.META_KEY, db=file.main) or b"")
+        txn.put(metarow.META_KEY, metarow.pack_meta(meta._replace(txn=txn.id())), db=file.main)
+        change(txn, [file.journal, file.tables, file.blobs, file.main])
     file.close()
 
 
@@ -180,7 +180,7 @@ def test_a_missing_database_or_meta_row_is_damage(run: Path, name: bytes) -> Non
         if name in DATABASES:
             txn.drop(databases[DATABASES.index(name)])
         else:
-            txn.delete(metarow.META_KEY, db=databases[1])
+            txn.delete(metarow.META_KEY, db=databases[3])
 
     tamper(run, lose)
     for take in (open_store, verify_store):

@@ -40,6 +40,7 @@ class Rows:
         self.figures: Counter[str] = Counter()
         file: Any = store.file
         self._names = {file.journal: "journal", file.tables: "table", file.blobs: "blob"}
+        self._names[file.main] = "table"  # the meta row, which counts their rows
         file.begin = lambda *, write: _Counted(file, self)
 
     def count(self, db: Database, row: int) -> None:
