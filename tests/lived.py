@@ -27,8 +27,12 @@ class Poison:
     word: str
 
 
+both_are_told = Event()
+
+
 @tool("text.weigh", effect="read", tokens=5)
 def weigh(text: str) -> int:
+    assert both_are_told.wait(SECONDS)  # the second waits while the first is handled
     return len(text)
 
 
@@ -74,6 +78,7 @@ def lived() -> MemoryStore:
     with Run(program(*parts), store=store, seed=7, clock=FakeClock(jumps=False)) as run:
         run.tell("/r/mixer", Mix(["salt", "pepper"])).get(timeout=SECONDS)
         run.tell("/r/mixer", Mix(["salt"])).get(timeout=SECONDS)
+        both_are_told.set()
         done = Event()
         run.kernel.door.hand(Post("f" * 32, "dance", {}), done.set)
         assert done.wait(SECONDS)
