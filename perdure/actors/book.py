@@ -256,7 +256,8 @@ class Book:
         self.on_steps_gone(cell, env)
         for key, step in (env.steps or {}).items():
             if step.stored:
-                self.open.deletes.append(step_key(cell.id, env.seq, env.index, key))
+                place = step.place or step_key(cell.id, env.seq, env.index, key)
+                self.open.deletes.append(place)
         env.steps = None
 
     def keep_step(self, cell: Cell, env: Envelope, key: str, step: Step) -> None:
@@ -266,7 +267,7 @@ class Book:
             step.chance = next(iter(steps.values())).chance
             old = steps.get(key)
             if old is not None:
-                step.stored = old.stored
+                step.stored, step.place = old.stored, old.place
                 if old.phase != "done":
                     step.begun = old.begun  # it is the same execution
         else:

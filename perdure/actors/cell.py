@@ -27,7 +27,7 @@ class Step:
 
     __slots__ = (
         "again", "asked", "begun", "chance", "digest", "effect", "intent", "met", "missed", "name",
-        "ok", "phase", "redone", "reserved", "seq", "stored", "tries", "value", "work",
+        "ok", "phase", "place", "redone", "reserved", "seq", "stored", "tries", "value", "work",
     )  # fmt: skip
 
     def __init__(self, phase: str, name: str, digest: bytes, seq: int, reserved: int = 0) -> None:
@@ -39,6 +39,7 @@ class Step:
         self.ok = False
         self.value = b""
         self.stored = False  # whether the table has a row of it
+        self.place = b""  # the key of that row, once it was needed
         self.begun = seq  # how far the journal was when it was begun
         self.intent = 0
         self.tries = 0

@@ -76,7 +76,9 @@ class OpenGroup:
         for cell, env, key, step in self.steps:
             if env.steps is None or env.steps.get(key) is not step:
                 continue
-            puts.append((step_key(cell.id, env.seq, env.index, key), pack_row(step.row())))
+            if not step.place:
+                step.place = step_key(cell.id, env.seq, env.index, key)
+            puts.append((step.place, pack_row(step.row())))
             step.stored = True
 
     def _seal_cells(self, puts: list[tuple[bytes, bytes]]) -> None:

@@ -201,12 +201,13 @@ class Steps:
         reserved = book.budget.reserve(work.tokens)  # raises when it does not fit: no record then
         old = env.steps.get(asked.key) if env.steps else None
         head = self.head(turn, asked.key, tool.name, asked.digest)
-        what = (tool.effect, work.tokens, kept(asked.encoded), tool.redone)
+        redone = tool.redone
+        what = (tool.effect, work.tokens, kept(asked.encoded), redone)
         seq = book.append(Kind.INTENT, (*head, *what), pack_plain)
         if work.tokens:
             book.set_budget(reserved)
         step = Step("intent", tool.name, asked.digest, seq, work.tokens)
-        step.effect, step.redone, step.intent = tool.effect, tool.redone, seq
+        step.effect, step.redone, step.intent = tool.effect, redone, seq
         step.tries = 0 if old is None else old.tries
         step.asked, step.work = asked.encoded, work
         book.keep_step(turn.cell, env, asked.key, step)
