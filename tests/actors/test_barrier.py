@@ -245,7 +245,6 @@ def test_a_kernel_that_waits_for_its_disk_is_not_taken_for_one_that_a_handler_ho
         settle(run)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize(("somebody_waits", "seconds"), [(True, 0.002), (False, 0.1)])
 def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
     monkeypatch: pytest.MonkeyPatch, *, somebody_waits: bool, seconds: float
@@ -265,7 +264,8 @@ def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
     kernel.barrier.seal_if_due()
     assert handed_over.called
     kernel.loop.close()  # it was never run
-=======
+
+
 @pytest.mark.parametrize(
     ("free", "looks"), [(DISK_FREE_BYTES_PLENTY, 1), (DISK_FREE_BYTES_PLENTY - 1, 10)]
 )
@@ -290,7 +290,6 @@ def test_a_disk_with_plenty_of_room_is_not_looked_at_before_each_commit(
         clock.advance(DISK_LOOK_SECONDS)
         run.tell("/r/a", 0)
         assert run.wait(SECONDS).status == "interrupted"
->>>>>>> commitdiet
 
 
 # --- the budget
