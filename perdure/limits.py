@@ -109,6 +109,7 @@ MAP_BYTES_MAX = 1 << 44
 DISK_FREE_BYTES_MIN = 256 * 1024  # below it the run drains instead of failing in the middle
 DISK_FREE_BYTES_PLENTY = 1 << 28  # that nobody fills within DISK_LOOK_SECONDS
 DISK_LOOK_SECONDS = 0.01  # between looks at a disk with plenty of room; else before each commit
+FILE_AHEAD_BYTES = 256 * 1024  # of zeros at the end of a ledger, where its next pages go
 READ_ROWS_MAX = 1_000  # of one read transaction: a long one pins pages
 OPEN_WALK_BYTES_MAX = 1 << 24  # a smaller file is walked page by page when opened: 0.2 s
 COPY_FREE_BYTES_MIN = 16 * 1024 * 1024  # that a copy leaves on the disk, where a run may be writing

@@ -14,17 +14,14 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from perdure.errors import Broken, LedgerDamaged, LedgerError, LedgerInUse, NotALedger
+from perdure.ledger.ahead import lengthen
 from perdure.ledger.durable import settle, sync_directory
 from perdure.ledger.group import EMPTY, Row
 from perdure.ledger.metarow import META_KEY, Meta, pack_meta
 from perdure.ledger.owner import Onlooker, may_register
 from perdure.ledger.pages import look
 from perdure.ledger.readers import Reader, active_readers
-from perdure.limits import (
-    GROUP_BYTES_MAX,
-    READ_ROWS_MAX,
-    READERS_MAX,
-)
+from perdure.limits import GROUP_BYTES_MAX, READ_ROWS_MAX, READERS_MAX
 
 R = TypeVar("R")
 Txn: TypeAlias = "lmdb.Transaction[bytes]"
@@ -158,9 +155,12 @@ class LedgerFile:
         self._map_bytes = min(2 * self._map_bytes, self._map_bytes_max)
         self._remap(self._map_bytes)
 
-    def let_go(self) -> None:
-        """Give back the memory of pages that were looked at: the system's page cache has them."""
-        self._remap(self._map_bytes)
+    def keep_up(self) -> None:
+        """What is to be done now and then, between two commits, by who writes."""
+        self.env.reader_check()
+        self._remap(self._map_bytes)  # gives back the memory of pages that were looked at
+        used_bytes = (self.env.info()["last_pgno"] + 1) * self.env.stat()["psize"]
+        lengthen(self.path / FOLDER / DATA, used_bytes)
 
     def close(self) -> None:
         """Close it, unless a parent process owns it; a second close does nothing."""

@@ -235,8 +235,7 @@ class LmdbStore:
             raise self._commit_failed(group) from error
         self._groups += 1
         if self._groups % UPKEEP_GROUPS == 0:
-            self._file.env.reader_check()
-            self._file.let_go()
+            self._file.keep_up()
         return self._meta.head
 
     def relax(self) -> None:

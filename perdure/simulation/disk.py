@@ -164,16 +164,13 @@ class File:
         self.check_process()
         return Writing(self)
 
-    def reader_check(self) -> int:
-        return 0
-
     def readers(self) -> list[Reader]:
         return []
 
     def grow(self) -> None:
         raise LedgerError("a simulated map is never full")
 
-    def let_go(self) -> None:
+    def keep_up(self) -> None:
         return
 
     def relax(self) -> None:

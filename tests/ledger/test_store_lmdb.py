@@ -22,10 +22,12 @@ from perdure.errors import (
     NotALedger,
     PerdureError,
 )
+from perdure.ledger import ahead
 from perdure.ledger.environment import DATA, FOLDER
 from perdure.ledger.pages import look
 from perdure.ledger.store import LmdbStore, open_store
 from perdure.ledger.verify import verify_store
+from perdure.limits import FILE_AHEAD_BYTES, UPKEEP_GROUPS
 from tests.ledger.stores import (
     SMALL_MAP_BYTES,
     ask,
@@ -415,3 +417,23 @@ def test_a_table_of_which_rows_are_passed_over_is_damaged(tmp_path: Path, monkey
             list(store.scan(b"\x01"))
     finally:
         store.close()
+
+
+@pytest.mark.parametrize(("plenty", "is_longer"), [(0, True), (1 << 62, False)])
+def test_where_there_is_room_the_file_is_longer_than_its_pages_and_as_whole(
+    run: Path, monkeypatch: pytest.MonkeyPatch, plenty: int, is_longer: bool
+) -> None:
+    monkeypatch.setattr(ahead, "DISK_FREE_BYTES_PLENTY", plenty)
+    store, sizes = open_store(run, create=True), []
+    for _ in range(3):
+        for _ in range(UPKEEP_GROUPS):
+            store.commit(group(store, b"one", puts=[(b"\x01row", b"value")]))
+        sizes.append((run / FOLDER / DATA).stat().st_size)
+    env, before = store.file.env, contents(store)
+    used = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    store.close()
+    assert sizes[0] == sizes[2] > used + FILE_AHEAD_BYTES // 2 if is_longer else sizes[2] == used
+    assert verify_store(run).seq == 3 * UPKEEP_GROUPS
+    store = open_store(run)
+    assert contents(store) == before
+    store.close()
