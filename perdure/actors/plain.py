@@ -37,7 +37,7 @@ class Plain:
     def close(self, turn: Turn, answer: object) -> bool:
         """End the turn if it is plain; False, and nothing done, if it is not."""
         cell, env = turn.cell, turn.envelope
-        if turn.is_rare or env.steps is not None:
+        if not turn.open or turn.is_rare or env.steps is not None:
             return False
         if cell.attempts or cell.holds or cell.migrates:
             return False
@@ -97,19 +97,20 @@ class Plain:
         if cell.touched != serial:
             cell.touched = serial
             group.cells.append(cell)
-        if took > FLOOR_NS or dispatch.estimates.slow:
+        if took > FLOOR_NS or cell.class_name in dispatch.estimates.slow:
             self._learn(cell, env, took)
+        has_more = inbox or cell.control  # what comes now makes it ready by itself
         if targets:
             self._deliver(turn.out, targets, cell.seq)
         if reply is not None:
             kernel.waits.answered(*reply, cell.seq)
-        if inbox or cell.control:
+        if has_more:
             dispatch.consider(cell)
 
     def _learn(self, cell: Cell, env: Envelope, took: int) -> None:
-        kind, estimates = (cell.class_name, env.type), self.kernel.dispatch.estimates
-        if took > FLOOR_NS or kind in estimates.slow:
-            estimates.observe(kind, took / NS)
+        estimates = self.kernel.dispatch.estimates
+        if took > FLOOR_NS or env.type in estimates.slow[cell.class_name]:
+            estimates.observe((cell.class_name, env.type), took / NS)
 
     def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
         """Have the committed state follow the record; for turns of every kind."""

@@ -151,32 +151,39 @@ class Turn:
     ) -> None:
         if not self.open:
             raise TurnClosed(closed(self))
-        kernel = self.kernel
-        address = to if type(to) is str else to.address  # type: ignore[union-attr]
-        if address[:1] != "/":
-            address = resolve(self.cell.address, address)
+        kernel, out = self.kernel, self.out
         book = kernel.book
+        address = to if type(to) is str else to.address  # type: ignore[union-attr]
+        id = book.names.get(address)
+        if id is None:
+            address, id = self._find(address)
         body, row = book.codec.draft(message)
         name = type(message).__name__
-        id = book.names.get(address, -1)
-        if id < 0 and (id := book.find(address)) and self.on_loop:
-            with book.watched():
-                book.cell(id)  # to be sent to it will be loaded anyway: now, it is found once
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:
             refuse(self, address, full(address, len(inbox), kernel.pressure.hard_max))
-        is_plain = cost is None and qos is None and est is None and delay is None and id
-        if is_plain and len(body) <= BLOB_BYTES_MIN:
+        is_small = len(body) <= BLOB_BYTES_MIN
+        if cost is None and qos is None and est is None and delay is None and id and is_small:
             env = plain_envelope(id, body, row, name, self.cell.id)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)
-        self.out.append(env)
-        if len(self.out) > TURN_INTENTS_MAX:
+        out.append(env)
+        if len(out) > TURN_INTENTS_MAX:
             raise Refused(
                 f"the turn of {self.cell.address} sends more than {TURN_INTENTS_MAX:,} messages. "
                 "Send fewer per turn, or tell yourself to go on."
             )
+
+    def _find(self, path: str) -> tuple[str, int]:
+        """The address that a path stands for, and the id that answers to it, 0 if none does."""
+        book = self.kernel.book
+        address = resolve(self.cell.address, path)
+        id = book.find(address)
+        if id and id not in book.cells and self.on_loop:
+            with book.watched():
+                book.cell(id)  # to be sent to it will be loaded anyway: now, it is found once
+        return address, id
 
     def _envelope(
         self,
