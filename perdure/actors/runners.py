@@ -48,10 +48,10 @@ class Runners:
             self.kernel.keep_task(runner)
 
     async def _run(self) -> None:
-        kernel, dispatch, task = self.kernel, self.dispatch, asyncio.current_task()
-        left = TURNS_BETWEEN_BREATHS
+        kernel, dispatch, left = self.kernel, self.dispatch, TURNS_BETWEEN_BREATHS
+        task = asyncio.current_task()
         begin, flights = kernel.turns.begin, kernel.interruptions.flights
-        is_closed, close_odd = kernel.closing.plain.close, kernel.closing.close_odd
+        close_plain, close_odd = kernel.closing.plain.close, kernel.closing.close_odd
         place = kernel.interruptions.places[task]  # type: ignore[index]
         while not dispatch.is_stopping:
             cell = dispatch.take()
@@ -77,14 +77,18 @@ class Runners:
                 except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
                     await kernel.turns.fail(turn, error)
                 else:
-                    if not is_closed(turn, answer):
+                    if not close_plain(turn, answer):
                         close_odd(turn, answer)
                 if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
                     await leftovers.take_cancellation(task)  # type: ignore[arg-type]
             left -= 1
             if not left:
                 left = TURNS_BETWEEN_BREATHS
-                self._breathing = True
-                await asyncio.sleep(0)
-                self._breathing = False
-                kernel.breathe()
+                await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Let other callbacks of the loop get a chance."""
+        self._breathing = True
+        await asyncio.sleep(0)
+        self._breathing = False
+        self.kernel.breathe()

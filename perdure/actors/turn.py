@@ -7,10 +7,11 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from perdure.actors.delayed import due_ns
 from perdure.actors.exits import exit_signal, watch
+from perdure.actors.extra import Extra
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
 from perdure.actors.refused import refuse
@@ -30,23 +31,6 @@ if TYPE_CHECKING:
     from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
-
-T = TypeVar("T")
-
-
-class Extra(Generic[T]):
-    """An attribute that is None for most turns: it takes no place in those, and no time."""
-
-    def __set_name__(self, owner: type[Turn], name: str) -> None:
-        self._name = name
-
-    def __get__(self, turn: Turn, owner: type[Turn]) -> T | None:
-        return None if turn.extras is None else turn.extras.get(self._name)
-
-    def __set__(self, turn: Turn, value: T | None) -> None:
-        if turn.extras is None:
-            turn.extras = {}
-        turn.extras[self._name] = value
 
 
 class Turn:
@@ -81,8 +65,10 @@ class Turn:
         self.ended = False  # its slot is free
         self.lent = False  # its slot serves others while it waits
         self.waits = 0  # kernel waits that it is in now
-        self.is_rare = is_rare = kind != "receive"  # it does more than change state and tell
-        self.index = 0.0 if is_rare else cell.index  # at dispatch
+        if kind == "receive":
+            self.is_rare, self.index = False, cell.index
+        else:
+            self.is_rare, self.index = True, 0.0
         self.task: Any = None  # of the runner that awaits its handler
         self.keys: Keys | None = None  # of its steps
         self.pending: list[Future[Any]] | None = None  # steps begun
