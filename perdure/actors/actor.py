@@ -122,9 +122,11 @@ class Actor(Acting, Hosted):
     if not TYPE_CHECKING:  # to a type checker, these would make every attribute assignable
 
         def __setattr__(self, name: str, value: object) -> None:
-            if name in self.__durable__:
-                self.__dict__[name] = value
-                self.__marks__.dirty.add(name)
+            fields = self.__dict__
+            marks = fields.get("__marks__")
+            if marks is not None and name in marks.whats:
+                fields[name] = value
+                marks.dirty.add(name)
             elif name[0] == "_" or name in self.__declaration__.volatile:
                 object.__setattr__(self, name, value)
             elif hasattr(getattr(type(self), name, None), "__set__"):

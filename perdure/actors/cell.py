@@ -225,7 +225,7 @@ class Cell:
 
     def change_life(self, life: int) -> None:
         """Begin or end an incarnation; what ends leaves no object behind."""
-        self.life = life
+        self.life = int(life)
         self.row_dirty = True
         if life != Life.RUNNING:
             self.actor = None

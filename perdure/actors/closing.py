@@ -32,16 +32,19 @@ class Closing:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self.closed = 0  # turns of user messages, in this process
-        self._plain = Plain(kernel)
+        self.plain = Plain(kernel)
 
     # --- closed
 
     def close(self, turn: Turn, answer: object = None) -> None:
         """End a turn whose handler returned."""
+        if not self.plain.close(turn, answer):
+            self.close_odd(turn, answer)
+
+    def close_odd(self, turn: Turn, answer: object) -> None:
+        """`close` of a turn that is not plain."""
         if not turn.open:
             self.late(turn, "closing")
-            return
-        if self._plain.close(turn, answer):
             return
         cell, env = turn.cell, turn.envelope
         if env.steps is not None and self.kernel.steps.stalls(turn):
@@ -125,7 +128,7 @@ class Closing:
         book.touch(cell)
         cell.dirty, cell.last = True, seq
         if delta:
-            self._plain.apply(cell, delta, hash_after)
+            self.plain.apply(cell, delta, hash_after)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
         if is_rare:

@@ -84,7 +84,10 @@ class Declaration:
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Field names in the order of the declaration; unknown ones last."""
-        return sorted(names, key=lambda name: (self.order.get(name, len(self.order)), name))
+        try:
+            return sorted(names, key=self.order.__getitem__)
+        except KeyError:
+            return sorted(names, key=lambda name: (self.order.get(name, len(self.order)), name))
 
     def check(self) -> None:
         """Raise `DeclarationError` for what only shows after the definition: a decorator."""

@@ -119,12 +119,12 @@ class Dispatch:
         """The next actor to run, if there is one and a slot is free for it."""
         while not self.is_stopping:
             if self.active >= self.limit:
-                may_run = self._has_room_beside() and not self._is_behind()
-                return self.ready.pop() if may_run else None
-            if self.resumes:
+                if not self._has_room_beside():
+                    return None
+            elif self.resumes:
                 self._resume(*self.resumes.popleft())
                 continue
-            if (self.kernel.barrier.sealed or self.pace.waits) and self._is_behind():
+            if len(self.kernel.book.open.records) >= self.pace.records and self.pace.is_behind():
                 return None  # turns wait for the disk
             cell = self.ready.pop() or self._oldest_held()
             if cell is None:
@@ -132,9 +132,6 @@ class Dispatch:
             if cell.turn is None and (cell.control or cell.inbox):
                 return cell
         return None
-
-    def _is_behind(self) -> bool:
-        return len(self.kernel.book.open.records) >= self.pace.records and self.pace.is_behind()
 
     @property
     def has_work(self) -> bool:
@@ -154,7 +151,7 @@ class Dispatch:
         cell = self.ready.best
         if cell is None or cell.control or not cell.inbox or cell.mode == "def" or not cell.turns:
             return False
-        return (cell.class_name, cell.inbox[0].type) not in self.estimates.slow
+        return cell.inbox[0].type not in self.estimates.slow.get(cell.class_name, ())
 
     def _oldest_held(self) -> Cell | None:
         if not self.held or self.running:

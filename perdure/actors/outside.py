@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
 from perdure.ledger.keys import STATUS_KEY, dead_key
-from perdure.ledger.records import Kind, Lane
+from perdure.ledger.records import Kind, Lane, Row
 from perdure.ledger.rows import StatusRow, pack_row
 from perdure.mailbox.control import (
     Exit,
@@ -33,6 +34,9 @@ REPLACE = Replace.__name__
 Post = tuple[str, object]
 """(address, message)."""
 
+Drafted = tuple[bytes, Row | None]
+"""A message as `Codec.draft` gives it."""
+
 
 class Outside:
     """Journals what comes in before it is handled; lets nothing out before it is durable."""
@@ -44,6 +48,8 @@ class Outside:
         self.is_up = kernel.machine.flag()  # the root has started, or the run is over
         self._asks: dict[tuple[int, int], Future[Any]] = {}
         self._open: dict[Future[Any], None] = {}
+        self._posted: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._is_called = False  # the kernel is about to look at what was posted
         end_in_children(kernel)
 
     # --- in
@@ -51,15 +57,15 @@ class Outside:
     def tell(self, address: str, message: object) -> Future[MessageId]:
         """Send a message into the run; the receipt resolves, to its id, when it is durable."""
         receipt: Future[MessageId] = Future()
-        body = self.kernel.book.codec.encode(message)
-        self._hand_in(receipt, self._tell, address, body, type(message).__name__, receipt)
+        drafted = self.kernel.book.codec.draft(message)
+        self._hand_in(receipt, self._tell, address, drafted, type(message).__name__, receipt)
         return receipt
 
     def ask(self, address: str, message: object) -> Future[Any]:
         """Send a message into the run; the answer resolves once what it depends on is durable."""
         answer: Future[Any] = Future()
-        body = self.kernel.book.codec.encode(message)
-        self._hand_in(answer, self._ask, address, body, type(message).__name__, answer)
+        drafted = self.kernel.book.codec.draft(message)
+        self._hand_in(answer, self._ask, address, drafted, type(message).__name__, answer)
         return answer
 
     def cancel(self, address: str) -> Future[int]:
@@ -108,44 +114,62 @@ class Outside:
 
     def _hand_in(self, future: Future[Any], function: Any, *args: Any) -> None:
         self._open[future] = None
-        future.add_done_callback(lambda _: self._open.pop(future, None))
+        future.add_done_callback(self._close)
         if self.kernel.ended.is_set():
             self.abandon()
-        else:
-            self.kernel.on_kernel(function, *args)
+            return
+        self._posted.append((function, args))
+        if not self._is_called:  # waking a loop is a system call, so a thousand posts wake it once
+            self._is_called = True
+            self.kernel.on_kernel(self._take_in)
 
-    def _is_admitted(self, address: str, future: Future[Any]) -> bool:
+    def _close(self, future: Future[Any]) -> None:
+        self._open.pop(future, None)
+
+    def _take_in(self) -> None:
+        """Do what was posted; whoever posts something from here on calls again."""
+        self._is_called = False
+        for _ in range(len(self._posted)):
+            function, args = self._posted.popleft()
+            function(*args)
+
+    def _admitted(self, address: str, future: Future[Any]) -> int | None:
+        """The id of the actor that a message is for, 0 if there is none; None: it is refused."""
         if self.kernel.ending.is_over:
             future.set_exception(TurnClosed("the run is over: it takes no more messages."))
-            return False
+            return None
+        to = self.kernel.book.find(address)
         try:
-            self.kernel.pressure.admit(address, self.kernel.book.find(address))
+            self.kernel.pressure.admit(address, to)
         except InboxFull as full:
             future.set_exception(full)
-            return False
-        return True
+            return None
+        return to
 
-    def _tell(self, address: str, body: bytes, type: str, receipt: Future[MessageId]) -> None:
-        if not self._is_admitted(address, receipt):
+    def _tell(self, address: str, drafted: Drafted, type: str, receipt: Future[MessageId]) -> None:
+        to = self._admitted(address, receipt)
+        if to is None:
             return
-        env = self._envelope(address, body, type, None)
+        env = self._envelope(to, address, drafted, type, None)
         seq = self.post([env], "outside")
         self.kernel.barrier.when_durable(seq, lambda: receipt.set(env.id))
 
-    def _ask(self, address: str, body: bytes, type: str, answer: Future[Any]) -> None:
-        if not self._is_admitted(address, answer):
+    def _ask(self, address: str, drafted: Drafted, type: str, answer: Future[Any]) -> None:
+        to = self._admitted(address, answer)
+        if to is None:
             return
         seq = self.kernel.book.seq + 1
         self._asks[seq, 0] = answer
-        env = self._envelope(address, body, type, (KERNEL_ID, seq, 0, ""))
-        if type == REPLACE and env.to:
+        env = self._envelope(to, address, drafted, type, (KERNEL_ID, seq, 0, ""))
+        if type == REPLACE and to:
             env.lane = Lane.CONTROL  # between two turns, before what waits
         self.post([env], "outside")
 
-    def _envelope(self, address: str, body: bytes, type: str, reply: Any) -> Envelope:
-        to = self.kernel.book.find(address)
+    def _envelope(self, to: int, address: str, drafted: Drafted, type: str, reply: Any) -> Envelope:
         dead = None if to else (address, "no such actor")
-        return Envelope(to, body, type, KERNEL_ID, reply=reply, dead=dead)
+        env = Envelope(to, drafted[0], type, KERNEL_ID, reply=reply, dead=dead)
+        env.row = drafted[1]
+        return env
 
     def post(
         self,
@@ -243,8 +267,8 @@ class Outside:
         book = kernel.book
         out = []
         for address, message in self.first_posts:
-            body = book.codec.encode(message)
-            out.append(self._envelope(address, body, type(message).__name__, None))
+            drafted, to = book.codec.draft(message), book.find(address)
+            out.append(self._envelope(to, address, drafted, type(message).__name__, None))
         self.post(out, "scenario")
         kernel.ending.status = StatusRow("running", "", None)
         book.open.puts[STATUS_KEY] = pack_row(kernel.ending.status)

@@ -18,8 +18,7 @@ CLOSING = (Kind.TURN, Kind.CRASH)
 class Pace:
     """Turns build on others that are not durable yet, until the disk is far behind.
 
-    It is only worth asking whether they wait while a group is on its way to the disk (unless it
-    `waits` at other times, too), and the open group has so many `records`.
+    It is only worth asking whether they wait once the open group has so many `records`.
     """
 
     waits = False

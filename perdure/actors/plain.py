@@ -37,19 +37,18 @@ class Plain:
 
     def close(self, turn: Turn, answer: object) -> bool:
         """End the turn if it is plain; False, and nothing done, if it is not."""
-        cell, env = turn.cell, turn.envelope
-        if turn.is_rare or (env.steps is not None and not are_past(turn)):
+        cell, env, book = turn.cell, turn.envelope, self.kernel.book
+        if not turn.open or turn.is_rare or (env.steps is not None and not are_past(turn)):
             return False
         if cell.attempts or cell.holds or cell.migrates:
             return False
-        book = self.kernel.book
-        cells, wires, targets = book.cells, [], []
+        cells, wires = book.cells, []
         for sent in turn.out:
-            target = cells.get(sent.to)
+            to = sent.to
+            target = cells.get(to)
             if not sent.plain or target is None or target.life >= STOPPED or target.is_supervisor:
                 return False
-            wires.append((sent.to, sent.body))
-            targets.append(target)
+            wires.append((to, sent.body))
         encode, reply = book.codec.encode, None
         try:
             delta = collect(cell.actor, cell.images, encode)  # type: ignore[arg-type]
@@ -58,21 +57,20 @@ class Plain:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
             return True
-        before, index, now = cell.state_hash, turn.index, book.now_ns()
-        hash_after = state_hash(before, delta) if delta else before
-        took = now - turn.time_ns
+        before, now = cell.state_hash, book.now_ns()
+        after = state_hash(before, delta) if delta else before
+        took, cost, index = now - turn.time_ns, env.cost, turn.index
         fields = (  # in the order of records.Turn, up to `previous`
             now, wires, cell.id, turn.incarnation, turn.attempt, (env.seq, env.index), delta,
-            hash_after, None, reply, (), None, None, (env.cost, env.cost / index, index), took,
-            cell.last,
+            after, None, reply, (), None, None, (cost, cost / index, index), took, cell.last,
         )  # fmt: skip
         cell.seq = cell.last = book.append(TURN, fields, pack_plain)
         if delta:
-            self.apply(cell, delta, hash_after)
-        self._follow(turn, took, targets, reply)
+            self.apply(cell, delta, after)
+        self._follow(turn, took, reply)
         return True
 
-    def _follow(self, turn: Turn, took: int, targets: list[Cell], reply: Reply | None) -> None:
+    def _follow(self, turn: Turn, took: int, reply: Reply | None) -> None:
         """The turn is over, its message consumed, its actor dirty, its messages in inboxes."""
         cell, env, kernel = turn.cell, turn.envelope, self.kernel
         dispatch, group = kernel.dispatch, kernel.book.open
@@ -100,43 +98,45 @@ class Plain:
         if cell.touched != serial:
             cell.touched = serial
             group.cells.append(cell)
-        if took > FLOOR_NS or dispatch.estimates.slow:
+        if took > FLOOR_NS or cell.class_name in dispatch.estimates.slow:
             self._learn(cell, env, took)
-        if targets:
-            self._deliver(turn.out, targets, cell.seq)
+        has_more = inbox or cell.control  # what comes now makes it ready by itself
+        if turn.out:
+            self._deliver(turn.out, cell.seq)
         if reply is not None:
             kernel.waits.answered(*reply, cell.seq)
-        if inbox or cell.control:
+        if has_more:
             dispatch.consider(cell)
 
     def _learn(self, cell: Cell, env: Envelope, took: int) -> None:
-        kind, estimates = (cell.class_name, env.type), self.kernel.dispatch.estimates
-        if took > FLOOR_NS or kind in estimates.slow:
-            estimates.observe(kind, took / NS)
+        estimates = self.kernel.dispatch.estimates
+        if took > FLOOR_NS or env.type in estimates.slow[cell.class_name]:
+            estimates.observe((cell.class_name, env.type), took / NS)
 
-    def apply(self, cell: Cell, delta: Delta, hash_after: bytes) -> None:
+    def apply(self, cell: Cell, delta: Delta, after: bytes) -> None:
         """Have the committed state follow the record; for turns of every kind."""
         apply(cell.images, delta)  # type: ignore[arg-type]
-        cell.state_hash = hash_after
+        cell.state_hash = after
         if cell.log is not None:
             cell.log.add(delta)
         actor: Any = cell.actor
-        marks = actor.__marks__
+        marks = actor.__dict__["__marks__"]
         if marks.rebased:
             compact(actor, cell.images)  # type: ignore[arg-type]
         if marks.large:
             self.kernel.book.blobs.keep(marks.large)
             marks.large.clear()
 
-    def _deliver(self, out: list[Envelope], targets: list[Cell], seq: int) -> None:
-        book, consider = self.kernel.book, self.kernel.dispatch.consider
-        serial, sent = book.open.serial, book.open.sent
+    def _deliver(self, out: list[Envelope], seq: int) -> None:
+        kernel = self.kernel
+        book, group = kernel.book, kernel.book.open
+        cells, serial, sent = book.cells, group.serial, group.sent
         for index, env in enumerate(out):
             env.seq = seq
             env.index = index
             env.group = serial
             sent[env] = None
-            target = targets[index]
+            target = cells[env.to]
             inbox = target.inbox
             if inbox:
                 inbox.append(env)
@@ -147,4 +147,4 @@ class Plain:
                     target.inbox = deque((env,))
                 else:
                     inbox.append(env)
-                consider(target)
+                kernel.dispatch.consider(target)

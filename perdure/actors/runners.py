@@ -48,9 +48,10 @@ class Runners:
             self.kernel.keep_task(runner)
 
     async def _run(self) -> None:
-        kernel, dispatch, task, turns = self.kernel, self.dispatch, asyncio.current_task(), 0
-        begin, close = kernel.turns.begin, kernel.closing.close
-        flights = kernel.interruptions.flights
+        kernel, dispatch, left = self.kernel, self.dispatch, TURNS_BETWEEN_BREATHS
+        task = asyncio.current_task()
+        begin, flights = kernel.turns.begin, kernel.interruptions.flights
+        close_plain, close_odd = kernel.closing.plain.close, kernel.closing.close_odd
         place = kernel.interruptions.places[task]  # type: ignore[index]
         while not dispatch.is_stopping:
             cell = dispatch.take()
@@ -76,12 +77,18 @@ class Runners:
                 except BaseException as error:  # noqa: BLE001 - a crash, whatever it is
                     await kernel.turns.fail(turn, error)
                 else:
-                    close(turn, answer)
+                    if not close_plain(turn, answer):
+                        close_odd(turn, answer)
                 if turn.is_fenced and task.cancelling():  # type: ignore[union-attr]
                     await leftovers.take_cancellation(task)  # type: ignore[arg-type]
-            turns += 1
-            if turns % TURNS_BETWEEN_BREATHS == 0:
-                self._breathing = True
-                await asyncio.sleep(0)
-                self._breathing = False
-                kernel.breathe()
+            left -= 1
+            if not left:
+                left = TURNS_BETWEEN_BREATHS
+                await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Let other callbacks of the loop get a chance."""
+        self._breathing = True
+        await asyncio.sleep(0)
+        self._breathing = False
+        self.kernel.breathe()

@@ -188,18 +188,30 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
     `encode` raises passes through (`NotEncodable`, `TooLarge`): then the object is of no more use.
     Raises `UsageError` for a list that was changed behind its methods.
     """
-    marks: Marks = actor.__marks__
+    fields = actor.__dict__
+    marks: Marks = fields["__marks__"]
+    dirty, whats = marks.dirty, marks.whats
+    if marks.owned or marks.opaque or marks.rebased:
+        return _collect_any(actor, images, encode)
+    delta: Delta = ()
+    for name in dirty if len(dirty) < 2 else actor.__declaration__.in_order(dirty):
+        value = fields.get(name, _GONE)
+        if type(value) not in ATOMS:
+            return _collect_any(actor, images, encode)
+        data = encode(value, whats[name])
+        if len(data) > BLOB_BYTES_MIN:
+            return _collect_any(actor, images, encode)
+        image = images.get(name)
+        if image is None or image[0] != data or image[1]:  # its base, its operations
+            delta += ((name, "=", data),)
+    dirty.clear()
+    return delta
+
+
+def _collect_any(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
+    """`collect` of an actor that has more than atoms in its fields."""
+    fields, marks = vars(actor), actor.__marks__
     dirty = marks.dirty
-    if len(dirty) == 1 and not marks.opaque and not marks.owned:
-        (name,) = dirty
-        value = actor.__dict__.get(name, _GONE)
-        if type(value) in ATOMS:  # one field changed, and it is no container: most turns
-            data = encode(value, marks.whats[name])
-            if len(data) <= BLOB_BYTES_MIN:
-                image = images.get(name)
-                dirty.clear()
-                is_new = image is None or image[0] != data or image[1]  # its base, its operations
-                return ((name, "=", data),) if is_new else ()
     if marks.rebased:
         marks.rebased.clear()  # of a delta that was not applied
     if marks.owned:
@@ -209,16 +221,14 @@ def collect(actor: Actor, images: Mapping[str, Image], encode: Encode) -> Delta:
         dirty |= unseen
     if not dirty:
         return ()
-    declaration = actor.__declaration__
-    fields = vars(actor)
     out: list[Entry] = []
-    for name in declaration.in_order(dirty) if len(dirty) > 1 else dirty:
+    for name in actor.__declaration__.in_order(dirty) if len(dirty) > 1 else dirty:
         value = fields.get(name, _GONE)
         image = images.get(name)
         if type(value) not in ATOMS:
             out += _mutable_changes(actor, name, image, encode, name in unseen)
             continue
-        data = marks.small(encode(value, declaration.whats[name]))
+        data = marks.small(encode(value, marks.whats[name]))
         if image is None or image.base != data or image.ops:
             out.append((name, "=", data))
             marks.owned.pop(name, None)

@@ -7,10 +7,11 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from perdure.actors.delayed import due_ns
 from perdure.actors.exits import exit_signal, watch
+from perdure.actors.extra import Extra
 from perdure.actors.futures import Future
 from perdure.actors.marking import marked
 from perdure.actors.refused import refuse
@@ -30,23 +31,6 @@ if TYPE_CHECKING:
     from perdure.actors.waiting import Wait
 
 NS = 1_000_000_000
-
-T = TypeVar("T")
-
-
-class Extra(Generic[T]):
-    """An attribute that is None for most turns: it takes no place in those, and no time."""
-
-    def __set_name__(self, owner: type[Turn], name: str) -> None:
-        self._name = name
-
-    def __get__(self, turn: Turn, owner: type[Turn]) -> T | None:
-        return None if turn.extras is None else turn.extras.get(self._name)
-
-    def __set__(self, turn: Turn, value: T | None) -> None:
-        if turn.extras is None:
-            turn.extras = {}
-        turn.extras[self._name] = value
 
 
 class Turn:
@@ -81,8 +65,10 @@ class Turn:
         self.ended = False  # its slot is free
         self.lent = False  # its slot serves others while it waits
         self.waits = 0  # kernel waits that it is in now
-        self.is_rare = is_rare = kind != "receive"  # it does more than change state and tell
-        self.index = 0.0 if is_rare else cell.index  # at dispatch
+        if kind == "receive":
+            self.is_rare, self.index = False, cell.index
+        else:
+            self.is_rare, self.index = True, 0.0
         self.task: Any = None  # of the runner that awaits its handler
         self.keys: Keys | None = None  # of its steps
         self.pending: list[Future[Any]] | None = None  # steps begun
@@ -151,32 +137,39 @@ class Turn:
     ) -> None:
         if not self.open:
             raise TurnClosed(closed(self))
-        kernel = self.kernel
-        address = to if type(to) is str else to.address  # type: ignore[union-attr]
-        if address[:1] != "/":
-            address = resolve(self.cell.address, address)
+        kernel, out = self.kernel, self.out
         book = kernel.book
+        address = to if type(to) is str else to.address  # type: ignore[union-attr]
+        id = book.names.get(address)
+        if id is None:
+            address, id = self._find(address)
         body, row = book.codec.draft(message)
         name = type(message).__name__
-        id = book.names.get(address, -1)
-        if id < 0 and (id := book.find(address)) and self.on_loop:
-            with book.watched():
-                book.cell(id)  # to be sent to it will be loaded anyway: now, it is found once
         target = book.cells.get(id)
         inbox = None if target is None else target.inbox
         if inbox and len(inbox) >= kernel.pressure.hard_max and delay is None:
             refuse(self, address, full(address, len(inbox), kernel.pressure.hard_max))
-        is_plain = cost is None and qos is None and est is None and delay is None and id
-        if is_plain and len(body) <= BLOB_BYTES_MIN:
+        is_small = len(body) <= BLOB_BYTES_MIN
+        if cost is None and qos is None and est is None and delay is None and id and is_small:
             env = plain_envelope(id, body, row, name, self.cell.id)
         else:
             env = self._envelope(id, address, body, name, cost, est, qos, delay)
-        self.out.append(env)
-        if len(self.out) > TURN_INTENTS_MAX:
+        out.append(env)
+        if len(out) > TURN_INTENTS_MAX:
             raise Refused(
                 f"the turn of {self.cell.address} sends more than {TURN_INTENTS_MAX:,} messages. "
                 "Send fewer per turn, or tell yourself to go on."
             )
+
+    def _find(self, path: str) -> tuple[str, int]:
+        """The address that a path stands for, and the id that answers to it, 0 if none does."""
+        book = self.kernel.book
+        address = resolve(self.cell.address, path)
+        id = book.find(address)
+        if id and id not in book.cells and self.on_loop:
+            with book.watched():
+                book.cell(id)  # to be sent to it will be loaded anyway: now, it is found once
+        return address, id
 
     def _envelope(
         self,

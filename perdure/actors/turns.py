@@ -56,12 +56,12 @@ class Turns:
         mode: str = cell.mode
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
-            turn = self.open(cell, env, "receive", mode != "def")
-            return self.run(turn, handler, (message,), mode)
+        elif mode == "async":
+            return self.open(cell, env, "receive", True), actor.on_receive(message)
+        else:
+            handler = actor.on_receive
         turn = self.open(cell, env, "receive", mode != "def")
-        if mode == "async":
-            return turn, actor.on_receive(message)
-        return self.run(turn, actor.on_receive, (message,), mode)
+        return self.run(turn, handler, (message,), mode)
 
     def load(self, cell: Cell) -> Actor | None:
         """The live object of an actor, built from committed bytes; None when it stalled."""

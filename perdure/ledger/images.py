@@ -38,6 +38,7 @@ class Image(NamedTuple):
 
 _new_hash = blake2b(digest_size=16).copy  # a copy costs half of what a new one does
 _new = tuple.__new__  # a call of the class costs three times as much
+_NO_OPS: list[Entry] = []  # shared by all images without operations: a first one gets a new list
 
 
 def weigh(args: Iterable[Any]) -> int:
@@ -65,12 +66,14 @@ def apply(images: dict[str, Image], delta: Iterable[Sequence[Any]]) -> None:
     for entry in delta:
         op = entry[1]
         if op == "=":
-            images[entry[0]] = _new(Image, (entry[2], [], 0))
+            images[entry[0]] = _new(Image, (entry[2], _NO_OPS, 0))
         elif op == "-":
             images.pop(entry[0], None)
         else:
             name = entry[0]
             base, ops, weight = images[name]
+            if not ops:
+                ops = []
             ops.append(tuple(entry[1:]))
             images[name] = Image(base, ops, weight + weigh(entry[2:]))
 

@@ -104,7 +104,7 @@ class Codec:
         if row is None:
             return self.encode(value), None
         try:
-            data = pack_exact({MESSAGE: row})
+            data = MESSAGE_PREFIX + pack_exact(row)
         except _ENCODE_FAULTS:
             return self.encode(value), None
         if len(data) <= ROW_BYTES_MAX:

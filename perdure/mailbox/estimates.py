@@ -29,8 +29,9 @@ class Estimates:
         self.indices: dict[tuple[str, str, float], float] = {}
         """What `index` said for (actor class, message type, cost) since the last publication."""
 
-        self.slow: set[tuple[str, str]] = set()
-        """The kinds whose published estimate is above the floor: they are to be observed."""
+        self.slow: dict[str, set[str]] = {}
+        """Message types by actor class whose published estimate is above the floor: their turns
+        are to be observed. Classes without one are not here."""
 
     def observe(self, kind: tuple[str, str], seconds: float) -> None:
         """Learn from one turn."""
@@ -43,7 +44,13 @@ class Estimates:
         if published is None or abs(mean - published) > REPUBLISH * published:
             self.published[kind] = mean
             self.indices.clear()
-            (self.slow.add if mean > SERVICE_SECONDS_MIN else self.slow.discard)(kind)
+            self._note(*kind, mean > SERVICE_SECONDS_MIN)
+
+    def _note(self, actor_class: str, type: str, is_slow: bool) -> None:
+        types = self.slow.setdefault(actor_class, set())
+        (types.add if is_slow else types.discard)(type)
+        if not types:
+            del self.slow[actor_class]
 
     def index(self, kind: tuple[str, str], cost: float) -> float:
         """The index of a message of that kind and holding cost."""

@@ -57,9 +57,11 @@ class ReadySet(Generic[T]):
             while queue:
                 entry = queue.popleft()
                 unit = entry[1]
-                if entries.get(unit) is entry:
-                    del entries[unit]
+                held = entries.pop(unit, None)
+                if held is entry:
                     return unit
+                if held is not None:
+                    entries[unit] = held
                 self._stale -= 1
             heappop(indices)
             del self._queues[index]
