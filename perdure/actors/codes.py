@@ -30,10 +30,10 @@ class Codes:
 
     # --- what the ledger says
 
-    def opened(self, seq: int, edition: Edition) -> None:
-        """A process took the ledger: everybody runs the code that it has loaded."""
+    def opened(self, seq: int, edition: Edition, durability: str) -> None:
+        """A process took the ledger: everybody runs the code that it has loaded, at its level."""
         edition.since = seq
-        self._put(fold_code.opened(self._now(), seq, edition.digest))
+        self._put(fold_code.opened(self._now(), seq, edition.digest, durability))
 
     def keep_files(self, files: bytes) -> bytes:
         """Have the files of code in the ledger, once; the reference to them, if there are any."""

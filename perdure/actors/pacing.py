@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from perdure.ledger.journal import Pack, pack_payload
+from perdure.ledger.levels import GROUP, Durability
 from perdure.ledger.records import Kind
 from perdure.limits import GROUP_RECORDS_BEHIND
 
 if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
-    from perdure.ledger.levels import Durability
 
 CLOSING = (Kind.TURN, Kind.CRASH)
 
@@ -22,6 +22,7 @@ class Pace:
     """
 
     waits = False
+    durability = GROUP  # of which level this is the pace
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
@@ -66,3 +67,4 @@ def keep_level(kernel: Kernel, durability: Durability) -> None:
         kernel.book.store.relax()
     if durability.waits:
         kernel.dispatch.pace = TurnByTurn(kernel)
+    kernel.dispatch.pace.durability = durability

@@ -95,8 +95,9 @@ def opened(kernel: Kernel, version: str, files: bytes = b"") -> None:
     code = kernel.codes.keep_files(files)
     interrupted = kernel.interruptions.took()
     machine = kernel.machine
-    who = (machine.pid(), machine.wall_ns(), version, edition.digest, interrupted, code)
-    kernel.codes.opened(book.append(Kind.OPEN, (book.now_ns(), (), *who)), edition)
+    level = kernel.dispatch.pace.durability.name
+    who = (machine.pid(), machine.wall_ns(), version, edition.digest, interrupted, code, level)
+    kernel.codes.opened(book.append(Kind.OPEN, (book.now_ns(), (), *who)), edition, level)
     kernel.interruptions.count(interrupted)
 
 

@@ -11,6 +11,7 @@ from perdure.cli.driving import drive, exit_code
 from perdure.cli.options import SEQ, json_option, name_of, run_argument
 from perdure.cli.say import complain, labelled, say, write_answer, write_json
 from perdure.cli.summary import summary_form, summary_lines
+from perdure.cli.words import at_level
 from perdure.errors import UsageError
 from perdure.runtime.document import shown
 from perdure.runtime.home import find_run
@@ -63,16 +64,24 @@ def command(
         resumed = Run.resume(
             directory, observer=observer, live=live, crash_at=crash_at, crash_before=crash_before
         )
-        if as_json:
-            write_json({"event": "resume", "run": name, "ledger": str(directory)})
-        else:
-            where = f"after record {head.seq:,}"
-            say(labelled("resume", f"{name}   {where}   ledger {shown(directory)}"))
-        if resumed.code_changed:
-            complain("the code has changed since this run began; it goes on with the new code.")
+        _announce(resumed, directory, head.seq, as_json)
         return resumed
 
     return drive(begin, directory, stay=not no_wait, strict=strict, as_json=as_json)
+
+
+def _announce(run: Run, directory: Path, last: int, as_json: bool) -> None:
+    name, durability = name_of(directory), run.program.durability.name
+    if as_json:
+        form = {"event": "resume", "run": name, "ledger": str(directory)}
+        write_json({**form, "durability": durability})
+    else:
+        said = f"{name}   after record {last:,}   ledger {shown(directory)}"
+        say(labelled("resume", said))
+        if limits := at_level(durability):
+            say(labelled("limits", limits))
+    if run.code_changed:
+        complain("the code has changed since this run began; it goes on with the new code.")
 
 
 def _show(view: View, directory: Path, strict: bool, as_json: bool) -> int:

@@ -11,9 +11,8 @@ from perdure.actors.events import Observer
 from perdure.cli.driving import drive
 from perdure.cli.options import SEQ, json_option, name_of
 from perdure.cli.say import labelled, say, write_json
-from perdure.cli.words import count
+from perdure.cli.words import at_level, count
 from perdure.errors import UsageError
-from perdure.ledger.levels import GROUP
 from perdure.ledger.values import Codec
 from perdure.runtime.document import shown
 from perdure.runtime.home import new_run_dir
@@ -74,16 +73,15 @@ def command(
 def _announce(
     run: Run, program: Program, directory: Path, settings: tuple[str, ...], as_json: bool
 ) -> None:
-    name, tokens = name_of(directory), program.tokens
+    name, tokens, durability = name_of(directory), program.tokens, program.durability.name
     if as_json:
         form: dict[str, Any] = {"event": "run", "run": name, "ledger": str(directory)}
-        write_json({**form, "seed": run.seed, "settings": program.settings})
+        form |= {"seed": run.seed, "settings": program.settings, "durability": durability}
+        write_json(form)
         return
     budget = "unlimited tokens" if tokens is None else count(tokens, "token")
     say(labelled("run", f"{name}   seed {run.seed}   ledger {shown(directory)}"))
-    limits = [f"{count(program.concurrency, 'turn')} at once", budget]
-    if program.durability is not GROUP:
-        limits.append(f"durability {program.durability.name}")
-    say(labelled("limits", ", ".join(limits)))
+    limits = [f"{count(program.concurrency, 'turn')} at once", budget, at_level(durability)]
+    say(labelled("limits", ", ".join(filter(None, limits))))
     if settings:
         say(labelled("settings", "   ".join(settings)))

@@ -49,6 +49,7 @@ def _lines(view: View) -> list[str]:
         labelled("goal", header.goal),
         labelled("began", f"{moment(header.time)}   {count(head.seq, 'record')} over {lasted}"),
         labelled("seed", str(header.seed)),
+        labelled("limits", _level(view)),
     ]
     fork = view.lineage.fork
     if fork is not None:
@@ -66,6 +67,12 @@ def _lines(view: View) -> list[str]:
         pairs = (f"{key}={written(value)}" for key, value in header.settings.items())
         lines.append(labelled("settings", "   ".join(pairs)))
     return [line for line in lines if line.strip()]
+
+
+def _level(view: View) -> str:
+    """The durability level that the run is at, or was at last."""
+    now, first = read_code(view.store).durability, view.run.durability
+    return f"durability {now}" if now == first else f"durability {now}, at first {first}"
 
 
 def _past(view: View) -> list[str]:
@@ -160,5 +167,6 @@ def _header(view: View) -> dict[str, object]:
         "began": moment(header.time),
         "policy": header.policy,
         "concurrency": header.concurrency,
-        "durability": header.durability,
+        "durability": read_code(view.store).durability,
+        "durability_at_first": header.durability,
     }

@@ -12,7 +12,7 @@ from perdure.actors.calls import in_words
 from perdure.cli.options import json_option, name_of, run_argument, view_of
 from perdure.cli.recordform import Reader
 from perdure.cli.say import fitted, note, paint, say, write_answer, write_json
-from perdure.cli.words import clipped, clock, count, size, written
+from perdure.cli.words import at_level, clipped, clock, count, size, written
 from perdure.ids import MessageId
 from perdure.ledger import records
 from perdure.ledger.records import Life, Record, Send
@@ -118,6 +118,7 @@ class Teller:
                 yield f"{body.scenario}, seed {body.seed}"
             case records.Open():
                 yield f"process {body.pid}, perdure {body.version}"
+                yield at_level(body.durability)
                 yield from (
                     f"was running: {self._message(id)}" for _, *id in body.interrupted or ()
                 )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from perdure.ledger.jsonform import to_json
+from perdure.ledger.levels import GROUP
 
 CENTISECOND_NS = 10_000_000
 LINE_CHARS_MAX = 160  # of a reason within a line
@@ -29,6 +30,15 @@ def clock(ns: int) -> str:
     hours, minutes = divmod(minutes, 60)
     text = f"{minutes:02}:{rest // 100:02}.{rest % 100:02}"
     return f"{hours}:{text}" if hours else text
+
+
+def at_level(durability: str) -> str:
+    """A durability level, for those who need to know: not the one that runs have by default.
+
+    >>> at_level("each"), at_level("group")
+    ('durability each', '')
+    """
+    return "" if durability == GROUP.name else f"durability {durability}"
 
 
 def span(ns: float) -> str:

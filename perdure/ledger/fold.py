@@ -165,7 +165,7 @@ class Fold:
 
     def _open(self, seq: int, body: records.Open) -> None:
         self.status = None
-        self.code = fold_code.opened(self.code, seq, body.code_hash)
+        self.code = fold_code.opened(self.code, seq, body.code_hash, body.durability)
         if body.interrupted is None:
             return
         before, self.interrupted = self.interrupted, {}

@@ -12,16 +12,16 @@ from perdure.limits import CODES_LISTED_MAX
 if TYPE_CHECKING:
     from perdure.ledger.fold import Fold
 
-NO_CODE = CodeRow((), 0, ())
+NO_CODE = CodeRow((), 0, (), "")
 
 
-def opened(row: CodeRow, seq: int, code_hash: bytes) -> CodeRow:
-    """A process took the ledger: everybody runs the code that it found.
+def opened(row: CodeRow, seq: int, code_hash: bytes, durability: str) -> CodeRow:
+    """A process took the ledger: everybody runs the code that it found, at its level.
 
-    >>> opened(NO_CODE, 2, b"a").since
+    >>> opened(NO_CODE, 2, b"a", "each").since
     2
     """
-    return CodeRow(_listed(row, (seq, code_hash, ())), seq, ())
+    return CodeRow(_listed(row, (seq, code_hash, ())), seq, (), durability)
 
 
 def reloaded(row: CodeRow, seq: int, body: Reload) -> CodeRow:
@@ -29,7 +29,8 @@ def reloaded(row: CodeRow, seq: int, body: Reload) -> CodeRow:
     versions = _listed(row, (seq, body.code_hash, tuple(body.scope)))
     if body.scope:
         return row._replace(versions=versions)
-    return CodeRow(versions, seq, tuple(name for name, _, now in body.versions if not now))
+    gone = tuple(name for name, _, now in body.versions if not now)
+    return row._replace(versions=versions, since=seq, gone=gone)
 
 
 def _listed(row: CodeRow, version: tuple[int, bytes, tuple[int, ...]]) -> Any:

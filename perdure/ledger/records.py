@@ -61,8 +61,7 @@ class Kind(IntEnum):
     RELOAD = 25  # actors run other code from here on
     KEEP = 33  # an actor goes on with the code it had
     BASE = 30  # of the records up to some, only a base and what is still needed is left
-    # later work: approvals, grants, epochs of estimates, overruns
-    APPROVAL = 23
+    APPROVAL = 23  # this and those below: later work
     GRANT = 24
     EPOCH = 28
     OVERRUN = 29
@@ -135,7 +134,7 @@ class Run(NamedTuple):
     tokens_limit: int | None
     policy: str
     concurrency: int
-    durability: str = "group"  # the level's name
+    durability: str = "group"  # the name of the level that it begins with
 
 
 class Open(NamedTuple):
@@ -148,6 +147,7 @@ class Open(NamedTuple):
     # [(actor, seq, index)…]: what ran when the last process died; None if it ended in order
     interrupted: tuple[Any, ...] | None = None
     code: bytes = b""  # a reference to its files, a blob; none: they are too large to keep
+    durability: str = "group"  # the name of the level that this process keeps to
 
 
 class Birth(NamedTuple):

@@ -147,11 +147,15 @@ class PostedRow(NamedTuple):
 
 
 class CodeRow(NamedTuple):
-    """Which code a run has run: `versions` are the newest of (seq, digest, scope of the reload)."""
+    """Which code a run has run, and how its last process does.
+
+    `versions` are the newest of (seq, digest, scope of the reload).
+    """
 
     versions: tuple[tuple[int, bytes, tuple[int, ...]], ...]
     since: int  # the last record from which on everybody was to run other code
     gone: tuple[str, ...]  # classes that the code of that record does not have
+    durability: str  # the level of the process that took the run last
 
 
 class BaseRow(NamedTuple):

@@ -13,7 +13,7 @@ from perdure.errors import UsageError
 from perdure.ledger.group import Group, Head
 from perdure.ledger.levels import EACH, GROUP, LEVELS, RELAXED, Durability
 from perdure.ledger.memory import MemoryStore
-from perdure.ledger.records import Kind
+from perdure.ledger.records import Kind, Open
 from perdure.ledger.records import Run as Header
 from tests.kit import SECONDS, of, program, resumed, running, settle
 from tests.ledger.stores import child, end
@@ -197,15 +197,18 @@ def test_what_ends_a_run_is_made_durable_whatever_the_level() -> None:
 
 
 @pytest.mark.parametrize("name", LEVELS)
-def test_a_run_notes_its_level_and_a_resume_takes_that_of_its_program(name: str) -> None:
+def test_each_process_notes_its_level_and_a_resume_takes_that_of_its_program(name: str) -> None:
     store = MemoryStore()
     with running(program(Child("a", Chain)), store, durability=name):
         pass
     assert of(store, Header)[0].durability == name
     tree = program(Child("a", Chain), durability=LEVELS[name])
-    with resumed(tree, store.reopened()) as run:
+    with resumed(tree, store := store.reopened()) as run:
         assert run.program.durability.name == name
         assert run.kernel.dispatch.pace.records == (0 if name == "each" else 8_192)
+    with resumed(program(Child("a", Chain)), store := store.reopened()):
+        pass
+    assert [body.durability for body in of(store, Open)] == [name, name, "group"]
 
 
 def test_a_level_that_is_none_is_refused_before_there_is_a_ledger(tmp_path: Path) -> None:

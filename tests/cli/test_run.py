@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from perdure.ledger.store import open_store
-from tests.cli.verbs import COUNTER, answer, lines, perdure, process, shop
+from tests.cli.verbs import COUNTER, answer, lines, perdure, process, shop, waiting_shop
 
 
 def test_a_run_ends_with_its_result_tree_figures_and_what_to_type_next(
@@ -37,7 +37,26 @@ def test_a_durability_that_is_not_the_default_is_announced(tmp_path: Path) -> No
     file.write_text('durability = "each"\n' + file.read_text())
     said = perdure("run", folder).stdout.splitlines()
     assert said[1] == "limits    4 turns at once, 1,000,000 tokens, durability each"
-    assert answer("show", "last")["durability"] == "each"
+    assert lines("run", folder)[0]["durability"] == "each"
+    assert "limits    durability each\n" in perdure("show", "last").stdout
+
+
+def test_who_changes_the_durability_of_a_run_that_goes_on_is_told_so(tmp_path: Path) -> None:
+    folder = waiting_shop(tmp_path / "shop")
+    perdure("run", folder, "--no-wait")
+    said = perdure("resume", "last", "--no-wait").stdout.splitlines()
+    assert not any(line.startswith("limits") for line in said)
+    assert "limits    durability group\n" in perdure("show", "last").stdout
+    file = Path(folder) / "scenario.toml"
+    file.write_text('durability = "each"\n' + file.read_text())
+    said = perdure("resume", "last", "--no-wait").stdout.splitlines()
+    assert said[1] == "limits    durability each"
+    assert lines("resume", "last", "--no-wait")[0]["durability"] == "each"
+    assert "limits    durability each, at first group\n" in perdure("show", "last").stdout
+    shown = answer("show", "last")
+    assert (shown["durability"], shown["durability_at_first"]) == ("each", "group")
+    opens = [line for line in perdure("trace", "last").stdout.splitlines() if " process " in line]
+    assert ["durability each" in line for line in opens] == [False, False, True, True]
 
 
 def test_crashes_restarts_and_dead_letters_are_told_as_they_happen(tmp_path: Path) -> None:

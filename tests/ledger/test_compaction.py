@@ -18,6 +18,8 @@ from perdure.ledger.memory import MemoryStore
 from perdure.ledger.records import Kind
 from perdure.ledger.rows import pack_row
 from perdure.ledger.verify import verify_store
+from perdure.runtime.fork import fork_store
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.view import View
 from tests.kit import SECONDS, program, resumed, running, settle
 from tests.lived import lived
@@ -124,6 +126,23 @@ def test_a_run_with_steps_tokens_and_posts_goes_on_the_same_wherever_it_was_cut(
         store = lived().reopened()
         compact(store, at)
         assert repr(gone_on(store)) == repr(end), at
+
+
+def test_the_level_of_the_last_process_is_known_after_compaction_and_in_a_fork() -> None:
+    store = lived().reopened()
+    with resumed(mixed(), store, durability="relaxed") as run:
+        settle(run)
+    store = store.reopened()
+    compact(store, store.head().seq)
+    fork = MemoryStore()
+    fork_store(store.reopened(), store.head().seq, fork)
+    compact(fork, fork.head().seq)
+    for each in (store, fork):
+        whole(each)
+        assert read_code(each.reopened()).durability == "relaxed"
+    with resumed(mixed(), store := store.reopened(), durability="each") as run:
+        settle(run)
+        assert read_code(store.reopened()).durability == "each"  # while it is at it
 
 
 def died_at_each_commit() -> list[MemoryStore]:

@@ -10,6 +10,7 @@ import pytest
 from perdure import Run
 from perdure.errors import ScenarioError, UnknownActor, UsageError
 from perdure.ledger import records
+from perdure.runtime.oldcode import read_code
 from perdure.runtime.view import View
 from tests.kit import SECONDS, advance, of, on_kernel, program, running, settle, until
 from tests.runtime.reloads import CODE, MIGRATED, SCENARIO, Store, look, put, second
@@ -24,7 +25,7 @@ def shop(tmp_path: Path) -> Store:
 
 
 def test_the_next_message_is_handled_by_the_new_code_and_nobody_was_restarted(shop: Store) -> None:
-    with shop.begun() as run:
+    with shop.begun(durability="each") as run:
         assert put(run, "tea") == 1
         ids = [
             on_kernel(run, run.kernel.book.find, f"/store/{name}") for name in ("shelf", "other")
@@ -42,6 +43,7 @@ def test_the_next_message_is_handled_by_the_new_code_and_nobody_was_restarted(sh
     nodes = View(shop.store.reopened()).actors()
     assert [(node.incarnation, node.restarts, node.crashes) for node in nodes] == [(1, 0, 0)] * 3
     assert [body.code_hash.hex() for body in of(shop.store, records.Reload)] == [done.code]
+    assert read_code(shop.store.reopened()).durability == "each"  # a reload is no other process
 
 
 def test_no_message_is_lost_over_twenty_reloads_under_load(shop: Store) -> None:
