@@ -20,7 +20,7 @@ def suspend_in(directory: str | Path, address: str, is_on: bool) -> None:
     def begin() -> None:
         kernel = run.kernel
         kernel.dispatch.is_stopping = True  # nothing is handled by this process
-        opened(kernel, package_version(), run.program.code_hash)
+        opened(kernel, package_version(), run.program.files)
         load(kernel)
         kernel.outside.is_up.set()
         suspend(kernel, address, is_on)

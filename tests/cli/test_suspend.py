@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from perdure import Run
+from perdure.ledger.blobs import digest_of
+from perdure.ledger.records import Open
+from perdure.runtime.view import View
 from tests.cli.verbs import answer, perdure
 from tests.kit import SECONDS
 
@@ -80,6 +83,10 @@ def test_an_actor_of_a_run_that_stands_still_is_suspended(office: Path) -> None:
     (root,) = answer("tree", office)["tree"]
     assert [child["suspended"] for child in root["children"]] == [True, True]
     assert perdure("verify", office).exit_code == 0
+    with View(office) as view:
+        codes = {each.body.code for each in view.records() if isinstance(each.body, Open)}
+        (files,) = codes  # the process that suspended refers to the same files as the run's first
+        assert b"class Clerk" in (view.store.blob(digest_of(files)) or b"")
 
 
 def test_an_actor_that_is_not_there_cannot_be_suspended(office: Path) -> None:
