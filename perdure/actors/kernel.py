@@ -139,6 +139,8 @@ class Kernel:
         self.loop.set_exception_handler(self._on_loop_error)
         self.loop.set_task_factory(Leftovers(self).make_task)  # type: ignore[arg-type]
         try:
+            self.barrier.start()
+            self._begin()  # before anything that other threads have handed in
             self.loop.run_until_complete(self._live())
         except BaseException as error:  # noqa: BLE001 - whoever waits for the run gets it
             self.ending.error = self.ending.error or error
@@ -161,8 +163,6 @@ class Kernel:
         host = Host.on(self.loop)
         self.scheduler = Scheduler.start_on(host, self)
         try:
-            self.barrier.start()
-            self._begin()
             self.loop.on_idle, self.loop.on_busy = self.rest, self.barrier.seal_if_due
             self.dispatch.kick()
             await self._left

@@ -8,15 +8,17 @@ from typing import Any
 import pykka
 import pytest
 
-from perdure import Actor, Child, MessageId, field
+from perdure import Actor, Child, FakeClock, MessageId, Run, field
 from perdure.errors import Crashed, NotEncodable, TurnClosed
 from perdure.ledger import records
+from perdure.ledger.audit import audit_store
 from perdure.ledger.memory import MemoryStore
 from tests.kit import (
     SECONDS,
     Disk,
     Gate,
     dead_letters,
+    journal,
     of,
     on_kernel,
     program,
@@ -55,6 +57,25 @@ def test_messages_of_one_thread_are_handled_in_its_order() -> None:
         for n in range(50):
             run.tell("/r/a", n)
         assert run.ask("/r/a", "got", timeout=SECONDS) == list(range(50))
+
+
+def test_what_a_run_is_told_before_it_has_begun_comes_after_its_beginning() -> None:
+    tree, store = program(Child("a", Echo)), MemoryStore()
+    run = Run(tree, store=store, clock=FakeClock())
+    told = run.tell("/r/a", "early")
+    with run:
+        told.get(timeout=SECONDS)
+    assert dead_letters(store) == [("/r/a", "no such actor")]  # there is not even its supervisor
+    assert isinstance(journal(store)[0], records.Run)
+    with resumed(tree, store := store.reopened()) as run:
+        run.suspend("/r/a")
+        run.tell("/r/a", "first").get(timeout=SECONDS)
+    run = Run.resume(None, store=(store := store.reopened()), program=tree, clock=FakeClock())
+    run.tell("/r/a", "second")
+    with run:
+        run.unsuspend("/r/a")
+        assert run.ask("/r/a", "got", timeout=SECONDS) == ["first", "second"]
+    assert audit_store(store.reopened()) == []
 
 
 def test_threads_may_talk_to_a_run_at_once() -> None:
