@@ -65,7 +65,11 @@ class Plain:
         )  # fmt: skip
         cell.seq = cell.last = book.append(TURN, fields, pack_plain)
         if delta:
-            self.apply(cell, delta, after)
+            apply(cell.images, delta)  # type: ignore[arg-type]
+            cell.state_hash = after
+            marks = cell.actor.__dict__["__marks__"]
+            if marks.rebased or marks.large or cell.log is not None:
+                self.settle(cell, delta)
         self._follow(turn, took, reply)
         return True
 
@@ -110,10 +114,8 @@ class Plain:
         if took > FLOOR_NS or env.type in estimates.slow[cell.class_name]:
             estimates.observe((cell.class_name, env.type), took / NS)
 
-    def apply(self, cell: Cell, delta: Delta, after: bytes) -> None:
-        """Have the committed state follow the record; for turns of every kind."""
-        apply(cell.images, delta)  # type: ignore[arg-type]
-        cell.state_hash = after
+    def settle(self, cell: Cell, delta: Delta) -> None:
+        """Have what else there is of a large state follow a delta that was applied."""
         if cell.log is not None:
             cell.log.add(delta)
         actor: Any = cell.actor
