@@ -32,7 +32,8 @@ class Plain:
     """Closes a turn that is plain, and leaves any other alone."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+        self.kernel, clock = kernel, kernel.book.clock
+        self._monotonic_ns, self._ahead_ns = clock.monotonic_ns, clock.ahead_ns
 
     def close(self, turn: Turn, answer: object) -> bool:
         """End the turn if it is plain; False, and nothing done, if it is not."""
@@ -56,7 +57,8 @@ class Plain:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
             return True
-        before, now = cell.state_hash, book.now_ns()
+        before, monotonic_ns = cell.state_hash, self._monotonic_ns
+        now = monotonic_ns() + self._ahead_ns
         after = state_hash(before, delta) if delta else before
         took, cost, index = now - turn.time_ns, env.cost, turn.index
         fields = (  # in the order of records.Turn, up to `previous`
