@@ -69,11 +69,11 @@ class LedgerClock:
 
     def __init__(self, clock: Clock, last_ns: int = 0) -> None:
         self.clock = clock
-        monotonic_ns = clock.monotonic_ns
-        self._ahead = ahead = max(last_ns, clock.wall_ns()) - monotonic_ns()
-        self.now_ns: Callable[[], int] = lambda: monotonic_ns() + ahead
-        """Ledger time now: each turn asks twice, so all that it needs is at hand."""
+        self.monotonic_ns = monotonic_ns = clock.monotonic_ns
+        self.ahead_ns = ahead_ns = max(last_ns, clock.wall_ns()) - monotonic_ns()
+        self.now_ns: Callable[[], int] = lambda: monotonic_ns() + ahead_ns
+        """Ledger time now. Turns, each of which wants it twice, add up the two by themselves."""
 
     def jump_to(self, ledger_ns: int) -> None:
         """Leap to a ledger time; only on a clock that `jumps`."""
-        self.clock.jump_to(ledger_ns - self._ahead)
+        self.clock.jump_to(ledger_ns - self.ahead_ns)

@@ -12,7 +12,7 @@ from perdure.actors.late import late
 from perdure.actors.lives import LifeChange
 from perdure.actors.marking import keep_marks
 from perdure.actors.plain import Plain, Reply
-from perdure.actors.state import Delta, collect, state_hash
+from perdure.actors.state import Delta, apply, collect, state_hash
 from perdure.actors.turn import NS, Turn
 from perdure.actors.unsettled import charge, charge_inboxes
 from perdure.errors import Ignore, Reject
@@ -128,7 +128,9 @@ class Closing:
         book.touch(cell)
         cell.dirty, cell.last = True, seq
         if delta:
-            self.plain.apply(cell, delta, hash_after)
+            apply(cell.images, delta)  # type: ignore[arg-type]
+            cell.state_hash = hash_after
+            self.plain.settle(cell, delta)
         if turn.kind == "receive":
             self._count(turn, (now - turn.time_ns) / NS)
         if is_rare:

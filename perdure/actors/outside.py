@@ -13,6 +13,7 @@ from perdure.actors.futures import Future
 from perdure.actors.reloading import Loaded, Reloaded, Reloading
 from perdure.errors import InboxFull, PerdureError, TurnClosed
 from perdure.ids import KERNEL_ID, MessageId
+from perdure.ledger.journal import pack_plain
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind, Lane, Row
 from perdure.ledger.rows import StatusRow, pack_row
@@ -187,7 +188,8 @@ class Outside:
         out = out + self.kernel.news.notices(out)
         wires = book.wires(out, KERNEL_ID)
         post_id, *became = about
-        seq = book.append(Kind.POST, (book.now_ns(), wires, post_id, origin, requeued, *became))
+        fields = (book.now_ns(), wires, post_id, origin, requeued, *became)
+        seq = book.append(Kind.POST, fields, pack_plain)
         if requeued is not None:
             key = dead_key(*requeued)
             book.open.delete(key)

@@ -33,7 +33,8 @@ class Plain:
     """Closes a turn that is plain, and leaves any other alone."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+        self.kernel, clock = kernel, kernel.book.clock
+        self._monotonic_ns, self._ahead_ns = clock.monotonic_ns, clock.ahead_ns
 
     def close(self, turn: Turn, answer: object) -> bool:
         """End the turn if it is plain; False, and nothing done, if it is not."""
@@ -57,7 +58,8 @@ class Plain:
         except Exception as error:  # noqa: BLE001 - whatever a user's value raises is a crash
             self.kernel.crashing.crash(turn, error)
             return True
-        before, now = cell.state_hash, book.now_ns()
+        before, monotonic_ns = cell.state_hash, self._monotonic_ns
+        now = monotonic_ns() + self._ahead_ns
         after = state_hash(before, delta) if delta else before
         took, cost, index = now - turn.time_ns, env.cost, turn.index
         fields = (  # in the order of records.Turn, up to `previous`
@@ -66,7 +68,11 @@ class Plain:
         )  # fmt: skip
         cell.seq = cell.last = book.append(TURN, fields, pack_plain)
         if delta:
-            self.apply(cell, delta, after)
+            apply(cell.images, delta)  # type: ignore[arg-type]
+            cell.state_hash = after
+            marks = cell.actor.__dict__["__marks__"]
+            if marks.rebased or marks.large or cell.log is not None:
+                self.settle(cell, delta)
         self._follow(turn, took, reply)
         return True
 
@@ -113,10 +119,8 @@ class Plain:
         if took > FLOOR_NS or env.type in estimates.slow[cell.class_name]:
             estimates.observe((cell.class_name, env.type), took / NS)
 
-    def apply(self, cell: Cell, delta: Delta, after: bytes) -> None:
-        """Have the committed state follow the record; for turns of every kind."""
-        apply(cell.images, delta)  # type: ignore[arg-type]
-        cell.state_hash = after
+    def settle(self, cell: Cell, delta: Delta) -> None:
+        """Have what else there is of a large state follow a delta that was applied."""
         if cell.log is not None:
             cell.log.add(delta)
         actor: Any = cell.actor

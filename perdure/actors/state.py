@@ -55,24 +55,34 @@ A = TypeVar("A", bound="Actor")
 _GONE = object()
 
 
+_NONE: dict[Any, Any] = {}
+_NO_NAMES: set[str] = set()
+
+
 class Marks:
-    """What an actor object knows of its own changes since it was last collected."""
+    """What an actor object knows of its own changes since it was last collected.
+
+    Most actors have nothing but atoms. Their objects share what is empty, which nobody writes to:
+    each turn looks at it, and it is in the processor's cache.
+    """
 
     __slots__ = ("dirty", "large", "opaque", "owned", "rebased", "whats")
 
     def __init__(self, whats: Mapping[str, str]) -> None:
         self.whats = whats  # the fields as errors name them
         self.dirty: set[str] = set()  # fields that may have changed
-        self.owned: dict[str, Tracked] = {}  # the containers whose logs tell what changed
-        self.opaque: set[str] = set()  # fields that can change unseen: encoded and compared
-        self.rebased: dict[str, bytes] = {}  # whole values for `compact`
-        self.large: dict[bytes, bytes] = {}  # blobs of the delta, by digest
+        self.owned: dict[str, Tracked] = _NONE  # the containers whose logs tell what changed
+        self.opaque = _NO_NAMES  # fields that can change unseen: encoded and compared
+        self.rebased: dict[str, bytes] = _NONE  # whole values for `compact`
+        self.large: dict[bytes, bytes] = _NONE  # blobs of the delta, by digest
 
     def small(self, data: bytes) -> bytes:
         """The bytes of a value as a delta holds them: a reference, for a large one."""
         if len(data) <= BLOB_BYTES_MIN:
             return data
         reference = refer(data)
+        if not self.large:
+            self.large = {}
         self.large[digest_of(reference)] = data
         return reference
 
@@ -168,7 +178,7 @@ def _admit(marks: Marks, name: str, value: Any) -> Any:
     marks.opaque.discard(name)
     owned = marks.owned.pop(name, None)
     if kind == Mutability.OPAQUE:
-        marks.opaque.add(name)
+        marks.opaque = marks.opaque | {name}
         value = separated(value)
         return root(value, name, marks.dirty, logs=False) if is_container(value) else value
     if kind == Mutability.CONTAINER:
@@ -176,7 +186,7 @@ def _admit(marks: Marks, name: str, value: Any) -> Any:
             owned.settle(True)
         else:
             value = root(value, name, marks.dirty)
-        marks.owned[name] = value
+        marks.owned = marks.owned | {name: value}
     return value
 
 
@@ -253,7 +263,8 @@ def _mutable_changes(
             entries = [marks.small_entry(entry) for entry in entries]
             weight = image.weight + sum(weigh(entry) for entry in entries)
             if entries and weight > max(size_of(image.base), IMAGE_OPS_BYTES_MIN):
-                marks.rebased[name] = encode(owned, what)  # loading pays for each operation
+                whole = encode(owned, what)  # loading pays for each operation
+                marks.rebased = marks.rebased | {name: whole}
             return [(name, *entry) for entry in entries]
     data = marks.small(encode(value, what))
     is_new = image is None or image.base != data or bool(image.ops)

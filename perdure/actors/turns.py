@@ -35,7 +35,8 @@ class Turns:
     """Begins turns and ends them. What a handler did becomes one record, or none of it does."""
 
     def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
+        self.kernel, clock = kernel, kernel.book.clock
+        self._monotonic_ns, self._ahead_ns = clock.monotonic_ns, clock.ahead_ns
 
     # --- beginning
 
@@ -104,7 +105,8 @@ class Turns:
     def open(self, cell: Cell, env: Envelope, kind: str, on_loop: bool) -> Turn:
         """A turn of a cell that takes a slot now."""
         kernel = self.kernel
-        turn = Turn(kernel, cell, env, kind, on_loop, kernel.book.now_ns())
+        monotonic_ns = self._monotonic_ns
+        turn = Turn(kernel, cell, env, kind, on_loop, monotonic_ns() + self._ahead_ns)
         cell.turn = turn
         cell.actor.__dict__["_turn"] = turn
         dispatch = kernel.dispatch

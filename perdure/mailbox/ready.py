@@ -26,12 +26,13 @@ class ReadySet(Generic[T]):
     'dear'
     """
 
-    __slots__ = ("_entries", "_indices", "_queues", "_stale")
+    __slots__ = ("_best", "_entries", "_indices", "_queues", "_stale")
 
     def __init__(self) -> None:
         self._entries: dict[T, tuple[float, T]] = {}  # unit -> (index, unit), as it is queued
         self._queues: dict[float, deque[tuple[float, T]]] = {}
         self._indices: list[float] = []  # negated: a heap of the indices that have a queue
+        self._best: deque[tuple[float, T]] | None = None  # the queue of the greatest of them
         self._stale = 0  # queued entries that no longer count
 
     def push(self, unit: T, index: float) -> None:
@@ -46,14 +47,13 @@ class ReadySet(Generic[T]):
         if queue is None:
             queue = self._queues[index] = deque()
             heappush(self._indices, -index)
+            self._find_best()
         queue.append(entry)
 
     def pop(self) -> T | None:
         """Take the unit with the greatest index; None when nothing is ready."""
-        entries, indices = self._entries, self._indices
-        while indices:
-            index = -indices[0]
-            queue = self._queues[index]
+        entries, queue = self._entries, self._best
+        while queue is not None:
             while queue:
                 entry = queue.popleft()
                 unit = entry[1]
@@ -63,9 +63,14 @@ class ReadySet(Generic[T]):
                 if held is not None:
                     entries[unit] = held
                 self._stale -= 1
-            heappop(indices)
-            del self._queues[index]
+            del self._queues[-heappop(self._indices)]
+            queue = self._find_best()
         return None
+
+    def _find_best(self) -> deque[tuple[float, T]] | None:
+        indices = self._indices
+        self._best = self._queues[-indices[0]] if indices else None
+        return self._best
 
     @property
     def best(self) -> T | None:
@@ -97,6 +102,7 @@ class ReadySet(Generic[T]):
                 del self._queues[index]
         self._indices = [-index for index in self._queues]
         heapify(self._indices)
+        self._find_best()
 
     def index(self, unit: T) -> float:
         """The index that a unit in the set has; raises `KeyError` for any other."""

@@ -78,6 +78,19 @@ def test_what_a_run_is_told_before_it_has_begun_comes_after_its_beginning() -> N
     assert audit_store(store.reopened()) == []
 
 
+def test_what_is_posted_while_the_kernel_takes_posts_in_is_taken_in_too() -> None:
+    receipts = []
+
+    def meanwhile(kernel: Any) -> int:
+        receipts.append(kernel.outside.tell("/r/a", "x"))
+        return int(kernel.book.seq)
+
+    with running(program(Child("a", Echo))) as run:
+        run.kernel.outside.intervene(meanwhile).get(timeout=SECONDS)
+        assert receipts[0].get(timeout=SECONDS).seq
+        assert run.ask("/r/a", "got", timeout=SECONDS) == ["x"]
+
+
 def test_threads_may_talk_to_a_run_at_once() -> None:
     with running(program(Child("a", Echo))) as run:
 

@@ -13,7 +13,7 @@ from perdure.errors import NotEncodable, UsageError
 from perdure.ledger.images import Delta, Image
 from perdure.ledger.messages import Names, message
 from perdure.ledger.values import Codec
-from perdure.limits import IMAGE_OPS_BYTES_MIN
+from perdure.limits import BLOB_BYTES_MIN, IMAGE_OPS_BYTES_MIN
 
 
 class Profile(BaseModel):
@@ -187,6 +187,13 @@ def test_on_load_may_not_change_what_is_durable(field_name: str) -> None:
 
 
 # --- collecting
+
+
+def test_objects_share_only_what_nobody_writes_to() -> None:
+    for value in ([1], ("a", [1]), b"x" * (BLOB_BYTES_MIN + 1)):
+        collect(build(Holder, {"value": value}), {}, CODEC.encode)
+    marks = build(Holder, {}).__marks__
+    assert [marks.owned, marks.opaque, marks.rebased, marks.large] == [{}, set(), {}, {}]
 
 
 def test_a_turn_without_a_change_records_nothing() -> None:

@@ -58,8 +58,8 @@ class World:
         parent, future = self.last[above], Future[Any]()
         self.injected.append((op, parent, future))
         message = self.request(above, op)
-        body = kernel.book.codec.encode(message)
-        kernel.outside._ask(parent.address, body, type(message).__name__, future)
+        drafted = kernel.book.codec.draft(message)
+        kernel.outside._ask(parent.address, drafted, type(message).__name__, future)
 
     def lives_on(self, path: str, n: int, turn: Any, is_supervisor: bool) -> None:
         """A start went well so far: from here on, its end is a death."""
