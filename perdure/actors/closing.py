@@ -257,6 +257,7 @@ class Closing:
             cell.actor.__dict__["_turn"] = None
         if turn.asks:
             self.kernel.waits.forget(turn)
+        turn.pending = turn.asks = None  # they know their turn: else they would keep each other
         self.kernel.dispatch.ended(turn)
 
 

@@ -85,6 +85,7 @@ class Plain:
         else:
             turn.open = False
             turn.ended = True
+            turn.pending = None  # as in `Closing.end`
             cell.turn = None
             cell.actor.__dict__["_turn"] = None
             dispatch.running.pop(turn, None)

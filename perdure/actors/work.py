@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from perdure.actors.steps import Steps
 
 
+SETTLED: Future[Any] = Future.done(None)
+"""What a work has in place of a future that has its outcome: no two objects keep each other, and
+all that a step was goes with its turn, without a search for garbage."""
+
+
 class StepWork:
     """A step of one turn, from its price to its record.
 
@@ -54,7 +59,7 @@ class StepWork:
         self.heir: StepWork | None = None
         self.task: asyncio.Task[None] | None = None  # of a tool that is a coroutine
         waits = tool.effect != "read" or tool.retries
-        self.future: Future[Any]
+        self.future: Future[Any]  # until it is settled: a future of steps knows its work
         if turn.on_loop:
             watched = WaitingStep(steps.kernel.dispatch, turn) if waits else StepFuture()
             self.future, watched.work = watched, self
@@ -68,27 +73,29 @@ class StepWork:
 
     def start(self) -> Future[Any]:
         """Begin; the future is done when the outcome is journaled."""
+        future = self.future
         if self.turn.on_loop:
             self._admit(self._run_beside, self._refused)
-            if not self.future.is_done:
-                self._is_pending()
+            if not future.is_done:
+                self._is_pending(future)
         else:
             if self.needs_admission:
                 self._admit_from_thread(0.0)
-            self._run_here()
-        return self.future
+            self._run_here(future)
+        return future
 
     def inherit(self, work: StepWork) -> Future[Any]:
         """Have the outcome of an effect that an earlier attempt began, and that is under way."""
+        future = self.future
         if self.turn.on_loop:
             work.bequeath(self)
-            self._is_pending()
-            return self.future
-        self.future = WaitingStep(self.steps.kernel.dispatch, self.turn)
+            self._is_pending(future)
+            return future
+        self.future = future = WaitingStep(self.steps.kernel.dispatch, self.turn)
         self.steps.kernel.on_kernel(work.bequeath, self)
         with contextlib.suppress(Exception):  # it is the handler's, when it asks for the value
-            self.future.get()
-        return self.future
+            future.get()
+        return future
 
     def bequeath(self, heir: StepWork) -> None:
         """Have a later attempt get the outcome; kernel thread."""
@@ -98,11 +105,11 @@ class StepWork:
         if self.ended is not None:
             self.steps.kernel.loop.call_soon(heir.conclude, self.ended)
 
-    def _is_pending(self) -> None:
+    def _is_pending(self, future: Future[Any]) -> None:
         """The turn is not over before this is."""
         if self.turn.pending is None:
             self.turn.pending = []
-        self.turn.pending.append(self.future)
+        self.turn.pending.append(future)
 
     # --- before it starts
 
@@ -167,18 +174,18 @@ class StepWork:
 
     # --- doing it
 
-    def _run_here(self) -> None:
+    def _run_here(self, future: Future[Any]) -> None:
         kernel, tool = self.steps.kernel, self.asked.tool
         while True:
             self.has_begun = True
             ended = tried(self)
             if ended.error is None:
                 kernel.on_kernel(self.conclude, ended)
-                self.future.set(self.turn.cell.edition.codec.decode(ended.value))
+                future.set(self.turn.cell.edition.codec.decode(ended.value))
                 return
             # what comes after a failure is recorded after it: that is what makes it final
             if not kernel.ask_kernel(self.conclude, ended):
-                self.future.set_exception(ended.error)
+                future.set_exception(ended.error)
                 return
             self._admit_from_thread(tool.pause_seconds(tool.retries - self.retries_left))
 
@@ -261,14 +268,16 @@ class StepWork:
         self.is_over = True
         self.steps.cancelled(self)
         self.steps.ended(self)
+        self.future = SETTLED
         future.fail_with(StepCancelled("StepCancelled", key))
         if self.task is not None and self.asked.tool.effect == "read":
             self.task.cancel()
 
     def _settle(self, error: BaseException | None, value: Any = None) -> None:
-        if isinstance(self.future, Waiting):
-            self.future.resume(Future.done(value) if error is None else Future.failed(error))
+        future, self.future = self.future, SETTLED
+        if isinstance(future, Waiting):
+            future.resume(Future.done(value) if error is None else Future.failed(error))
         elif error is None:
-            self.future.set(value)
+            future.set(value)
         else:
-            self.future.set_exception(error)
+            future.set_exception(error)
