@@ -79,6 +79,19 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_address(address: str) -> None:
+    """Raise `UsageError` for what can be no address, whoever answers to it: it must be a text.
+
+    >>> check_address("/trip/planner")
+    """
+    try:
+        address.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise UsageError(
+            f"{address!r} is no address. Give a text like '/trip/planner'; `perdure tree` has them."
+        ) from None
+
+
 def is_number(name: str) -> bool:
     """Whether a name reads as a number, a time or a date, or has a sign: no mark's can.
 

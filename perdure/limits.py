@@ -101,6 +101,7 @@ DOOR_ANSWER_BYTES_MAX = 8 * 1024 * 1024
 DOOR_CLIENT_SECONDS_MAX = 0.5  # for a client to say what it asks, and to take the answer
 DOOR_KERNEL_SECONDS_MAX = 0.3  # for the kernel to answer; past it the doorkeeper looks for itself
 DOOR_ANSWER_SECONDS_MAX = 1.0  # that a client waits before it takes the ledger's word alone
+POSTS_QUEUED_MAX = 10_000  # from outside, before the kernel has taken them in; past it posters wait
 CENSUS_TURNS_MAX = 1_000  # turns in flight that an answer names
 
 # --- ledger

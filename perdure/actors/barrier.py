@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from perdure.actors.kernel import Kernel
 
 NS = 1_000_000_000
+GROUP_WAITED_NS = int(GROUP_WAITED_SECONDS * NS)
 DISK_LOOK_NS = int(DISK_LOOK_SECONDS * NS)
 
 
@@ -34,6 +35,7 @@ class Barrier:
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
         self.is_at_disk = False  # the kernel itself waits for a commit
         self.sealed = 0  # groups handed to the committer and not yet durable
+        self._sealed_ns = 0  # when a group was last: ledger time may stand still
         self._look_at_ns = 0  # ledger time from which on the disk's room is to be looked at
         self.committer = Committer(
             kernel.machine,
@@ -85,8 +87,10 @@ class Barrier:
     def seal_if_due(self) -> None:
         """Under load: hand the open group over when it is full, or old for what waits for it."""
         book = self.kernel.book
-        age_max = GROUP_WAITED_SECONDS if self._waiting else GROUP_AGE_SECONDS_MAX
-        is_old = book.now_ns() - book.open.time_ns > age_max * NS
+        if self._waiting:
+            is_old = self.kernel.machine.elapsed_ns() - self._sealed_ns > GROUP_WAITED_NS
+        else:
+            is_old = book.now_ns() - book.open.time_ns > GROUP_AGE_SECONDS_MAX * NS
         if not self.sealed and (is_old or self.is_full()):
             self.seal()
 
@@ -103,6 +107,7 @@ class Barrier:
         if is_empty or self.sealed or self.kernel.ending.error is not None:
             return None
         self.sealed += 1
+        self._sealed_ns = self.kernel.machine.elapsed_ns()
         group = book.seal().seal()
         if group.time_ns >= self._look_at_ns:
             self._look_at_disk(group.time_ns)

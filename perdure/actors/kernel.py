@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+OF_HANDLERS = {"future", "task", "asyncgen"}
+"""What asyncio tells of that a handler made, and whose failure nobody asked for."""
+
+
 class Kernel:
     """Owns a run: its thread runs an asyncio loop, and no other thread touches the run's state.
 
@@ -176,7 +180,9 @@ class Kernel:
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
-        if error is not None:
+        if context.keys() & OF_HANDLERS:
+            loop.default_exception_handler(context)  # it is logged, as asyncio does anywhere
+        elif error is not None:
             self.ending.fail(error)
 
     def leave(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from perdure.actors.cancelling import cancel
@@ -11,12 +13,14 @@ from perdure.actors.failures import failure_of
 from perdure.actors.forked import end_in_children
 from perdure.actors.futures import Future
 from perdure.actors.reloading import Loaded, Reloaded, Reloading
-from perdure.errors import InboxFull, PerdureError, TurnClosed
-from perdure.ids import KERNEL_ID, MessageId
+from perdure.errors import BlockingCall, InboxFull, PerdureError, TurnClosed
+from perdure.ids import KERNEL_ID, MessageId, check_address
+from perdure.ledger.group import nothing
 from perdure.ledger.journal import pack_plain
 from perdure.ledger.keys import STATUS_KEY, dead_key
 from perdure.ledger.records import Kind, Lane, Row
 from perdure.ledger.rows import StatusRow, pack_row
+from perdure.limits import POSTS_QUEUED_MAX
 from perdure.mailbox.control import (
     Exit,
     Ignored,
@@ -57,6 +61,7 @@ class Outside:
 
     def tell(self, address: str, message: object) -> Future[MessageId]:
         """Send a message into the run; the receipt resolves, to its id, when it is durable."""
+        check_address(address)
         receipt: Future[MessageId] = Future()
         drafted = self.kernel.book.codec.draft(message)
         self._hand_in(receipt, self._tell, address, drafted, type(message).__name__, receipt)
@@ -64,6 +69,7 @@ class Outside:
 
     def ask(self, address: str, message: object) -> Future[Any]:
         """Send a message into the run; the answer resolves once what it depends on is durable."""
+        check_address(address)
         answer: Future[Any] = Future()
         drafted = self.kernel.book.codec.draft(message)
         self._hand_in(answer, self._ask, address, drafted, type(message).__name__, answer)
@@ -119,10 +125,19 @@ class Outside:
         if self.kernel.ended.is_set():
             self.abandon()
             return
+        if len(self._posted) >= POSTS_QUEUED_MAX:
+            self._wait_for_kernel()
         self._posted.append((function, args))
         if not self._is_called:  # waking a loop is a system call, so a thousand posts wake it once
             self._is_called = True
             self.kernel.on_kernel(self._take_in)
+
+    def _wait_for_kernel(self) -> None:
+        """Who posts more than the kernel takes in waits until it has (G12)."""
+        kernel = self.kernel
+        if kernel.thread_id not in (0, threading.get_ident()):  # it has begun, and is another
+            with suppress(TurnClosed, BlockingCall):
+                kernel.ask_kernel(nothing)
 
     def _close(self, future: Future[Any]) -> None:
         self._open.pop(future, None)

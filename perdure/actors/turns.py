@@ -58,7 +58,12 @@ class Turns:
         if type(message) in PROXIED:
             handler, mode = proxied(actor, message)
         elif mode == "async":
-            return self.open(cell, env, "receive", True), actor.on_receive(message)
+            turn = self.open(cell, env, "receive", True)
+            try:
+                return turn, actor.on_receive(message)
+            except Exception as error:  # noqa: BLE001 - a crash: its parameters, say
+                self.failed(turn, error)
+                return None
         else:
             handler = actor.on_receive
         turn = self.open(cell, env, "receive", mode != "def")

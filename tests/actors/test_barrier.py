@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from unittest.mock import Mock
@@ -249,18 +250,22 @@ def test_a_kernel_that_waits_for_its_disk_is_not_taken_for_one_that_a_handler_ho
 def test_under_load_a_group_is_handed_over_when_it_is_old_for_who_waits(
     monkeypatch: pytest.MonkeyPatch, *, somebody_waits: bool, seconds: float
 ) -> None:
-    clock, handed_over = FakeClock(), Mock()
+    clock, elapsed, handed_over = FakeClock(), FakeClock(), Mock()
     kernel = Run(program(Child("a", Paying)), clock=clock).kernel
-    monkeypatch.setattr(kernel.barrier, "seal", handed_over)
+    monkeypatch.setattr(kernel.machine, "elapsed_ns", elapsed.monotonic_ns)
     clock.advance(1.0)
-    kernel.book.seal()  # the group before
+    kernel.book.append(records.Kind.LIVE, (kernel.book.now_ns(), ()))
+    kernel.barrier._sealed()  # the group before
+    kernel.barrier.sealed = 0
+    monkeypatch.setattr(kernel.barrier, "seal", handed_over)
     seq = kernel.book.append(records.Kind.LIVE, (kernel.book.now_ns(), ()))
     if somebody_waits:
         kernel.barrier.when_durable(seq, Mock())
-    clock.advance(0.9 * seconds)
+    passes = elapsed if somebody_waits else clock  # who waits does so by the clock on the wall
+    passes.advance(0.9 * seconds)
     kernel.barrier.seal_if_due()
     assert not handed_over.called
-    clock.advance(0.2 * seconds)
+    passes.advance(0.2 * seconds)
     kernel.barrier.seal_if_due()
     assert handed_over.called
     kernel.loop.close()  # it was never run
@@ -295,17 +300,34 @@ def test_a_disk_with_plenty_of_room_is_not_looked_at_before_each_commit(
 # --- the budget
 
 
+def test_who_waits_in_a_busy_kernel_waits_no_longer_when_ledger_time_stands_still() -> None:
+    class Impatient(Actor, name="tests.barrier.impatient"):
+        async def on_receive(self, message: str) -> str:
+            task = asyncio.create_task(self._pay())
+            while not task.done():  # noqa: ASYNC110 - this is the test
+                await asyncio.sleep(0)  # the kernel never rests
+            return "paid"
+
+        async def _pay(self) -> None:
+            await self.call(pay, 1)
+
+    with running(program(Child("a", Impatient)), clock=FakeClock()) as run:
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "paid"
+
+
 def test_what_a_thread_has_journaled_is_durable_while_it_goes_on() -> None:
-    gate = Gate()
+    gate, told = Gate(), threading.Event()
 
     class Slow(Actor, name="tests.barrier.slow_thread"):
         def on_receive(self, message: str) -> None:
+            assert told.wait(SECONDS)
             self.once(str.upper, message).get()
             gate.wait()
 
     disk = Disk()
     with running(program(Child("a", Slow), concurrency=1), disk) as run:
-        run.tell("/r/a", "x")
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        told.set()
         gate.reached()
         until(run, lambda: of(disk, records.Result))  # nobody waits for it to be
         gate.open()

@@ -190,6 +190,7 @@ def test_an_actor_that_crashes_before_its_state_is_durable_is_built_from_it() ->
             # a run that fails would wait for the disk as it leaves, and this test for the run
             on_kernel(run, run.kernel._left.add_done_callback, lambda _: disk.open.set())
             run.tell("/r/reader-0", Document(LARGE))
+            assert disk.waited.wait(SECONDS)  # its group is on its way
             run.tell("/r/reader-0", "crash")
             cell = on_kernel(run, run.kernel.book.cell_at, "/r/reader-0")
             until(run, lambda: cell.incarnation == 2 and cell.actor is not None)

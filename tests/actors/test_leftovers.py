@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
+
+import pytest
 
 from perdure import Actor, Child, field
 from tests.kit import SECONDS, program, running
@@ -68,6 +71,36 @@ def test_a_task_of_a_handler_that_crashed_is_cancelled() -> None:
         run.tell("/r/a", "crash").get(timeout=SECONDS)
         run.ask("/r/a", "next", timeout=SECONDS)
     assert ENDED == ["crashed"]
+
+
+class Careless(Actor, name="tests.leftovers.careless"):
+    """Has tasks that fail, and asks none of them for what it came to."""
+
+    async def on_receive(self, message: str) -> str:
+        if message == "task":
+            self._failing = asyncio.create_task(self._fail())
+        elif message == "wait":
+            await asyncio.wait([asyncio.create_task(self._fail())])
+        elif message == "future":
+            asyncio.get_running_loop().create_future().set_exception(ValueError("dropped"))
+        for _ in range(3):
+            await asyncio.sleep(0)  # it fails, and who waits for it hears that
+        self._failing = None
+        gc.collect()  # of what nobody asked for, asyncio tells when it goes
+        return message
+
+    async def _fail(self) -> None:
+        raise ValueError("dropped")
+
+
+@pytest.mark.parametrize("how", ["task", "wait", "future"])
+def test_a_failure_that_nobody_asked_for_is_logged_and_ends_nothing(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(program(Child("a", Careless))) as run:
+        assert run.ask("/r/a", how, timeout=SECONDS) == how
+        assert run.ask("/r/a", "next", timeout=SECONDS) == "next"
+    assert "never retrieved" in caplog.text
 
 
 def test_tasks_that_are_awaited_end_as_they_would() -> None:

@@ -9,7 +9,8 @@ import pykka
 import pytest
 
 from perdure import Actor, Child, FakeClock, MessageId, Run, field
-from perdure.errors import Crashed, NotEncodable, TurnClosed
+from perdure.actors import outside
+from perdure.errors import Crashed, NotEncodable, TurnClosed, UsageError
 from perdure.ledger import records
 from perdure.ledger.audit import audit_store
 from perdure.ledger.memory import MemoryStore
@@ -50,6 +51,34 @@ def test_a_receipt_is_the_id_of_the_journaled_message() -> None:
         assert isinstance(store.reopened().record(id.seq), tuple)
         settle(run)
     assert tuple(id) in [turn.message for turn in of(store, records.Turn)]
+
+
+@pytest.mark.parametrize("address", [None, 5, "/r/\ud800"])
+def test_what_can_be_no_address_is_refused_where_it_is_given(address: Any) -> None:
+    with running(program(Child("a", Echo))) as run:
+        for verb in (run.tell, run.ask):
+            with pytest.raises(UsageError, match="is no address"):
+                verb(address, "x")
+        assert run.ask("/r/a", "x", timeout=SECONDS) == "x"
+
+
+def test_who_posts_more_than_the_kernel_takes_in_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outside, "POSTS_QUEUED_MAX", 3)
+    holds, posted = threading.Event(), []
+    with running(program(Child("a", Echo))) as run:
+        run.kernel.on_kernel(holds.wait, SECONDS)
+        poster = threading.Thread(
+            target=lambda: posted.extend(run.tell("/r/a", n) for n in range(20))
+        )
+        poster.start()
+        poster.join(0.05)  # it cannot end before the kernel goes on
+        assert (poster.is_alive(), len(run.kernel.outside._posted)) == (True, 3)
+        holds.set()
+        poster.join(SECONDS)
+        assert len([receipt.get(timeout=SECONDS) for receipt in posted]) == 20
+        assert run.ask("/r/a", "got", timeout=SECONDS) == list(range(20))
 
 
 def test_messages_of_one_thread_are_handled_in_its_order() -> None:

@@ -67,6 +67,19 @@ def failing(until: int) -> type[Actor]:
     return Failing
 
 
+def test_a_handler_that_takes_no_message_crashes_its_actor_and_nobody_else() -> None:
+    class Deaf(Actor, name="tests.turns.deaf"):
+        async def on_receive(self) -> None:  # type: ignore[override]
+            return None
+
+    store = MemoryStore()
+    with running(program(Child("deaf", Deaf, attempts_max=1), Child("k", Keeper)), store) as run:
+        with pytest.raises(Crashed, match="positional argument"):
+            run.ask("/r/deaf", "x", timeout=SECONDS)
+        assert run.ask("/r/k", "x", timeout=SECONDS) is None
+    assert dead_letters(store)[0][0] == "/r/deaf"
+
+
 def test_a_crash_drops_state_sends_and_artifacts_of_its_attempt_only() -> None:
     store = MemoryStore()
     with running(program(Child("a", failing(3)), Child("keeper", Keeper)), store) as run:

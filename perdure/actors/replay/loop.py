@@ -86,7 +86,12 @@ class ReplayLoop(asyncio.SelectorEventLoop):
 
     def not_before(self, time_ns: int) -> None:
         """Have it be that ledger time at least: a record says that the handler was here then."""
-        self._now = max(self._now, (time_ns - self._zero_ns) / NS)
+        late = (time_ns - self._zero_ns) / NS - self._now
+        if late > 0:
+            scheduled: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
+            for timer in scheduled:  # the handler came to set them that much later, too
+                timer._when += late  # type: ignore[attr-defined]
+            self._now += late
 
     def at(self, time_ns: int, seq: int, function: Callable[[], object]) -> None:
         """Call `function` when nothing else is left to do before that ledger time."""

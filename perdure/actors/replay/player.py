@@ -87,6 +87,7 @@ class Player:
     def _play(self, seq: int, body: records.Turn | records.Crash) -> Scene | None:
         cell, env = self.past.cell(body.actor), self.past.messages.get(body.message)
         if env is None or (self._only is not None and cell.address != self._only):
+            cell.actor = None  # its state changes, and its object does not
             return None
         self.past.codes.begin(cell, body.incarnation, body.message)
         self.past.time, self.past.attempt = body.time - body.took, body.attempt
@@ -218,7 +219,8 @@ class Player:
             return self._stage.loop.run(turn, awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
-            asked.get()
+            if not (asked.is_done and asked.is_failure_seen):
+                asked.get()
         return answer
 
     # --- comparing

@@ -6,15 +6,17 @@ Handlers count what they do outside in a list that no replay may add to.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
 import pytest
 
 from perdure import Actor, Child, FakeClock, Reject, field, tool, volatile
-from perdure.errors import Crashed
+from perdure.errors import AskTimeout, Crashed
+from perdure.ledger import records
 from perdure.ledger.memory import MemoryStore
-from tests.kit import SECONDS, Gate, advance, program, resumed, running, settle
+from tests.kit import SECONDS, Gate, advance, of, program, resumed, running, settle
 from tests.lived import Bad, Mixer, lived
 from tests.replaying import assert_identical, lived_by
 
@@ -335,6 +337,60 @@ def test_a_timeout_around_a_slow_step_strikes_again_and_nobody_waits() -> None:
     began = time.monotonic()
     assert_identical(tree, store)
     assert time.monotonic() - began < SECONDS
+
+
+def test_a_timeout_that_is_set_late_in_a_busy_kernel_strikes_where_it_struck() -> None:
+    class Late(Actor, name="tests.replay.late"):
+        total: int = 0
+
+        async def on_receive(self, message: int) -> None:
+            await self.once(prompt, 1)
+            try:
+                async with asyncio.timeout(0.005):
+                    self.total += await self.once(prompt, message)
+            except TimeoutError:
+                self.total -= 1
+
+    class Busy(Actor, name="tests.replay.busy"):
+        seen: int = 0
+
+        async def on_receive(self, message: int) -> None:
+            self.seen += 1
+            if not REPLAYING:
+                threading.Event().wait(0.008)  # it computes, and holds the kernel
+
+    REPLAYING.clear()
+    tree, store = program(Child("a", Late), Child("b", Busy)), MemoryStore()
+    with running(tree, store, clock=None) as run:
+        for n in range(5):
+            run.tell("/r/a", n)
+            run.tell("/r/b", n)
+        settle(run)
+    REPLAYING.append(True)
+    assert_identical(tree, store)
+
+
+async def prompt(n: int) -> int:
+    return n
+
+
+def test_a_blocking_handler_that_got_over_a_failed_ask_closes_and_is_replayed_so() -> None:
+    class Patient(Actor, name="tests.replay.patient"):
+        said: str = ""
+
+        def on_receive(self, message: str) -> None:
+            try:
+                self.ask("/r/mute", message, timeout=5).get()
+            except AskTimeout:
+                self.said = "nobody answered"
+
+    class Mute(Actor, name="tests.replay.mute"):
+        async def on_receive(self, message: str) -> None:
+            await self.sleep(60)
+
+    tree, store = lived_by("x", a=Patient, mute=Mute)
+    assert of(store, records.Crash) == []
+    assert assert_identical(tree, store).turns == 2
 
 
 REPLAYING: list[bool] = []
