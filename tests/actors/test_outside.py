@@ -74,9 +74,10 @@ def test_who_posts_more_than_the_kernel_takes_in_waits_for_it(
         )
         poster.start()
         poster.join(0.05)  # it cannot end before the kernel goes on
-        assert (poster.is_alive(), len(run.kernel.outside._posted)) == (True, 3)
+        found = poster.is_alive(), len(run.kernel.outside._posted)
         holds.set()
         poster.join(SECONDS)
+        assert found == (True, 3)
         assert len([receipt.get(timeout=SECONDS) for receipt in posted]) == 20
         assert run.ask("/r/a", "got", timeout=SECONDS) == list(range(20))
 
