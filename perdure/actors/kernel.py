@@ -52,10 +52,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-OF_HANDLERS = {"future", "task", "asyncgen"}
-"""What asyncio tells of that a handler made, and whose failure nobody asked for."""
-
-
 class Kernel:
     """Owns a run: its thread runs an asyncio loop, and no other thread touches the run's state.
 
@@ -140,8 +136,9 @@ class Kernel:
         self.thread_id = threading.get_ident()
         forbid_blocking()
         self.machine.begin()
-        self.loop.set_exception_handler(self._on_loop_error)
-        self.loop.set_task_factory(Leftovers(self).make_task)  # type: ignore[arg-type]
+        leftovers = Leftovers(self)
+        self.loop.set_exception_handler(leftovers.on_loop_error)
+        self.loop.set_task_factory(leftovers.make_task)  # type: ignore[arg-type]
         try:
             self.barrier.start()
             self._begin()  # before anything that other threads have handed in
@@ -177,13 +174,6 @@ class Kernel:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=1.0)
-
-    def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if context.keys() & OF_HANDLERS:
-            loop.default_exception_handler(context)  # it is logged, as asyncio does anywhere
-        elif error is not None:
-            self.ending.fail(error)
 
     def leave(self) -> None:
         """End the thread."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from perdure.actors.turn import Turn
 
 
+OF_HANDLERS = {"future", "task", "asyncgen"}
+"""What asyncio tells of that a handler made, and whose failure nobody asked for."""
+
+
 class Leftovers:
     """The loop's task factory: it knows whose a task is, so that none outlives its turn.
 
@@ -40,6 +44,14 @@ class Leftovers:
             task.add_done_callback(self._turns.pop)
             note(turn, starter, task)
         return task
+
+    def on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What failed with nobody to tell: of a handler's it is logged; else it ends the run."""
+        error = context.get("exception")
+        if context.keys() & OF_HANDLERS:
+            loop.default_exception_handler(context)  # as asyncio does anywhere
+        elif error is not None:
+            self.kernel.ending.fail(error)
 
     def _turn_of(self, starter: asyncio.Task[Any]) -> Turn | None:
         turn = self._turns.get(starter)

@@ -113,7 +113,7 @@ def test_a_handler_that_holds_the_kernel_is_shown_by_another_thread(
     gates(monkeypatch, "holds")
     HELD.clear()
     with running(program(Child("h", Holds)), ledger=tmp_path) as run:
-        until(run, lambda: (tmp_path / "door").exists())
+        until(run, lambda: ask(tmp_path, "census", SECONDS))  # somebody listens at the door
         run.tell("/r/h", Go())
         assert HELD.wait(SECONDS)
         found = ask(tmp_path, "census", SECONDS)
