@@ -78,26 +78,24 @@ def _ring(plan: Plan) -> tuple[object, ...]:
     return ("{}", "--actors", plan.ring_actors, "--hops", plan.hops)
 
 
-def _bare(sizes: Mapping[str, float]) -> tuple[object, ...]:
-    """The arguments of the ceiling: how large the rows are."""
-    names = ("journal", "state", "actor")
+def _sized(sizes: Mapping[str, float], *names: str) -> tuple[object, ...]:
+    """The arguments that say how large rows are."""
     return tuple(each for n in names for each in (f"--{n}", round(sizes[f"{n}_bytes"])))
 
 
-def _filled(sizes: Mapping[str, float]) -> tuple[object, ...]:
-    """The arguments of a raw turn: how large its event and its state are."""
-    return tuple(
-        each for n in ("journal", "state") for each in (f"--{n}", round(sizes[f"{n}_bytes"]))
-    )
+def _bare(sizes: Mapping[str, float]) -> tuple[object, ...]:
+    """Those of the ceiling."""
+    return _sized(sizes, "journal", "state", "actor")
 
 
 def _rings(plan: Plan, sizes: Mapping[str, float]) -> tuple[Contest, ...]:
-    bare = ("{}", "--turns", plan.ceiling_turns, "--actors", plan.ring_actors, *_bare(sizes))
+    work = ("{}", "--turns", plan.ceiling_turns, "--actors", plan.ring_actors)
+    bare = (*work, *_bare(sizes))
     net = (sizes["state_rows"], 0, sizes["inbox_rows"], sizes["inbox_deletes"])
     lone = ("--actors", plan.lone_actors, "--tokens", 1, "--hops", plan.lone_hops)
     ring = (
         Part("ring", "ring", _ring(plan)),
-        Part("raw", "raw", (*bare[:5], *_filled(sizes))),
+        Part("raw", "raw", (*work, *_sized(sizes, "journal", "state"))),
         Part("ceiling", "ceiling", bare),
         Part("ceiling_by_key", "ceiling", (*bare, "--by-key")),
         Part("ceiling_in_batches", "ceiling", (*bare, "--batches")),

@@ -136,7 +136,7 @@ class Pool:
             try:
                 answer = handler(*args)
                 for asked in (turn.asks or {}).values():
-                    if not (asked.is_done and asked.is_failure_seen):
+                    if not asked.is_failure_seen:
                         asked.get()  # dropped without get(): answered before the turn closes
             except BaseException as raised:  # noqa: BLE001 - a crash, whatever it is
                 error = raised

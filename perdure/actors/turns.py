@@ -201,7 +201,7 @@ async def settle(turn: Turn) -> None:
     """Wait for steps that the handler began and did not await; raises what they failed with."""
     for future in (*(turn.pending or ()), *(turn.asks or {}).values()):
         is_awaited = isinstance(future, Wait) and future.is_awaited  # by a task, and ends with it
-        if not is_awaited and not (future.is_done and future.is_failure_seen):
+        if not is_awaited and not future.is_failure_seen:
             await future
 
 

@@ -81,8 +81,8 @@ class Tool(NamedTuple):
             return most
 
     def check_given(self, kwargs: dict[str, Any]) -> None:
-        """Raise `UsageError` for arguments that are not the caller's to give."""
-        if self.takes_key and KEY_PARAMETER in kwargs:
+        """Raise `UsageError` if a call of a tool that `takes_key` brings one of its own."""
+        if KEY_PARAMETER in kwargs:
             raise UsageError(
                 f"{self.name} is given its {KEY_PARAMETER} by perdure: leave it out of the call."
             )

@@ -64,9 +64,27 @@ def test_another_call_under_a_recorded_key_shows_both_and_the_verbs_that_repair_
     assert PAID == [3]
 
 
-def test_the_recorded_call_is_shown_from_the_journal_in_another_process() -> None:
+def stall_of_the_next_process(cls: type[Actor], edit: Callable[[], object]) -> str:
+    """The reason why such an actor stalls once its process has died in its turn, and it is edited.
+
+    The process dies when a step of the turn is journaled.
+    """
     PAID.clear()
     disk = Disk()
+    tree = program(Child("a", cls), Child("echo", Echo))
+    with running(tree, disk) as run:
+        run.tell("/r/a", "x").get(timeout=SECONDS)
+        while not of(disk, records.Result):
+            run.ask("/r/echo", "later", timeout=SECONDS)
+        twin = disk.reopened()
+        edit()
+        fence(run)
+    with resumed(tree, twin) as run:
+        assert settle(run)
+    return str(of(twin, records.Stall)[0].reason)
+
+
+def test_the_recorded_call_is_shown_from_the_journal_in_another_process() -> None:
     kept = {"amount": 3}
 
     class Edited(Actor, name="tests.doubts.edited"):
@@ -74,17 +92,7 @@ def test_the_recorded_call_is_shown_from_the_journal_in_another_process() -> Non
             await self.call(pay, **kept)
             await asyncio.Event().wait()
 
-    tree = program(Child("a", Edited), Child("echo", Echo))
-    with running(tree, disk) as run:
-        run.tell("/r/a", "x").get(timeout=SECONDS)
-        while not of(disk, records.Result):
-            run.ask("/r/echo", "later", timeout=SECONDS)
-        twin = disk.reopened()
-        kept["amount"] = 4
-        fence(run)
-    with resumed(tree, twin) as run:
-        assert settle(run)
-    reason = of(twin, records.Stall)[0].reason
+    reason = stall_of_the_next_process(Edited, lambda: kept.update(amount=4))
     assert "recorded as bank.pay(amount=3)" in reason
     assert "asks for bank.pay(amount=4)" in reason
 
@@ -92,8 +100,7 @@ def test_the_recorded_call_is_shown_from_the_journal_in_another_process() -> Non
 def test_an_effect_of_another_process_that_is_not_asked_for_any_more_stops_the_first_attempt() -> (
     None
 ):
-    PAID.clear()
-    disk, pays = Disk(), [True]
+    pays = [True]
 
     class Forgetful(Actor, name="tests.doubts.forgetful"):
         async def on_receive(self, message: str) -> None:
@@ -101,17 +108,7 @@ def test_an_effect_of_another_process_that_is_not_asked_for_any_more_stops_the_f
                 await self.call(pay, amount=3)
                 await asyncio.Event().wait()
 
-    tree = program(Child("a", Forgetful), Child("echo", Echo))
-    with running(tree, disk) as run:
-        run.tell("/r/a", "x").get(timeout=SECONDS)
-        while not of(disk, records.Result):
-            run.ask("/r/echo", "later", timeout=SECONDS)
-        twin = disk.reopened()
-        pays.clear()
-        fence(run)
-    with resumed(tree, twin) as run:
-        assert settle(run)
-    reason = of(twin, records.Stall)[0].reason
+    reason = stall_of_the_next_process(Forgetful, pays.clear)
     assert "was handled without asking for bank.pay(amount=3)" in reason
 
 

@@ -219,7 +219,7 @@ class Player:
             return self._stage.loop.run(turn, awaited(turn, function, args, mode))
         answer = function(*args)
         for asked in (turn.asks or {}).values():
-            if not (asked.is_done and asked.is_failure_seen):
+            if not asked.is_failure_seen:
                 asked.get()
         return answer
 
